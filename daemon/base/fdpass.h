@@ -1,0 +1,30 @@
+/*
+ * Messages with descriptors over Unix sockets (unix(7), SCM_RIGHTS). Received descriptors are CLOEXEC from birth.
+ */
+#ifndef PROCD_BASE_FDPASS_H
+#define PROCD_BASE_FDPASS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define FDPASS_MAX 72 /* one message: the 64 of a request and a few of our own; the kernel allows 253 */
+
+struct fdpass {
+    int fd[FDPASS_MAX];
+    size_t count;
+    bool truncated; /* the kernel dropped descriptors: the sender and we disagree, or no number was free */
+};
+
+/* Sends once, without blocking and without SIGPIPE. Bytes sent, or -errno (-EAGAIN: full). The descriptors stay ours. */
+ssize_t fdpass_send(int socket, const struct iovec *iov, size_t iov_count, const int *fds, size_t fd_count);
+
+/* Receives once, without blocking. Bytes received (0: end of stream), or -errno. ret_fds is always set; the caller
+ * owns what it holds. */
+ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds);
+
+/* Closes what is left in it. */
+void fdpass_close(struct fdpass *fds);
+
+#endif

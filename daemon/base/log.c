@@ -1,0 +1,79 @@
+#include "daemon/base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+/* sd-daemon(3): the priorities of syslog in angle brackets, read by the journal from a service's stderr */
+static const char level_prefix[][4] = {"<3>", "<4>", "<6>", "<7>"};
+
+static const char *log_role = "procd";
+static enum log_level log_level = LOG_LEVEL_INFO;
+static bool log_to_journal;
+
+/* systemd.exec(5), $JOURNAL_STREAM: device and inode of the stream that is connected to the journal */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+
+    if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    return st.st_dev == device && st.st_ino == inode;
+}
+
+void log_open(const char *role, enum log_level level)
+{
+    log_role = role;
+    log_level = level;
+    log_to_journal = stderr_is_journal();
+}
+
+int log_level_parse(const char *text, enum log_level *ret_level)
+{
+    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
+        if (strcmp(text, level_names[i]) == 0) {
+            *ret_level = (enum log_level) i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+enum log_level log_level_now(void)
+{
+    return log_level;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    char line[1024];
+    int saved = errno, used, more;
+    va_list arguments;
+
+    if (level > log_level)
+        return;
+    used = snprintf(line, sizeof line, "%sprocd: %s: ", log_to_journal ? level_prefix[level] : "", log_role);
+    va_start(arguments, format);
+    more = vsnprintf(line + used, sizeof line - (size_t) used - 1, format, arguments);
+    va_end(arguments);
+    if (more < 0)
+        more = 0;
+    used = used + more < (int) sizeof line - 1 ? used + more : (int) sizeof line - 2;
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, (size_t) used) < 0)
+        errno = 0; /* there is nobody left to tell */
+    errno = saved;
+}

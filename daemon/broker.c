@@ -1,0 +1,275 @@
+/*
+ * The broker: puts the rooms together. Its start is always the same: take the table and the state memory from the
+ * keeper, rebuild, serve. The first start is merely one with an empty table.
+ */
+#include "daemon/broker.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/rpc/deliver.h"
+#include "daemon/rpc/event_text.h"
+#include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/lookup_client.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What the journal of this binary looks like to another one: it must not replay it. */
+#define BUILD PACKAGE_VERSION " " __DATE__ " " __TIME__
+
+/* ---- the start ---- */
+
+/* Gives up everything that a broker does not need. In the system daemon it is the attack surface: nothing hostile has
+ * been read before this. */
+static int sandbox(const struct link_hello *hello)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return -errno;
+    if (!hello->broker_uid || geteuid() != 0)
+        return 0;
+    /* no network, and no System V objects: not there for a broker that is taken over */
+    if (unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0)
+        log_debug("no namespaces of its own: %s", strerror(errno));
+    if (setgroups(0, NULL) < 0 || setresgid(hello->broker_gid, hello->broker_gid, hello->broker_gid) < 0 ||
+        setresuid(hello->broker_uid, hello->broker_uid, hello->broker_uid) < 0)
+        return -errno;
+    return geteuid() == hello->broker_uid && setuid(0) < 0 ? 0 : -EPERM;
+}
+
+static int begin_core(struct server *server, int state_fd)
+{
+    int r = journal_open(state_fd, server->hello.epoch, BUILD, &server->journal);
+
+    if (r < 0) {
+        log_error("state memory: %s; the journal is off", strerror(-r));
+        server->journal = NULL;
+    }
+    if (server->journal && server->hello.fresh_state) {
+        log_error("the state was fatal to three brokers: beginning with an empty one over the keeper's table");
+        journal_abandon(server->journal);
+    }
+    if (server->journal) {
+        r = journal_replay(server->journal, &server->core);
+        if (r < 0)
+            log_error("state memory: %s; beginning with an empty state", strerror(-r));
+        if (r == 0)
+            return 0;
+    }
+    server->core = core_new();
+    if (!server->core)
+        return -ENOMEM;
+    /* numbers last as long as the keeper: a core that begins anew must not use one again, nor an id, of which there
+     * were no more than orders */
+    server->core->counters.order = server->hello.head.number;
+    server->core->counters.process = server->hello.head.number;
+    return server->journal ? journal_snapshot(server->journal, server->core) : 0;
+}
+
+/* Whom the core knows and the keeper does not is dead; its pidfd is gone with its burial. */
+static void reconcile_clients(struct server *server)
+{
+    struct client *client, *next;
+
+    HASH_ITER(hh, server->core->clients, client, next) {
+        struct core_input input = {.kind = INPUT_CLIENT_DEAD, .body.number = client->data.id};
+
+        if (!peer_find(server, client->data.id))
+            (void) server_step(server, &input);
+    }
+}
+
+static int take_table(struct server *server, int link_fd)
+{
+    static char buffer[LINK_MESSAGE_MAX] __attribute__((aligned(8)));
+    const struct link_head *head = (const struct link_head *) buffer;
+
+    for (;;) {
+        CLEANUP(fdpass_close) struct fdpass fds = {.count = 0};
+        int size = keeper_link_wait(link_fd, buffer, sizeof buffer, &fds);
+
+        if (size < (int) sizeof *head)
+            return size < 0 ? size : -EPROTO;
+        if (head->kind == LINK_TABLE_END)
+            return 0;
+        keeper_link_receive(server, head, (size_t) size, &fds);
+    }
+}
+
+static int take_hello(struct server *server, int link_fd, int *ret_state_fd, int *ret_lookup_fd)
+{
+    CLEANUP(fdpass_close) struct fdpass fds = {.count = 0};
+    int size = keeper_link_wait(link_fd, &server->hello, sizeof server->hello, &fds);
+
+    if (size < 0)
+        return size;
+    if (size != sizeof server->hello || server->hello.head.kind != LINK_HELLO ||
+        server->hello.version != LINK_VERSION || fds.count < 1)
+        return -EPROTO;
+    *ret_state_fd = take_fd(&fds.fd[0]);
+    *ret_lookup_fd = fds.count > 1 ? take_fd(&fds.fd[1]) : -1;
+    return 0;
+}
+
+/* ---- the loop ---- */
+
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    struct core_input input = {.kind = INPUT_TIME};
+
+    (void) fd;
+    (void) what;
+    (void) server_step(context, &input);
+}
+
+static void on_idle(evutil_socket_t fd, short what, void *context)
+{
+    (void) fd;
+    (void) what;
+    server_idle_over(context);
+}
+
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base;
+
+    if (!config)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static int server_begin(struct server *server)
+{
+    TAILQ_INIT(&server->ready);
+    TAILQ_INIT(&server->unsent);
+    TAILQ_INIT(&server->dead);
+    server->fresh_pidfd = -1;
+    server->base = new_base();
+    if (!server->base)
+        return -ENOMEM;
+    server->deadline = evtimer_new(server->base, on_deadline, server);
+    server->idle = evtimer_new(server->base, on_idle, server);
+    if (!server->deadline || !server->idle)
+        return -ENOMEM;
+    return lookup_client_new(server, &server->lookup);
+}
+
+static void serve(struct server *server)
+{
+    struct link_head message;
+
+    keeper_link_send(server->link, LINK_READY, 0, &message, sizeof message, NULL, 0);
+    while (!server->done) {
+        server_turn_end(server);
+        if (server->done)
+            break;
+        event_base_loop(server->base, EVLOOP_ONCE | (TAILQ_EMPTY(&server->ready) ? 0 : EVLOOP_NONBLOCK));
+    }
+}
+
+static void server_end(struct server *server)
+{
+    struct session *session, *next_session;
+    struct peer *peer, *next_peer;
+
+    HASH_ITER(hh, server->sessions, session, next_session) {
+        session_flush(session);
+        session->flags |= SESSION_DISCONNECTED; /* the core's connections end with the core */
+        session_kill(session);
+    }
+    session_sweep(server);
+    HASH_ITER(hh, server->peers, peer, next_peer)
+        peer_bury(peer);
+    lookup_client_free(server->lookup);
+    keeper_link_close(server->link);
+    event_texts_free(server);
+    core_free(server->core);
+    journal_close(server->journal);
+    close_fd(server->statm_fd);
+    if (server->deadline)
+        event_free(server->deadline);
+    if (server->idle)
+        event_free(server->idle);
+    if (server->base)
+        event_base_free(server->base);
+}
+
+/* Orders that the keeper has not executed go out again; connections of the old broker are gone. */
+static void resume(struct server *server)
+{
+    struct core_input input = {.kind = INPUT_RESTARTED, .body.number = server->hello.head.number};
+    const struct order *order;
+
+    (void) server_step(server, &input);
+    TAILQ_FOREACH(order, &server->core->orders, pending)
+        deliver_order(server, &order->data);
+}
+
+static int begin(struct server *server, int link_fd)
+{
+    CLEANUP_FD int state_fd = -1;
+    int lookup_fd = -1, r;
+
+    r = take_hello(server, link_fd, &state_fd, &lookup_fd);
+    if (r < 0)
+        return r;
+    log_open("broker", (enum log_level) server->hello.log_level);
+    server->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    r = sandbox(&server->hello);
+    if (r == 0)
+        r = server_begin(server);
+    if (r == 0)
+        r = begin_core(server, state_fd);
+    if (r == 0)
+        r = keeper_link_open(server, link_fd, &server->link);
+    if (r < 0) {
+        close_fd(lookup_fd);
+        return r;
+    }
+    lookup_client_connect(server->lookup, lookup_fd);
+    server->ticket = server->hello.restarts * (UINT64_C(1) << 40); /* no ticket of an earlier broker comes again */
+    r = take_table(server, link_fd);
+    if (r < 0)
+        return r;
+    reconcile_clients(server);
+    if (server->hello.restarts > 0)
+        resume(server);
+    return 0;
+}
+
+int broker_run(int link_fd)
+{
+    struct server *server = calloc(1, sizeof *server);
+    int r;
+
+    if (!server)
+        return 1;
+    server->statm_fd = -1;
+    signal(SIGPIPE, SIG_IGN);
+    fcntl(link_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(link_fd, F_SETFL, fcntl(link_fd, F_GETFL) | O_NONBLOCK);
+    log_open("broker", LOG_LEVEL_INFO);
+    r = begin(server, link_fd);
+    if (r < 0)
+        log_error("start: %s", strerror(-r));
+    else
+        serve(server);
+    server_end(server);
+    close_fd(link_fd);
+    free(server);
+    return r < 0 ? 1 : 0;
+}

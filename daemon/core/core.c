@@ -1,0 +1,210 @@
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+struct core *core_new(void)
+{
+    struct core *core = calloc(1, sizeof *core);
+
+    if (!core)
+        return NULL;
+    TAILQ_INIT(&core->orders);
+    TAILQ_INIT(&core->replies);
+    core->events = calloc(EVENTS_KEPT_MAX, sizeof *core->events);
+    if (!core->events) {
+        free(core);
+        return NULL;
+    }
+    return core;
+}
+
+static void free_answers(struct core *core)
+{
+    struct waiter *waiter;
+
+    while ((waiter = TAILQ_FIRST(&core->replies))) {
+        TAILQ_REMOVE(&core->replies, waiter, of_output);
+        waiter_free(core, waiter);
+    }
+}
+
+struct core *core_free(struct core *core)
+{
+    struct client *client, *next_client;
+    struct waiter *waiter, *next_waiter;
+    struct process *process, *next_process;
+    struct order *order;
+
+    if (!core)
+        return NULL;
+    HASH_ITER(hh, core->clients, client, next_client)
+        client_bury(core, client);
+    HASH_ITER(hh, core->waiters, waiter, next_waiter)
+        waiter_undo(core, waiter);
+    HASH_ITER(hh, core->processes, process, next_process)
+        process_remove(core, process, false);
+    while ((order = TAILQ_FIRST(&core->orders)))
+        order_drop(core, order);
+    free_answers(core);
+    for (size_t i = 0; i < EVENTS_KEPT_MAX; i++)
+        title_unref(core->events[i].title);
+    free(core->events);
+    heap_done(&core->deadlines);
+    free(core);
+    return NULL;
+}
+
+/* ---- steps that concern the whole ---- */
+
+int step_shutdown(struct core *core, const struct core_input *input)
+{
+    struct process *process, *next;
+
+    if (core->counters.shutting_down)
+        return 0;
+    core->counters.shutting_down = 1;
+    core->counters.detach = input->body.number != 0;
+    if (core->counters.detach)
+        return 0;
+    HASH_ITER(hh, core->processes, process, next)
+        if (process->data.state == PROCESS_RUNNING || process->data.state == PROCESS_STOPPED)
+            process_stop(core, process, process->data.stop_signal, process->data.stop_span, NULL);
+    return 0;
+}
+
+bool core_wants_to_leave(const struct core *core)
+{
+    struct process *process, *next;
+
+    if (!core->counters.shutting_down)
+        return false;
+    if (core->counters.detach)
+        return true;
+    HASH_ITER(hh, core->processes, process, next)
+        if (!process_ended(process) || (process->data.flags & (PROCESS_STOPPING | PROCESS_TREE_GONE)) == PROCESS_STOPPING)
+            return false;
+    return true;
+}
+
+/* A child that only the keeper remembers: its arguments are gone with the state. */
+int step_adopt(struct core *core, const struct core_input *input)
+{
+    const struct input_adopt *adopt = &input->body.adopt;
+    struct account *account;
+    struct process *process;
+    struct record *record;
+
+    if (core_process(core, adopt->process))
+        return 0;
+    account = account_get(core, adopt->uid);
+    if (!account)
+        return -ENOMEM;
+    record = record_new(account, input, NULL);
+    process = record ? process_new(core, account, adopt->process) : NULL;
+    if (!process) {
+        if (record)
+            record_unref(core, record); /* trims the account, too */
+        else
+            account_trim(core, account);
+        return -ENOMEM;
+    }
+    title_number(record->title, adopt->process);
+    process->record = record;
+    process->data.state = adopt->pid ? PROCESS_RUNNING : PROCESS_STARTING;
+    process->data.flags = PROCESS_ORPHANED | (adopt->daemon ? PROCESS_DAEMON : 0);
+    process->data.pid = adopt->pid;
+    process->data.parent = adopt->creator_process;
+    process->data.started_mono = adopt->mono;
+    process->data.started_wall = adopt->wall;
+    process->data.stop_signal = SIGTERM;
+    process->data.stop_span = STOP_GRACE_DEFAULT;
+    process->data.oom = INPUT_OOM_UNKNOWN;
+    if (!adopt->pid)
+        quota_charge(account, QUOTA_STARTING);
+    if (adopt->process > core->counters.process)
+        core->counters.process = adopt->process;
+    return 0;
+}
+
+static void deadline_passed(struct core *core, struct heap_node *node)
+{
+    heap_remove(&core->deadlines, node);
+    if (node->tag == DEADLINE_PROCESS) {
+        process_deadline(core, (struct process *) ((char *) node - offsetof(struct process, deadline)));
+    } else {
+        struct waiter *waiter = (struct waiter *) ((char *) node - offsetof(struct waiter, deadline));
+
+        waiter->reply.kind = waiter->data.kind == WAIT_SET ? REPLY_DONE : REPLY_PENDING;
+        waiter_answer(core, waiter);
+    }
+}
+
+int step_time(struct core *core, const struct core_input *input)
+{
+    struct heap_node *node;
+
+    while ((node = heap_first(&core->deadlines)) && node->key <= input->mono)
+        deadline_passed(core, node);
+    return 0;
+}
+
+int64_t core_next_deadline(const struct core *core)
+{
+    const struct heap_node *node = heap_first(&core->deadlines);
+
+    return node ? node->key : INT64_MAX;
+}
+
+bool core_is_idle(const struct core *core)
+{
+    struct process *process, *next;
+
+    HASH_ITER(hh, core->processes, process, next)
+        if (!process_ended(process) || !(process->data.flags & PROCESS_READ))
+            return false;
+    return true;
+}
+
+/* ---- the step ---- */
+
+static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core_input *input) = {
+    [INPUT_RESTARTED] = step_restarted,   [INPUT_CONNECT] = step_connect,
+    [INPUT_DISCONNECT] = step_disconnect, [INPUT_CLIENT] = step_client,
+    [INPUT_CLIENT_DEAD] = step_client_dead, [INPUT_SPAWN] = step_spawn,
+    [INPUT_JOIN] = step_join,             [INPUT_WAIT] = step_wait,
+    [INPUT_SIGNAL] = step_signal,         [INPUT_STOP] = step_stop,
+    [INPUT_CLOSE] = step_close,           [INPUT_CANCEL] = step_cancel,
+    [INPUT_READ] = step_read,             [INPUT_SHUTDOWN] = step_shutdown,
+    [INPUT_SPAWNED] = step_spawned,       [INPUT_SPAWN_FAILED] = step_spawn_failed,
+    [INPUT_EXITED] = step_exited,         [INPUT_STOPPED] = step_stopped,
+    [INPUT_CONTINUED] = step_continued,   [INPUT_TREE_GONE] = step_tree_gone,
+    [INPUT_EXECUTED] = step_executed,     [INPUT_ADOPT] = step_adopt,
+    [INPUT_TIME] = step_time,
+};
+
+int core_step(struct core *core, const struct core_input *input)
+{
+    int r;
+
+    if (input->kind >= INPUT_KIND_COUNT || !steps[input->kind])
+        return -EINVAL;
+    if (input->report > 0 && input->report <= core->counters.report)
+        return 0; /* told twice, applied once */
+    core->mono = input->mono;
+    core->wall = input->wall;
+    r = steps[input->kind](core, input);
+    if (r == 0 && input->report > 0)
+        core->counters.report = input->report;
+    return r;
+}
+
+void core_delivered(struct core *core)
+{
+    free_answers(core);
+    core->first_new = NULL;
+}

@@ -1,0 +1,354 @@
+/*
+ * The core: processes, clients, waits, keys, quotas and events as data, and one step function. No system call, no
+ * clock, no library, no randomness; nothing depends on addresses or on the order of a table. The same inputs lead to
+ * the same state (core_hash) in every run.
+ *
+ * The broker's turn: core_step, commit the input to the journal, then deliver the outputs in their order.
+ */
+#ifndef PROCD_CORE_CORE_H
+#define PROCD_CORE_CORE_H
+
+#include "daemon/base/heap.h"
+#include "daemon/core/input.h"
+#include "proto/ids.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define uthash_fatal(message) ((void) 0) /* see HASH_NONFATAL_OOM: never reached */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/*
+ * Limits, each counted per uid unless its text says otherwise. root has ROOT_RESERVE more of each.
+ *
+ * QUOTA(identifier, "name in LimitExceeded", value)
+ */
+#define CORE_QUOTAS(X)                                    \
+    X(CONNECTIONS, "connections", 16384)                  \
+    X(PROCESSES, "processes", 32768)                      \
+    X(STARTING, "processes being started", 2048)          \
+    X(WAITERS, "waiting requests", 65536)                 \
+    X(BYTES, "bytes of arguments and labels", 64 << 20)
+
+enum core_quota {
+#define X(identifier, name, value) QUOTA_##identifier,
+    CORE_QUOTAS(X)
+#undef X
+    QUOTA_COUNT
+};
+
+#define QUOTA_ROOT_RESERVE 1024
+#define ENDED_KEPT_MAX     10000 /* ended processes of one uid: the oldest go first */
+#define KEYS_KEPT_MAX      1024  /* answered keys of one client */
+#define EVENTS_KEPT_MAX    16384 /* events that can still be asked for; a power of two */
+#define STOP_GRACE_DEFAULT (INT64_C(10) * 1000000000)
+
+const char *quota_name(enum core_quota quota);
+int64_t quota_limit(enum core_quota quota, uint32_t uid);
+
+/* ---- entities ---- */
+
+/* One uid that has something here. */
+struct account {
+    uint32_t uid;
+    uint32_t ended;             /* ended processes kept */
+    int64_t used[QUOTA_COUNT];
+    uint32_t clients;
+    TAILQ_HEAD(ended_list, process) ended_list; /* oldest first */
+    UT_hash_handle hh;
+};
+
+struct connection_data {
+    uint64_t id, client;
+    uint64_t ordinal; /* the N of the default holder #N: the client's how-manieth it is */
+    uint32_t uid;     /* frozen at accept; of the connection, as a process may change its own */
+    uint32_t unused;
+};
+
+struct connection {
+    struct connection_data data;
+    struct client *client;
+    TAILQ_HEAD(connection_waiters, waiter) waiters;
+    LIST_ENTRY(connection) of_client;
+    UT_hash_handle hh;
+};
+
+struct client_data {
+    uint64_t id, process; /* the managed process that it is, or 0 */
+    uint64_t connections; /* ever */
+    uint64_t spawned;     /* successful spawns: the numbers of default names */
+    int32_t pid;
+    uint32_t uid;
+};
+
+/* A process that connected, or is an owner_pid. Lives until its death. */
+struct client {
+    struct client_data data;
+    LIST_HEAD(client_connections, connection) connections;
+    LIST_HEAD(client_children, process) children; /* those that it created and that have not ended */
+    TAILQ_HEAD(client_keys, key) keys;            /* oldest first */
+    struct key *key_table;
+    uint32_t key_count;
+    struct process *self; /* the managed process that it is, or NULL */
+    struct order *forget; /* made with the client, so that its burial needs no memory */
+    UT_hash_handle hh;
+};
+
+/* A process's name, and its place among the generations ("3:1"), from which the default names of its children are
+ * made. Shared by the process and its events. Sizes are without the NUL. */
+struct title {
+    uint32_t refs, name_size, path_size;
+    char name[PROTO_NAME_MAX + 1];
+    char path[];
+};
+
+/* What never changes about a process, shared by the process and recorded answers: argv (argc strings with their NUL),
+ * cwd (and a NUL), labels (label_count pairs of strings with their NUL). Charged to its account while it lives. */
+struct record {
+    uint32_t refs;
+    uint32_t argc, label_count;
+    uint32_t argv_size, cwd_size, labels_size, charged;
+    struct title *title;
+    struct account *account;
+    char bytes[];
+};
+
+const char *record_argv(const struct record *record);
+const char *record_cwd(const struct record *record);
+const char *record_labels(const struct record *record);
+
+enum process_state { PROCESS_STARTING, PROCESS_RUNNING, PROCESS_STOPPED, PROCESS_EXITED };
+
+enum process_flags {
+    PROCESS_DAEMON = 1 << 0,   /* ends with its creator */
+    PROCESS_ORPHANED = 1 << 1, /* the creator is gone */
+    PROCESS_STOPPING = 1 << 2, /* asked to stop: SIGKILL at the deadline */
+    PROCESS_TREE_GONE = 1 << 3, /* nothing of its tree is left */
+    PROCESS_WATCHED = 1 << 4,  /* the keeper was asked to tell when its tree is gone */
+    PROCESS_READ = 1 << 5,     /* somebody has seen its end */
+    PROCESS_KNOWN = 1 << 6,    /* the exit code is known */
+    PROCESS_CORE = 1 << 7,
+};
+
+struct process_data {
+    uint64_t id;
+    uint64_t creator;  /* client */
+    uint64_t parent;   /* the managed process that the creator is, or 0 */
+    uint64_t seq;      /* the event that told its present state */
+    int64_t started_mono, started_wall, ended_mono, ended_wall;
+    int64_t stop_span; /* ns */
+    int32_t pid, creator_pid;
+    uint32_t uid;
+    uint32_t state; /* process_state */
+    uint32_t flags; /* process_flags */
+    int32_t stop_signal;
+    int32_t exitcode;
+    uint32_t oom; /* input_oom */
+    struct input_rusage rusage;
+};
+
+/* An order to the keeper, kept until the keeper has executed it: sent again to a keeper that has not. */
+struct order_data {
+    uint64_t number;
+    uint64_t subject; /* process, or client */
+    uint32_t kind;    /* order_kind */
+    int32_t signal;
+    uint32_t tree;
+    uint32_t unused;
+    uint64_t connection; /* spawn: whose credentials */
+    uint64_t ticket;     /* spawn: whose descriptors; the spec and descriptors are the broker's */
+};
+
+enum order_kind { ORDER_SPAWN, ORDER_SIGNAL, ORDER_WATCH_TREE, ORDER_FORGET_PROCESS, ORDER_FORGET_CLIENT };
+
+struct order {
+    struct order_data data;
+    TAILQ_ENTRY(order) pending;
+};
+
+/* The orders that a process can still need are made with it, so that no end and no time-out needs memory. */
+enum process_order { PROCESS_ORDER_STOP, PROCESS_ORDER_KILL, PROCESS_ORDER_WATCH, PROCESS_ORDER_FORGET, PROCESS_ORDERS };
+
+struct process {
+    struct process_data data;
+    struct record *record;
+    struct account *account;
+    struct client *creator; /* NULL once it is gone */
+    struct client *client;  /* the client that this process is, or NULL */
+    struct waiter *spawner; /* the request that waits for its start */
+    struct order *orders[PROCESS_ORDERS]; /* NULL once given */
+    struct heap_node deadline;            /* SIGKILL of a stop */
+    TAILQ_HEAD(process_waits, wait_link) waits;
+    LIST_ENTRY(process) of_creator;
+    TAILQ_ENTRY(process) of_ended;
+    UT_hash_handle hh;
+};
+
+enum wait_kind { WAIT_SPAWN, WAIT_JOIN, WAIT_SET, WAIT_STOP, WAIT_FOLLOW /* repeats a keyed request */ };
+
+struct wait_link {
+    struct waiter *waiter;
+    struct process *process; /* NULL: it was closed, which needs its end */
+    uint64_t id;
+    TAILQ_ENTRY(wait_link) of_process;
+};
+
+/* ---- answers ---- */
+
+enum reply_kind {
+    REPLY_EMPTY,   /* {} */
+    REPLY_INFO,    /* the info record, as of the start */
+    REPLY_JOIN,    /* exited, and how */
+    REPLY_PENDING, /* exited: false */
+    REPLY_DONE,    /* the ids of the waiter that have ended */
+};
+
+struct reply_data {
+    uint32_t error; /* proto_error */
+    uint32_t kind;  /* reply_kind */
+    int32_t spawn_errno;
+    uint32_t spawn_stage;
+    uint32_t quota; /* LimitExceeded: core_quota */
+    uint32_t unused;
+    int64_t value;  /* LimitExceeded: the limit */
+    struct process_data process; /* REPLY_INFO, REPLY_JOIN: as it was then */
+};
+
+/* A request that was made with a key, and its answer. */
+struct key {
+    char text[PROTO_KEY_MAX + 1];
+    uint32_t answered;
+    uint64_t digest;
+    struct reply_data reply;
+    struct record *record;   /* of reply.process */
+    struct waiter *waiter;   /* the request that will answer it; NULL: undone by a restart, or answered */
+    TAILQ_HEAD(key_followers, waiter) followers;
+    TAILQ_ENTRY(key) of_client;
+    struct client *client;
+    UT_hash_handle hh;
+};
+
+struct waiter_data {
+    uint64_t ticket, connection;
+    uint32_t kind;  /* wait_kind */
+    uint32_t flags; /* request_flags */
+    uint32_t uid, unused;
+};
+
+/* A request that waits. It carries its own answer, so that answering needs no memory. */
+struct waiter {
+    struct waiter_data data;
+    struct connection *connection; /* NULL once that is closed */
+    struct account *account;
+    struct key *key; /* whose answer it gives (or follows), or NULL */
+    struct heap_node deadline;
+    TAILQ_ENTRY(waiter) of_connection;
+    TAILQ_ENTRY(waiter) of_key;
+    TAILQ_ENTRY(waiter) of_output;
+    UT_hash_handle hh; /* by ticket */
+    struct reply_data reply;
+    struct record *record; /* of reply.process */
+    uint32_t link_count, left;
+    struct wait_link links[];
+};
+
+/* ---- events ---- */
+
+struct event_data {
+    uint64_t seq;
+    int64_t wall;
+    uint64_t process;
+    uint32_t kind; /* event_kind */
+    uint32_t uid;
+    int32_t pid;
+    int32_t exitcode;
+    uint32_t flags; /* PROCESS_KNOWN, PROCESS_CORE */
+    uint32_t oom;
+    int32_t spawn_errno;
+    uint32_t spawn_stage;
+};
+
+struct event_entry {
+    struct event_data data;
+    struct title *title; /* of the process, or NULL */
+};
+
+#define EVENT_FOR_ALL UINT32_MAX /* uid of an event that everybody sees */
+
+/* ---- the whole ---- */
+
+struct core_counters {
+    uint64_t process; /* last ids given */
+    uint64_t order;
+    uint64_t report; /* last report applied */
+    uint64_t seq;    /* last event */
+    uint64_t stamp;  /* for ties of deadlines */
+    uint64_t restarts;
+    uint32_t shutting_down, detach;
+    uint32_t left, unused; /* OUTPUT_LEAVE was given */
+};
+
+TAILQ_HEAD(order_list, order);
+TAILQ_HEAD(output_list, waiter);
+
+struct core {
+    struct core_counters counters;
+    int64_t mono, wall; /* of the input that is being stepped */
+    struct account *accounts;
+    struct client *clients;
+    struct connection *connections;
+    struct process *processes;
+    struct waiter *waiters; /* those that wait, by ticket */
+    struct heap deadlines;
+    struct order_list orders; /* not yet executed, in the order of their numbers */
+    struct order *first_new;  /* the first of them that this step gave, or NULL */
+    struct output_list replies; /* answers of this step */
+    struct event_entry *events; /* ring of EVENTS_KEPT_MAX, by seq */
+};
+
+enum deadline_tag { DEADLINE_WAITER, DEADLINE_PROCESS };
+
+/* A new, empty core; NULL without memory. */
+struct core *core_new(void);
+struct core *core_free(struct core *core);
+
+/*
+ * Applies one input. 0; or -ENOMEM: nothing has changed, and the input was not applied.
+ *
+ * The outputs stand in core->replies, core->first_new.. of core->orders and the events above the seq before, until
+ * core_delivered. An input that is out of date (a report applied before, an unknown ticket) changes nothing.
+ */
+int core_step(struct core *core, const struct core_input *input);
+
+/* The outputs were delivered: forgets them. */
+void core_delivered(struct core *core);
+
+/* True once, when a shutdown is complete: the daemon is to leave. */
+bool core_wants_to_leave(const struct core *core);
+
+/* When INPUT_TIME is due, ns of the monotonic clock; INT64_MAX: never. */
+int64_t core_next_deadline(const struct core *core);
+
+/* ---- queries, which change nothing ---- */
+
+struct process *core_process(const struct core *core, uint64_t id);
+/* The newest living process of a uid with this name, else the newest ended one, else NULL. */
+struct process *core_process_named(const struct core *core, uint32_t uid, const char *name, size_t size);
+struct client *core_client(const struct core *core, uint64_t id);
+struct connection *core_connection(const struct core *core, uint64_t id);
+struct account *core_account(const struct core *core, uint32_t uid);
+/* Is it visible (it has begun, and was not undone)? */
+bool process_visible(const struct process *process);
+bool process_ended(const struct process *process);
+/* The event of that seq; NULL: not kept any more, or not there yet. */
+const struct event_entry *core_event(const struct core *core, uint64_t seq);
+/* seq of the oldest event kept (last + 1 when there is none). */
+uint64_t core_first_event(const struct core *core);
+
+/* May the daemon leave for idleness, connections aside: nothing runs and no end is unread. */
+bool core_is_idle(const struct core *core);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * What the files of core/ share and nobody else sees. Each step_* function applies one kind of input: it allocates
+ * first, then changes the state, and from its first change on it cannot fail.
+ */
+#ifndef PROCD_CORE_INTERNAL_H
+#define PROCD_CORE_INTERNAL_H
+
+#include "daemon/core/core.h"
+
+/* ---- quota.c ---- */
+
+/* The account of a uid, made where there is none; NULL without memory. */
+struct account *account_get(struct core *core, uint32_t uid);
+/* Frees an account that counts nothing any more. */
+void account_trim(struct core *core, struct account *account);
+bool quota_full(const struct account *account, enum core_quota quota);
+void quota_charge(struct account *account, enum core_quota quota);
+void quota_release(struct account *account, enum core_quota quota);
+
+/* ---- record.c ---- */
+
+/* A record of a spawn's strings with one reference; its title begins with the parent's path, and gets its own number
+ * later by title_number. NULL without memory. */
+struct record *record_new(struct account *account, const struct core_input *input, const struct title *parent);
+/* The same from its parts; the title is taken over, also on failure. */
+struct record *record_make(struct account *account, struct title *title, const struct blob *argv,
+                           const struct blob *cwd, const struct blob *labels);
+struct record *record_ref(struct record *record);
+struct record *record_unref(struct core *core, struct record *record);
+/* What record_new will charge. */
+size_t record_size(const struct core_input *input);
+
+struct title *title_copy(const char *name, size_t name_size, const char *path, size_t path_size);
+struct title *title_ref(struct title *title);
+struct title *title_unref(struct title *title);
+/* Gives it its number: "3", or "PARENT:3"; and a name made of it where it has none. */
+void title_number(struct title *title, uint64_t number);
+
+/* ---- order.c ---- */
+
+struct order *order_new(void);
+/* Gives an order to the keeper: numbers it and appends it. The order is taken over. */
+void order_give(struct core *core, struct order *order, enum order_kind kind, uint64_t subject);
+void order_give_signal(struct core *core, struct order *order, uint64_t process, int signal, bool tree);
+/* Takes a pending order out and frees it. */
+void order_drop(struct core *core, struct order *order);
+
+/* ---- eventlog.c ---- */
+
+/* Appends an event; cannot fail. Returns its seq. */
+uint64_t event_process(struct core *core, enum event_kind kind, const struct process *process);
+uint64_t event_spawn_failed(struct core *core, const struct process *process, int error, uint32_t stage);
+uint64_t event_client(struct core *core, enum event_kind kind, const struct client *client);
+uint64_t event_daemon(struct core *core, enum event_kind kind);
+
+/* ---- waiter.c ---- */
+
+/* A waiter for a request, with room for link_count processes; it is counted and found by its ticket, and its deadline
+ * can be set without memory. NULL without memory. */
+struct waiter *waiter_new(struct core *core, const struct core_input *input, enum wait_kind kind, uint32_t link_count);
+/* Undoes waiter_new, for a step that fails. */
+void waiter_undo(struct core *core, struct waiter *waiter);
+void waiter_link(struct waiter *waiter, uint32_t index, struct process *process);
+void waiter_unlink(struct wait_link *link);
+void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when);
+
+/* Answers: the waiter leaves every queue and becomes an output (or is freed, where nobody is there to be told). */
+void waiter_answer(struct core *core, struct waiter *waiter);
+void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error error);
+void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota);
+void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind, struct process *process);
+/* Its connection was closed. */
+void waiter_abandon(struct core *core, struct waiter *waiter);
+void waiter_cancel(struct core *core, struct waiter *waiter);
+void waiter_free(struct core *core, struct waiter *waiter);
+/* An answer to a request that was refused before anything of it happened. 0 or -ENOMEM. */
+int answer_at_once(struct core *core, const struct core_input *input, enum proto_error error);
+
+/* ---- key.c ---- */
+
+enum key_outcome { KEY_FRESH, KEY_HANDLED };
+
+/* Looks up the key of a request. KEY_FRESH: go on (*ret_key is a new key, or NULL without one; give it to the waiter
+ * or key_undo it); KEY_HANDLED: it was asked before, and is answered or waits; or -ENOMEM. */
+int key_begin(struct core *core, const struct core_input *input, struct key **ret_key);
+void key_undo(struct core *core, struct key *key);
+void key_attach(struct key *key, struct waiter *waiter);
+/* Its waiter is about to be answered: records the answer (or forgets the key) and answers its followers. */
+void key_answered(struct core *core, struct key *key, const struct waiter *waiter);
+/* Forgets the key; followers must be gone. */
+void key_free(struct core *core, struct key *key);
+
+/* ---- process.c ---- */
+
+/* Everything that an end or a death may need is made here. NULL without memory. */
+struct process *process_new(struct core *core, struct account *account, uint64_t id);
+/* Removes a process for good; tell: the keeper forgets it, too. */
+void process_remove(struct core *core, struct process *process, bool tell);
+/* signal to the tree, SIGKILL span later; extra: an order for it, taken over, or NULL to use the process's own. */
+void process_stop(struct core *core, struct process *process, int signal, int64_t span, struct order *extra);
+void process_deadline(struct core *core, struct process *process);
+void process_watch(struct core *core, struct process *process);
+
+/* ---- client.c ---- */
+
+/* The client has died: closes its connections, ends its daemon children, forgets it. */
+void client_bury(struct core *core, struct client *client);
+void connection_close(struct core *core, struct connection *connection);
+
+/* ---- steps ---- */
+
+int step_connect(struct core *core, const struct core_input *input);
+int step_disconnect(struct core *core, const struct core_input *input);
+int step_client(struct core *core, const struct core_input *input);
+int step_client_dead(struct core *core, const struct core_input *input);
+int step_restarted(struct core *core, const struct core_input *input);
+int step_spawn(struct core *core, const struct core_input *input);
+int step_join(struct core *core, const struct core_input *input);
+int step_wait(struct core *core, const struct core_input *input);
+int step_signal(struct core *core, const struct core_input *input);
+int step_stop(struct core *core, const struct core_input *input);
+int step_close(struct core *core, const struct core_input *input);
+int step_cancel(struct core *core, const struct core_input *input);
+int step_read(struct core *core, const struct core_input *input);
+int step_shutdown(struct core *core, const struct core_input *input);
+int step_spawned(struct core *core, const struct core_input *input);
+int step_spawn_failed(struct core *core, const struct core_input *input);
+int step_exited(struct core *core, const struct core_input *input);
+int step_stopped(struct core *core, const struct core_input *input);
+int step_continued(struct core *core, const struct core_input *input);
+int step_tree_gone(struct core *core, const struct core_input *input);
+int step_executed(struct core *core, const struct core_input *input);
+int step_adopt(struct core *core, const struct core_input *input);
+int step_time(struct core *core, const struct core_input *input);
+
+#endif

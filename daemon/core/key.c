@@ -1,0 +1,136 @@
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct key *key_new(struct client *client, const struct blob *text, uint64_t digest)
+{
+    struct key *key = calloc(1, sizeof *key);
+
+    if (!key)
+        return NULL;
+    memcpy(key->text, text->data, text->size);
+    key->digest = digest;
+    TAILQ_INIT(&key->followers);
+    HASH_ADD_KEYPTR(hh, client->key_table, key->text, text->size, key);
+    if (!key->hh.tbl) {
+        free(key);
+        return NULL;
+    }
+    key->client = client;
+    client->key_count++;
+    TAILQ_INSERT_TAIL(&client->keys, key, of_client);
+    return key;
+}
+
+void key_free(struct core *core, struct key *key)
+{
+    HASH_DEL(key->client->key_table, key);
+    TAILQ_REMOVE(&key->client->keys, key, of_client);
+    key->client->key_count--;
+    if (key->waiter)
+        key->waiter->key = NULL;
+    record_unref(core, key->record);
+    free(key);
+}
+
+void key_undo(struct core *core, struct key *key)
+{
+    if (key)
+        key_free(core, key);
+}
+
+void key_attach(struct key *key, struct waiter *waiter)
+{
+    waiter->key = key;
+    if (key)
+        key->waiter = waiter;
+}
+
+/* The recorded answer once more. */
+static int key_repeat(struct core *core, const struct core_input *input, struct key *key)
+{
+    struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 0);
+
+    if (!waiter)
+        return -ENOMEM;
+    waiter->reply = key->reply;
+    waiter->record = record_ref(key->record);
+    waiter_answer(core, waiter);
+    return KEY_HANDLED;
+}
+
+static int key_follow(struct core *core, const struct core_input *input, struct key *key)
+{
+    struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 0);
+
+    if (!waiter)
+        return -ENOMEM;
+    if (quota_full(waiter->account, QUOTA_WAITERS)) {
+        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
+        return KEY_HANDLED;
+    }
+    waiter->key = key;
+    TAILQ_INSERT_TAIL(&key->followers, waiter, of_key);
+    return KEY_HANDLED;
+}
+
+int key_begin(struct core *core, const struct core_input *input, struct key **ret_key)
+{
+    const struct connection *connection = core_connection(core, input->body.request.connection);
+    const struct blob *text = &input->blob[BLOB_KEY];
+    struct key *key;
+
+    *ret_key = NULL;
+    if (text->size == 0 || !connection)
+        return KEY_FRESH;
+    HASH_FIND(hh, connection->client->key_table, text->data, text->size, key);
+    if (!key) {
+        *ret_key = key_new(connection->client, text, input->body.request.digest);
+        return *ret_key ? KEY_FRESH : -ENOMEM;
+    }
+    if (key->digest != input->body.request.digest)
+        return answer_at_once(core, input, ERROR_INVALID_REQUEST) < 0 ? -ENOMEM : KEY_HANDLED;
+    return key->answered ? key_repeat(core, input, key) : key_follow(core, input, key);
+}
+
+/* Errors are recorded, too, but for those that say "not now". */
+static bool key_records(enum proto_error error)
+{
+    return error != ERROR_CANCELLED && error != ERROR_SHUTTING_DOWN && error != ERROR_LIMIT_EXCEEDED;
+}
+
+static void key_forget_oldest(struct core *core, struct client *client)
+{
+    struct key *oldest = TAILQ_FIRST(&client->keys);
+
+    while (oldest && client->key_count > KEYS_KEPT_MAX) {
+        struct key *next = TAILQ_NEXT(oldest, of_client);
+
+        if (oldest->answered)
+            key_free(core, oldest);
+        oldest = next;
+    }
+}
+
+void key_answered(struct core *core, struct key *key, const struct waiter *waiter)
+{
+    struct waiter *follower;
+
+    key->waiter = NULL;
+    key->answered = 1;
+    key->reply = waiter->reply;
+    key->record = record_ref(waiter->record);
+    while ((follower = TAILQ_FIRST(&key->followers))) {
+        TAILQ_REMOVE(&key->followers, follower, of_key);
+        follower->key = NULL;
+        follower->reply = waiter->reply;
+        follower->record = record_ref(waiter->record);
+        waiter_answer(core, follower);
+    }
+    if (!key_records(waiter->reply.error))
+        key_free(core, key);
+    else
+        key_forget_oldest(core, key->client);
+}

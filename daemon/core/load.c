@@ -1,0 +1,384 @@
+/*
+ * A snapshot back into a core. What save.c writes in one order is read here in the same.
+ */
+#include "daemon/core/internal.h"
+#include "daemon/core/save.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct in {
+    const char *data;
+    size_t left;
+    int error; /* sticks */
+};
+
+static bool take(struct in *in, void *to, size_t size)
+{
+    if (in->error || in->left < size) {
+        in->error = in->error ? in->error : -EBADMSG;
+        memset(to, 0, size);
+        return false;
+    }
+    memcpy(to, in->data, size);
+    in->data += size;
+    in->left -= size;
+    return true;
+}
+
+static uint64_t take_number(struct in *in)
+{
+    uint64_t number;
+
+    take(in, &number, sizeof number);
+    return number;
+}
+
+static struct blob take_blob(struct in *in)
+{
+    struct blob blob = {NULL, take_number(in)};
+
+    if (in->error || in->left < blob.size) {
+        in->error = in->error ? in->error : -EBADMSG;
+        return (struct blob){"", 0};
+    }
+    blob.data = in->data;
+    in->data += blob.size;
+    in->left -= blob.size;
+    return blob;
+}
+
+static bool failed(struct in *in, bool bad, int error)
+{
+    if (bad && !in->error)
+        in->error = error;
+    return in->error != 0;
+}
+
+static struct title *take_title(struct in *in)
+{
+    struct blob name, path;
+    struct title *title;
+
+    if (take_number(in) == 0)
+        return NULL;
+    name = take_blob(in);
+    path = take_blob(in);
+    if (failed(in, name.size > PROTO_NAME_MAX, -EBADMSG))
+        return NULL;
+    title = title_copy(name.data, name.size, path.data, path.size);
+    failed(in, !title, -ENOMEM);
+    return title;
+}
+
+static struct record *take_record(struct core *core, struct in *in)
+{
+    struct blob argv, cwd, labels;
+    struct account *account;
+    struct record *record;
+    uint32_t argc, label_count;
+
+    if (take_number(in) == 0)
+        return NULL;
+    account = account_get(core, (uint32_t) take_number(in));
+    argc = (uint32_t) take_number(in);
+    label_count = (uint32_t) take_number(in);
+    argv = take_blob(in);
+    cwd = take_blob(in);
+    labels = take_blob(in);
+    record = account ? record_make(account, take_title(in), &argv, &cwd, &labels) : NULL;
+    if (failed(in, !record, -ENOMEM)) {
+        record_unref(core, record);
+        return NULL;
+    }
+    record->argc = argc;
+    record->label_count = label_count;
+    return record;
+}
+
+static void take_deadline(struct core *core, struct in *in, struct heap_node *node)
+{
+    bool queued = take_number(in);
+
+    node->key = (int64_t) take_number(in);
+    node->order = take_number(in);
+    if (!queued || in->error || failed(in, heap_reserve(&core->deadlines, 1) < 0, -ENOMEM))
+        return;
+    heap_insert(&core->deadlines, node);
+}
+
+static void take_key(struct core *core, struct in *in, struct client *client)
+{
+    struct key *key = calloc(1, sizeof *key);
+    size_t size;
+
+    if (failed(in, !key, -ENOMEM)) {
+        free(key);
+        return;
+    }
+    TAILQ_INIT(&key->followers);
+    take(in, key->text, sizeof key->text);
+    size = take_number(in);
+    key->answered = (uint32_t) take_number(in);
+    key->digest = take_number(in);
+    take(in, &key->reply, sizeof key->reply);
+    key->record = take_record(core, in);
+    key->client = client;
+    if (!failed(in, size > PROTO_KEY_MAX, -EBADMSG))
+        HASH_ADD_KEYPTR(hh, client->key_table, key->text, size, key);
+    if (failed(in, !key->hh.tbl, -ENOMEM)) {
+        record_unref(core, key->record);
+        free(key);
+        return;
+    }
+    client->key_count++;
+    TAILQ_INSERT_TAIL(&client->keys, key, of_client);
+}
+
+static void take_account(struct core *core, struct in *in)
+{
+    uint32_t uid = (uint32_t) take_number(in);
+
+    failed(in, !in->error && !account_get(core, uid), -ENOMEM);
+}
+
+static void take_client(struct core *core, struct in *in)
+{
+    struct core_input input = {.kind = INPUT_CLIENT};
+    struct client_data data;
+    struct client *client;
+    uint64_t keys;
+
+    take(in, &data, sizeof data);
+    keys = take_number(in);
+    input.body.connect = (struct input_connect){.client = data.id, .pid = data.pid, .uid = data.uid};
+    if (in->error || failed(in, step_client(core, &input) < 0, -ENOMEM))
+        return;
+    client = core_client(core, data.id);
+    client->data = data;
+    while (keys-- > 0 && !in->error)
+        take_key(core, in, client);
+}
+
+static void take_orders_of(struct in *in, struct process *process, uint64_t orders)
+{
+    for (int i = 0; i < PROCESS_ORDERS; i++) {
+        if (orders & (UINT64_C(1) << i)) {
+            process->orders[i] = process->orders[i] ? process->orders[i] : order_new();
+            failed(in, !process->orders[i], -ENOMEM);
+        } else {
+            free(process->orders[i]);
+            process->orders[i] = NULL;
+        }
+    }
+}
+
+/* Its place among the living, and with its creator and itself as a client. */
+static void join_relatives(struct core *core, struct process *process)
+{
+    struct client *creator = process_ended(process) || process->data.flags & PROCESS_ORPHANED
+                                 ? NULL
+                                 : core_client(core, process->data.creator);
+    struct client *client, *next;
+
+    if (creator) {
+        process->creator = creator;
+        LIST_INSERT_HEAD(&creator->children, process, of_creator);
+    }
+    HASH_ITER(hh, core->clients, client, next) {
+        if (client->data.process == process->data.id) {
+            process->client = client;
+            client->self = process;
+        }
+    }
+}
+
+static void take_process(struct core *core, struct in *in)
+{
+    struct process_data data;
+    struct account *account;
+    struct process *process;
+    uint64_t orders;
+
+    take(in, &data, sizeof data);
+    orders = take_number(in);
+    account = in->error ? NULL : account_get(core, data.uid);
+    process = account ? process_new(core, account, data.id) : NULL;
+    if (failed(in, !process, -ENOMEM))
+        return;
+    process->data = data;
+    take_orders_of(in, process, orders);
+    take_deadline(core, in, &process->deadline);
+    process->record = take_record(core, in);
+    failed(in, !process->record, -EBADMSG);
+    if (data.state == PROCESS_STARTING)
+        quota_charge(account, QUOTA_STARTING);
+    if (data.state == PROCESS_EXITED) {
+        quota_release(account, QUOTA_PROCESSES);
+        account->ended++;
+        TAILQ_INSERT_TAIL(&account->ended_list, process, of_ended);
+    }
+    join_relatives(core, process);
+}
+
+static void take_ended(struct core *core, struct in *in)
+{
+    struct account *account = account_get(core, (uint32_t) take_number(in));
+    uint64_t count = take_number(in);
+
+    if (failed(in, !account, -ENOMEM))
+        return;
+    while (count-- > 0 && !in->error) {
+        struct process *process = core_process(core, take_number(in));
+
+        if (failed(in, !process || !process_ended(process) || process->account != account, -EBADMSG))
+            return;
+        TAILQ_REMOVE(&account->ended_list, process, of_ended);
+        TAILQ_INSERT_TAIL(&account->ended_list, process, of_ended);
+    }
+}
+
+static void take_connection(struct core *core, struct in *in)
+{
+    struct core_input input = {.kind = INPUT_CONNECT};
+    struct connection_data data;
+    struct client *client;
+    uint64_t ordinal;
+
+    take(in, &data, sizeof data);
+    client = in->error ? NULL : core_client(core, data.client);
+    if (failed(in, !client, -EBADMSG))
+        return;
+    ordinal = client->data.connections;
+    input.body.connect =
+        (struct input_connect){.connection = data.id, .client = data.client, .pid = client->data.pid, .uid = data.uid};
+    if (failed(in, step_connect(core, &input) < 0, -ENOMEM))
+        return;
+    client->data.connections = ordinal;
+    core_connection(core, data.id)->data = data;
+}
+
+static void link_waiter(struct core *core, struct in *in, struct waiter *waiter)
+{
+    for (uint32_t i = 0; i < waiter->link_count && !in->error; i++) {
+        uint64_t id = take_number(in);
+        struct process *process = take_number(in) ? core_process(core, id) : NULL;
+
+        waiter->links[i].waiter = waiter;
+        waiter->links[i].id = id;
+        if (!process)
+            continue;
+        if (waiter->data.kind == WAIT_SPAWN) {
+            waiter->links[i].process = process;
+            process->spawner = waiter;
+        } else {
+            waiter_link(waiter, i, process);
+        }
+    }
+}
+
+static void take_waiter_key(struct core *core, struct in *in, struct waiter *waiter)
+{
+    struct blob text = take_blob(in);
+    struct client *client = core_client(core, take_number(in));
+    struct key *key = NULL;
+
+    if (in->error || text.size == 0)
+        return;
+    if (client)
+        HASH_FIND(hh, client->key_table, text.data, text.size, key);
+    if (failed(in, !key, -EBADMSG))
+        return;
+    if (waiter->data.kind != WAIT_FOLLOW) {
+        key_attach(key, waiter);
+    } else {
+        waiter->key = key;
+        TAILQ_INSERT_TAIL(&key->followers, waiter, of_key);
+    }
+}
+
+static void take_waiter(struct core *core, struct in *in)
+{
+    struct core_input input = {.kind = INPUT_JOIN};
+    struct waiter_data data;
+    struct waiter *waiter;
+    uint64_t links, left, connected;
+
+    take(in, &data, sizeof data);
+    links = take_number(in);
+    left = take_number(in);
+    connected = take_number(in);
+    if (failed(in, links > in->left, -EBADMSG))
+        return;
+    input.body.request = (struct input_request){.ticket = data.ticket,
+                                                .connection = connected ? data.connection : 0,
+                                                .uid = data.uid,
+                                                .flags = data.flags};
+    waiter = waiter_new(core, &input, (enum wait_kind) data.kind, (uint32_t) links);
+    if (failed(in, !waiter, -ENOMEM))
+        return;
+    waiter->data = data;
+    waiter->left = (uint32_t) left;
+    take_deadline(core, in, &waiter->deadline);
+    take_waiter_key(core, in, waiter);
+    link_waiter(core, in, waiter);
+}
+
+static void take_order(struct core *core, struct in *in)
+{
+    struct order *order = order_new();
+
+    if (failed(in, !order, -ENOMEM)) {
+        free(order);
+        return;
+    }
+    take(in, &order->data, sizeof order->data);
+    TAILQ_INSERT_TAIL(&core->orders, order, pending);
+}
+
+static void take_event(struct core *core, struct in *in)
+{
+    struct event_data data;
+    struct event_entry *entry;
+
+    take(in, &data, sizeof data);
+    entry = &core->events[data.seq % EVENTS_KEPT_MAX];
+    entry->data = data;
+    title_unref(entry->title);
+    entry->title = take_title(in);
+}
+
+static void take_each(struct core *core, struct in *in, void (*one)(struct core *core, struct in *in))
+{
+    uint64_t count = take_number(in);
+
+    while (count-- > 0 && !in->error)
+        one(core, in);
+}
+
+int core_load(const char *data, size_t size, struct core **ret_core)
+{
+    struct in in = {.data = data, .left = size};
+    struct core *core = core_new();
+    struct core_counters counters;
+
+    if (!core)
+        return -ENOMEM;
+    take(&in, &counters, sizeof counters);
+    take_each(core, &in, take_account);
+    take_each(core, &in, take_client);
+    take_each(core, &in, take_process);
+    take_each(core, &in, take_ended);
+    take_each(core, &in, take_connection);
+    take_each(core, &in, take_waiter);
+    take_each(core, &in, take_order);
+    take_each(core, &in, take_event);
+    core->counters = counters;
+    if (failed(&in, in.left > 0, -EBADMSG)) {
+        core_free(core);
+        return in.error;
+    }
+    *ret_core = core;
+    return 0;
+}

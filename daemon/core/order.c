@@ -1,0 +1,42 @@
+#include "daemon/core/internal.h"
+
+#include <stdlib.h>
+
+struct order *order_new(void)
+{
+    return calloc(1, sizeof(struct order));
+}
+
+void order_give(struct core *core, struct order *order, enum order_kind kind, uint64_t subject)
+{
+    order->data.kind = kind;
+    order->data.subject = subject;
+    order->data.number = ++core->counters.order;
+    TAILQ_INSERT_TAIL(&core->orders, order, pending);
+    if (!core->first_new)
+        core->first_new = order;
+}
+
+void order_give_signal(struct core *core, struct order *order, uint64_t process, int signal, bool tree)
+{
+    order->data.signal = signal;
+    order->data.tree = tree;
+    order_give(core, order, ORDER_SIGNAL, process);
+}
+
+void order_drop(struct core *core, struct order *order)
+{
+    if (core->first_new == order)
+        core->first_new = TAILQ_NEXT(order, pending);
+    TAILQ_REMOVE(&core->orders, order, pending);
+    free(order);
+}
+
+int step_executed(struct core *core, const struct core_input *input)
+{
+    struct order *order;
+
+    while ((order = TAILQ_FIRST(&core->orders)) && order->data.number <= input->body.number)
+        order_drop(core, order);
+    return 0;
+}

@@ -1,0 +1,168 @@
+#include "daemon/core/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_DIGITS 21 /* of a uint64_t, with a ':' before it */
+
+static const char name_prefix[] = "Process-";
+
+/* ---- titles ---- */
+
+/* Room: the longest name and its NUL, then the parent's path with the own number and a NUL. */
+static struct title *title_new(const struct blob *name, const char *parent_path, size_t parent_path_size)
+{
+    struct title *title = calloc(1, sizeof *title + parent_path_size + NUMBER_DIGITS + 1);
+
+    if (!title)
+        return NULL;
+    title->refs = 1;
+    title->name_size = (uint32_t) name->size;
+    if (name->size > 0)
+        memcpy(title->name, name->data, name->size);
+    title->path_size = (uint32_t) parent_path_size;
+    if (parent_path_size > 0)
+        memcpy(title->path, parent_path, parent_path_size);
+    return title;
+}
+
+struct title *title_copy(const char *name, size_t name_size, const char *path, size_t path_size)
+{
+    return title_new(&(struct blob){name, name_size}, path, path_size);
+}
+
+struct title *title_ref(struct title *title)
+{
+    if (title)
+        title->refs++;
+    return title;
+}
+
+struct title *title_unref(struct title *title)
+{
+    if (title && --title->refs == 0)
+        free(title);
+    return NULL;
+}
+
+static size_t write_number(char *to, uint64_t number)
+{
+    char digits[NUMBER_DIGITS];
+    size_t count = 0;
+
+    do
+        digits[count++] = (char) ('0' + number % 10);
+    while ((number /= 10) > 0);
+    for (size_t i = 0; i < count; i++)
+        to[i] = digits[count - 1 - i];
+    return count;
+}
+
+void title_number(struct title *title, uint64_t number)
+{
+    if (title->path_size > 0)
+        title->path[title->path_size++] = ':';
+    title->path_size += (uint32_t) write_number(title->path + title->path_size, number);
+    title->path[title->path_size] = '\0';
+    if (title->name_size > 0)
+        return;
+    memcpy(title->name, name_prefix, sizeof name_prefix);
+    title->name_size = sizeof name_prefix - 1;
+    /* generations upon generations: a path that does not fit gives the name its last number only */
+    if (title->name_size + title->path_size <= PROTO_NAME_MAX) {
+        memcpy(title->name + title->name_size, title->path, title->path_size);
+        title->name_size += title->path_size;
+    } else {
+        title->name_size += (uint32_t) write_number(title->name + title->name_size, number);
+    }
+    title->name[title->name_size] = '\0';
+}
+
+/* ---- records ---- */
+
+const char *record_argv(const struct record *record)
+{
+    return record->bytes;
+}
+
+const char *record_cwd(const struct record *record)
+{
+    return record->bytes + record->argv_size;
+}
+
+const char *record_labels(const struct record *record)
+{
+    return record_cwd(record) + record->cwd_size + 1;
+}
+
+static size_t record_bytes(const struct blob *argv, const struct blob *cwd, const struct blob *labels)
+{
+    return argv->size + cwd->size + 1 + labels->size;
+}
+
+size_t record_size(const struct core_input *input)
+{
+    return sizeof(struct record) +
+           record_bytes(&input->blob[BLOB_ARGV], &input->blob[BLOB_CWD], &input->blob[BLOB_LABELS]);
+}
+
+struct record *record_make(struct account *account, struct title *title, const struct blob *argv,
+                           const struct blob *cwd, const struct blob *labels)
+{
+    size_t size = sizeof(struct record) + record_bytes(argv, cwd, labels);
+    struct record *record = title ? calloc(1, size) : NULL;
+
+    if (!record) {
+        title_unref(title);
+        return NULL;
+    }
+    record->refs = 1;
+    record->title = title;
+    record->account = account;
+    record->argv_size = (uint32_t) argv->size;
+    record->cwd_size = (uint32_t) cwd->size;
+    record->labels_size = (uint32_t) labels->size;
+    if (argv->size > 0)
+        memcpy(record->bytes, argv->data, argv->size);
+    if (cwd->size > 0)
+        memcpy(record->bytes + argv->size, cwd->data, cwd->size);
+    if (labels->size > 0)
+        memcpy(record->bytes + argv->size + cwd->size + 1, labels->data, labels->size);
+    record->charged = (uint32_t) size;
+    account->used[QUOTA_BYTES] += record->charged;
+    return record;
+}
+
+struct record *record_new(struct account *account, const struct core_input *input, const struct title *parent)
+{
+    struct title *title = title_new(&input->blob[BLOB_NAME], parent ? parent->path : NULL, parent ? parent->path_size : 0);
+    struct record *record = record_make(account, title, &input->blob[BLOB_ARGV], &input->blob[BLOB_CWD],
+                                        &input->blob[BLOB_LABELS]);
+
+    if (record && input->kind == INPUT_SPAWN) {
+        record->argc = input->body.request.count;
+        record->label_count = input->body.request.labels;
+    }
+    return record;
+}
+
+struct record *record_ref(struct record *record)
+{
+    if (record)
+        record->refs++;
+    return record;
+}
+
+struct record *record_unref(struct core *core, struct record *record)
+{
+    struct account *account;
+
+    if (!record || --record->refs > 0)
+        return NULL;
+    account = record->account;
+    account->used[QUOTA_BYTES] -= record->charged;
+    account_trim(core, account);
+    title_unref(record->title);
+    free(record);
+    return NULL;
+}

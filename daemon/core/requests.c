@@ -1,0 +1,307 @@
+/*
+ * The requests that clients make. Each step first looks up the key, then allocates everything, then changes the state.
+ */
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- process.spawn ---- */
+
+static void spawn_set(struct process *process, const struct core_input *input, struct client *creator)
+{
+    const struct input_request *request = &input->body.request;
+    const struct process *parent = creator ? creator->self : NULL;
+    bool inherited = parent && parent->data.flags & PROCESS_DAEMON;
+    bool is_daemon = request->flags & REQUEST_DAEMON || (inherited && !(request->flags & REQUEST_NOT_DAEMON));
+
+    process->data.state = PROCESS_STARTING;
+    process->data.flags = is_daemon ? PROCESS_DAEMON : 0;
+    process->data.stop_signal = request->signal ? request->signal : SIGTERM;
+    process->data.stop_span = request->flags & REQUEST_DEADLINE ? request->span : STOP_GRACE_DEFAULT;
+    process->data.oom = INPUT_OOM_UNKNOWN;
+    process->data.parent = parent ? parent->data.id : 0;
+    if (!creator)
+        return;
+    process->data.creator = creator->data.id;
+    process->data.creator_pid = creator->data.pid;
+    process->creator = creator;
+    LIST_INSERT_HEAD(&creator->children, process, of_creator);
+}
+
+/* The oldest ended ones make room for the living. */
+static void make_room(struct core *core, struct account *account)
+{
+    while (account->used[QUOTA_BYTES] > quota_limit(QUOTA_BYTES, account->uid) && account->ended > 0)
+        process_remove(core, TAILQ_FIRST(&account->ended_list), true);
+}
+
+/* Everything is there: the process begins. */
+static void spawn_give(struct core *core, struct process *process, struct waiter *waiter, struct order *order)
+{
+    process->spawner = waiter;
+    waiter->links[0] = (struct wait_link){.waiter = waiter, .process = process, .id = process->data.id};
+    quota_charge(process->account, QUOTA_STARTING);
+    order->data.ticket = waiter->data.ticket;
+    order->data.connection = waiter->data.connection;
+    order_give(core, order, ORDER_SPAWN, process->data.id);
+}
+
+static int spawn_begin(struct core *core, const struct core_input *input, struct key *key)
+{
+    struct client *creator = core_client(core, input->body.request.creator);
+    struct waiter *waiter = waiter_new(core, input, WAIT_SPAWN, 1);
+    struct record *record = NULL;
+    struct order *order = NULL;
+    struct process *process = NULL;
+
+    if (!waiter)
+        return -ENOMEM;
+    record = record_new(waiter->account, input, creator && creator->self ? creator->self->record->title : NULL);
+    order = order_new();
+    if (record && order)
+        process = process_new(core, waiter->account, core->counters.process + 1);
+    if (!process) {
+        free(order);
+        record_unref(core, record);
+        waiter_undo(core, waiter);
+        return -ENOMEM;
+    }
+    core->counters.process++;
+    process->record = record;
+    key_attach(key, waiter);
+    spawn_set(process, input, creator);
+    spawn_give(core, process, waiter, order);
+    make_room(core, process->account);
+    return 0;
+}
+
+/* The quota that a spawn would exceed, or QUOTA_COUNT. */
+static enum core_quota spawn_exceeds(const struct account *account, const struct core_input *input)
+{
+    if (!account)
+        return QUOTA_COUNT;
+    if (quota_full(account, QUOTA_PROCESSES))
+        return QUOTA_PROCESSES;
+    if (quota_full(account, QUOTA_STARTING))
+        return QUOTA_STARTING;
+    if (account->ended == 0 &&
+        account->used[QUOTA_BYTES] + (int64_t) record_size(input) > quota_limit(QUOTA_BYTES, account->uid))
+        return QUOTA_BYTES;
+    return QUOTA_COUNT;
+}
+
+static int refuse(struct core *core, const struct core_input *input, struct key *key, enum core_quota quota)
+{
+    struct waiter *waiter = waiter_new(core, input, WAIT_JOIN, 0);
+
+    if (!waiter)
+        return -ENOMEM;
+    key_attach(key, waiter);
+    if (core->counters.shutting_down)
+        waiter_fail(core, waiter, ERROR_SHUTTING_DOWN);
+    else
+        waiter_fail_quota(core, waiter, quota);
+    return 0;
+}
+
+int step_spawn(struct core *core, const struct core_input *input)
+{
+    enum core_quota quota = spawn_exceeds(core_account(core, input->body.request.uid), input);
+    struct key *key;
+    int r = key_begin(core, input, &key);
+
+    if (r != KEY_FRESH)
+        return r < 0 ? r : 0;
+    if (core->counters.shutting_down || quota != QUOTA_COUNT)
+        r = refuse(core, input, key, quota);
+    else
+        r = spawn_begin(core, input, key);
+    if (r < 0)
+        key_undo(core, key);
+    return r;
+}
+
+/* ---- process.join and process.wait ---- */
+
+static void park(struct core *core, struct waiter *waiter, int64_t span)
+{
+    if (quota_full(waiter->account, QUOTA_WAITERS))
+        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
+    else if (waiter->data.flags & REQUEST_DEADLINE)
+        waiter_set_deadline(core, waiter, span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span);
+}
+
+int step_join(struct core *core, const struct core_input *input)
+{
+    struct process *process = core_process(core, input->body.request.process);
+    struct waiter *waiter;
+
+    if (!process)
+        return answer_at_once(core, input, ERROR_NO_SUCH_PROCESS);
+    waiter = waiter_new(core, input, WAIT_JOIN, 1);
+    if (!waiter)
+        return -ENOMEM;
+    waiter->left = 1;
+    waiter_link(waiter, 0, process);
+    if (process_ended(process)) {
+        waiter_answer_process(core, waiter, REPLY_JOIN, process);
+    } else if (waiter->data.flags & REQUEST_NO_WAIT) {
+        waiter->reply.kind = REPLY_PENDING;
+        waiter_answer(core, waiter);
+    } else {
+        park(core, waiter, input->body.request.span);
+    }
+    return 0;
+}
+
+int step_wait(struct core *core, const struct core_input *input)
+{
+    const struct input_request *request = &input->body.request;
+    struct waiter *waiter;
+    uint64_t id;
+
+    for (uint32_t i = 0; i < request->count; i++) {
+        memcpy(&id, input->blob[BLOB_PROCESSES].data + i * sizeof id, sizeof id);
+        if (!core_process(core, id))
+            return answer_at_once(core, input, ERROR_NO_SUCH_PROCESS);
+    }
+    waiter = waiter_new(core, input, WAIT_SET, request->count);
+    if (!waiter)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < request->count; i++) {
+        memcpy(&id, input->blob[BLOB_PROCESSES].data + i * sizeof id, sizeof id);
+        waiter_link(waiter, i, core_process(core, id));
+        waiter->left += !process_ended(waiter->links[i].process) && !(request->flags & REQUEST_READY);
+    }
+    waiter->reply.kind = REPLY_DONE;
+    if (request->flags & REQUEST_NO_WAIT || waiter->left == 0 ||
+        (!(request->flags & REQUEST_ALL) && waiter->left < request->count))
+        waiter_answer(core, waiter);
+    else
+        park(core, waiter, request->span);
+    return 0;
+}
+
+/* ---- process.terminate, kill, signal ---- */
+
+int step_signal(struct core *core, const struct core_input *input)
+{
+    const struct input_request *request = &input->body.request;
+    struct process *process;
+    struct waiter *waiter;
+    struct order *order;
+    struct key *key;
+    int r = key_begin(core, input, &key);
+
+    if (r != KEY_FRESH)
+        return r < 0 ? r : 0;
+    waiter = waiter_new(core, input, WAIT_JOIN, 0);
+    order = order_new();
+    if (!waiter || !order) {
+        if (waiter)
+            waiter_undo(core, waiter);
+        free(order);
+        key_undo(core, key);
+        return -ENOMEM;
+    }
+    key_attach(key, waiter);
+    process = core_process(core, request->process);
+    if (process && !process_ended(process))
+        order_give_signal(core, order, process->data.id, request->signal, request->flags & REQUEST_TREE);
+    else
+        free(order);
+    if (process)
+        waiter_answer(core, waiter);
+    else
+        waiter_fail(core, waiter, ERROR_NO_SUCH_PROCESS);
+    return 0;
+}
+
+/* ---- process.stop ---- */
+
+static void stop_begin(struct core *core, struct process *process, const struct input_request *request,
+                       struct waiter *waiter, struct order *order)
+{
+    int signal = request->signal ? request->signal : process->data.stop_signal;
+    int64_t span = request->flags & REQUEST_DEADLINE ? request->span : process->data.stop_span;
+
+    waiter->left = !process_ended(process);
+    waiter_link(waiter, 0, process);
+    process_stop(core, process, signal, span, order);
+    if (process_ended(process) && process->data.flags & PROCESS_TREE_GONE)
+        waiter_answer_process(core, waiter, REPLY_JOIN, process);
+    else if (quota_full(waiter->account, QUOTA_WAITERS))
+        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
+}
+
+int step_stop(struct core *core, const struct core_input *input)
+{
+    const struct input_request *request = &input->body.request;
+    struct process *process;
+    struct waiter *waiter;
+    struct order *order;
+    struct key *key;
+    int r = key_begin(core, input, &key);
+
+    if (r != KEY_FRESH)
+        return r < 0 ? r : 0;
+    waiter = waiter_new(core, input, WAIT_STOP, 1);
+    order = order_new();
+    if (!waiter || !order) {
+        if (waiter)
+            waiter_undo(core, waiter);
+        free(order);
+        key_undo(core, key);
+        return -ENOMEM;
+    }
+    key_attach(key, waiter);
+    process = core_process(core, request->process);
+    if (process) {
+        stop_begin(core, process, request, waiter, order);
+    } else {
+        free(order);
+        waiter_fail(core, waiter, ERROR_NO_SUCH_PROCESS);
+    }
+    return 0;
+}
+
+/* ---- process.close ---- */
+
+int step_close(struct core *core, const struct core_input *input)
+{
+    struct process *process;
+    struct waiter *waiter;
+    struct key *key;
+    int r = key_begin(core, input, &key);
+
+    if (r != KEY_FRESH)
+        return r < 0 ? r : 0;
+    waiter = waiter_new(core, input, WAIT_JOIN, 0);
+    if (!waiter) {
+        key_undo(core, key);
+        return -ENOMEM;
+    }
+    key_attach(key, waiter);
+    process = core_process(core, input->body.request.process);
+    if (!process) {
+        waiter_fail(core, waiter, ERROR_NO_SUCH_PROCESS);
+    } else if (!process_ended(process)) {
+        waiter_fail(core, waiter, ERROR_STILL_RUNNING);
+    } else {
+        waiter_answer(core, waiter);
+        process_remove(core, process, true);
+    }
+    return 0;
+}
+
+int step_read(struct core *core, const struct core_input *input)
+{
+    struct process *process = core_process(core, input->body.number);
+
+    if (process && process_ended(process))
+        process->data.flags |= PROCESS_READ;
+    return 0;
+}

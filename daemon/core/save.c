@@ -1,0 +1,237 @@
+#include "daemon/core/save.h"
+
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Padding would carry whatever stood on the stack into the hash. */
+_Static_assert(sizeof(struct client_data) == 40, "padding");
+_Static_assert(sizeof(struct connection_data) == 32, "padding");
+_Static_assert(sizeof(struct process_data) == 176, "padding");
+_Static_assert(sizeof(struct order_data) == 48, "padding");
+_Static_assert(sizeof(struct reply_data) == 208, "padding");
+_Static_assert(sizeof(struct waiter_data) == 32, "padding");
+_Static_assert(sizeof(struct event_data) == 56, "padding");
+_Static_assert(sizeof(struct core_counters) == 64, "padding");
+
+/* ---- writing ---- */
+
+struct out {
+    core_sink *sink;
+    void *context;
+};
+
+static void put(struct out *out, const void *data, size_t size)
+{
+    out->sink(out->context, data, size);
+}
+
+static void put_number(struct out *out, uint64_t number)
+{
+    put(out, &number, sizeof number);
+}
+
+static void put_blob(struct out *out, const char *data, size_t size)
+{
+    put_number(out, size);
+    if (size > 0)
+        put(out, data, size);
+}
+
+static void put_title(struct out *out, const struct title *title)
+{
+    put_number(out, title != NULL);
+    if (!title)
+        return;
+    put_blob(out, title->name, title->name_size);
+    put_blob(out, title->path, title->path_size);
+}
+
+static void put_record(struct out *out, const struct record *record)
+{
+    put_number(out, record != NULL);
+    if (!record)
+        return;
+    put_number(out, record->account->uid);
+    put_number(out, record->argc);
+    put_number(out, record->label_count);
+    put_blob(out, record_argv(record), record->argv_size);
+    put_blob(out, record_cwd(record), record->cwd_size);
+    put_blob(out, record_labels(record), record->labels_size);
+    put_title(out, record->title);
+}
+
+static void put_deadline(struct out *out, const struct heap_node *node)
+{
+    put_number(out, node->index > 0);
+    put_number(out, (uint64_t) node->key);
+    put_number(out, node->order);
+}
+
+static void put_key(struct out *out, const struct key *key)
+{
+    put(out, key->text, sizeof key->text);
+    put_number(out, key->hh.keylen);
+    put_number(out, key->answered);
+    put_number(out, key->digest);
+    put(out, &key->reply, sizeof key->reply);
+    put_record(out, key->record);
+}
+
+/* First, so that a loaded core has its accounts in the same order. */
+static void put_accounts(struct out *out, const struct core *core)
+{
+    struct account *account, *next;
+
+    put_number(out, HASH_COUNT(core->accounts));
+    HASH_ITER(hh, core->accounts, account, next)
+        put_number(out, account->uid);
+}
+
+static void put_clients(struct out *out, const struct core *core)
+{
+    struct client *client, *next;
+    const struct key *key;
+
+    put_number(out, HASH_COUNT(core->clients));
+    HASH_ITER(hh, core->clients, client, next) {
+        put(out, &client->data, sizeof client->data);
+        put_number(out, client->key_count);
+        TAILQ_FOREACH(key, &client->keys, of_client)
+            put_key(out, key);
+    }
+}
+
+static void put_processes(struct out *out, const struct core *core)
+{
+    struct process *process, *next;
+
+    put_number(out, HASH_COUNT(core->processes));
+    HASH_ITER(hh, core->processes, process, next) {
+        uint64_t orders = 0;
+
+        for (int i = 0; i < PROCESS_ORDERS; i++)
+            orders |= (uint64_t) (process->orders[i] != NULL) << i;
+        put(out, &process->data, sizeof process->data);
+        put_number(out, orders);
+        put_deadline(out, &process->deadline);
+        put_record(out, process->record);
+    }
+}
+
+/* Ended processes stand in the order of their ends, which their ids do not tell. */
+static void put_ended(struct out *out, const struct core *core)
+{
+    struct account *account, *next;
+    const struct process *process;
+
+    put_number(out, HASH_COUNT(core->accounts));
+    HASH_ITER(hh, core->accounts, account, next) {
+        put_number(out, account->uid);
+        put_number(out, account->ended);
+        TAILQ_FOREACH(process, &account->ended_list, of_ended)
+            put_number(out, process->data.id);
+    }
+}
+
+static void put_connections(struct out *out, const struct core *core)
+{
+    struct connection *connection, *next;
+
+    put_number(out, HASH_COUNT(core->connections));
+    HASH_ITER(hh, core->connections, connection, next)
+        put(out, &connection->data, sizeof connection->data);
+}
+
+static void put_waiters(struct out *out, const struct core *core)
+{
+    struct waiter *waiter, *next;
+
+    put_number(out, HASH_COUNT(core->waiters));
+    HASH_ITER(hh, core->waiters, waiter, next) {
+        put(out, &waiter->data, sizeof waiter->data);
+        put_number(out, waiter->link_count);
+        put_number(out, waiter->left);
+        put_number(out, waiter->connection != NULL);
+        put_deadline(out, &waiter->deadline);
+        put_blob(out, waiter->key ? waiter->key->text : "", waiter->key ? waiter->key->hh.keylen : 0);
+        put_number(out, waiter->key ? waiter->key->client->data.id : 0);
+        for (uint32_t i = 0; i < waiter->link_count; i++) {
+            put_number(out, waiter->links[i].id);
+            put_number(out, waiter->links[i].process != NULL);
+        }
+    }
+}
+
+static void put_orders(struct out *out, const struct core *core)
+{
+    const struct order *order;
+    uint64_t count = 0;
+
+    TAILQ_FOREACH(order, &core->orders, pending)
+        count++;
+    put_number(out, count);
+    TAILQ_FOREACH(order, &core->orders, pending)
+        put(out, &order->data, sizeof order->data);
+}
+
+static void put_events(struct out *out, const struct core *core)
+{
+    uint64_t first = core_first_event(core);
+
+    put_number(out, core->counters.seq + 1 - first);
+    for (uint64_t seq = first; seq <= core->counters.seq; seq++) {
+        const struct event_entry *entry = core_event(core, seq);
+
+        put(out, &entry->data, sizeof entry->data);
+        put_title(out, entry->title);
+    }
+}
+
+void core_save(const struct core *core, core_sink *sink, void *context)
+{
+    struct out out = {sink, context};
+
+    put(&out, &core->counters, sizeof core->counters);
+    put_accounts(&out, core);
+    put_clients(&out, core);
+    put_processes(&out, core);
+    put_ended(&out, core);
+    put_connections(&out, core);
+    put_waiters(&out, core);
+    put_orders(&out, core);
+    put_events(&out, core);
+}
+
+static void count_bytes(void *context, const void *data, size_t size)
+{
+    (void) data;
+    *(size_t *) context += size;
+}
+
+size_t core_save_size(const struct core *core)
+{
+    size_t size = 0;
+
+    core_save(core, count_bytes, &size);
+    return size;
+}
+
+static void hash_bytes(void *context, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    uint64_t *hash = context;
+
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+}
+
+uint64_t core_hash(const struct core *core)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    core_save(core, hash_bytes, &hash);
+    return hash;
+}

@@ -1,0 +1,255 @@
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- making ---- */
+
+static int waiter_index(struct core *core, struct waiter *waiter)
+{
+    /* one node for each waiter and each process is the most that the heap can ever hold */
+    size_t most = HASH_COUNT(core->waiters) + 1 + HASH_COUNT(core->processes);
+
+    if (heap_reserve(&core->deadlines, most - core->deadlines.count) < 0)
+        return -ENOMEM;
+    HASH_ADD(hh, core->waiters, data.ticket, sizeof waiter->data.ticket, waiter);
+    return waiter->hh.tbl ? 0 : -ENOMEM;
+}
+
+struct waiter *waiter_new(struct core *core, const struct core_input *input, enum wait_kind kind, uint32_t link_count)
+{
+    const struct input_request *request = &input->body.request;
+    struct account *account = account_get(core, request->uid);
+    struct waiter *waiter;
+
+    if (!account)
+        return NULL;
+    waiter = calloc(1, sizeof *waiter + link_count * sizeof waiter->links[0]);
+    if (!waiter)
+        return NULL;
+    waiter->data = (struct waiter_data){.ticket = request->ticket,
+                                        .connection = request->connection,
+                                        .kind = kind,
+                                        .flags = request->flags,
+                                        .uid = request->uid};
+    waiter->deadline.tag = DEADLINE_WAITER;
+    waiter->link_count = link_count;
+    if (waiter_index(core, waiter) < 0) {
+        free(waiter);
+        account_trim(core, account);
+        return NULL;
+    }
+    waiter->account = account;
+    quota_charge(account, QUOTA_WAITERS);
+    waiter->connection = core_connection(core, request->connection);
+    if (waiter->connection)
+        TAILQ_INSERT_TAIL(&waiter->connection->waiters, waiter, of_connection);
+    return waiter;
+}
+
+void waiter_link(struct waiter *waiter, uint32_t index, struct process *process)
+{
+    struct wait_link *link = &waiter->links[index];
+
+    link->waiter = waiter;
+    link->process = process;
+    link->id = process->data.id;
+    TAILQ_INSERT_TAIL(&process->waits, link, of_process);
+}
+
+void waiter_unlink(struct wait_link *link)
+{
+    if (link->process)
+        TAILQ_REMOVE(&link->process->waits, link, of_process);
+    link->process = NULL;
+}
+
+void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when)
+{
+    waiter->deadline.key = when;
+    waiter->deadline.order = ++core->counters.stamp;
+    heap_insert(&core->deadlines, &waiter->deadline);
+}
+
+/* ---- leaving ---- */
+
+/* Takes it out of everything that could still find it, but for its key and its processes' ids. */
+static void waiter_detach(struct core *core, struct waiter *waiter)
+{
+    heap_remove(&core->deadlines, &waiter->deadline);
+    for (uint32_t i = 0; i < waiter->link_count; i++) {
+        struct wait_link *link = &waiter->links[i];
+
+        if (link->process && waiter->data.kind == WAIT_SPAWN)
+            link->process->spawner = NULL;
+        else if (link->process)
+            TAILQ_REMOVE(&link->process->waits, link, of_process);
+    }
+    if (waiter->connection)
+        TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
+    if (waiter->account) {
+        HASH_DEL(core->waiters, waiter);
+        quota_release(waiter->account, QUOTA_WAITERS);
+        account_trim(core, waiter->account);
+        waiter->account = NULL;
+    }
+}
+
+void waiter_free(struct core *core, struct waiter *waiter)
+{
+    record_unref(core, waiter->record);
+    free(waiter);
+}
+
+void waiter_undo(struct core *core, struct waiter *waiter)
+{
+    waiter_detach(core, waiter);
+    waiter_free(core, waiter);
+}
+
+/* A link whose process has ended loses it here, so that the answer can tell which have. */
+static void waiter_keep_done(struct waiter *waiter)
+{
+    for (uint32_t i = 0; i < waiter->link_count; i++)
+        if (waiter->links[i].process && !process_ended(waiter->links[i].process) &&
+            !(waiter->data.flags & REQUEST_READY))
+            waiter->links[i].id = 0;
+}
+
+void waiter_answer(struct core *core, struct waiter *waiter)
+{
+    struct connection *connection = waiter->connection;
+
+    if (waiter->reply.kind == REPLY_DONE)
+        waiter_keep_done(waiter);
+    waiter_detach(core, waiter);
+    if (waiter->key && waiter->data.kind != WAIT_FOLLOW)
+        key_answered(core, waiter->key, waiter);
+    waiter->key = NULL;
+    if (connection)
+        TAILQ_INSERT_TAIL(&core->replies, waiter, of_output);
+    else
+        waiter_free(core, waiter);
+}
+
+void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error error)
+{
+    waiter->reply.error = error;
+    waiter_answer(core, waiter);
+}
+
+void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota)
+{
+    waiter->reply.quota = quota;
+    waiter->reply.value = quota_limit(quota, waiter->data.uid);
+    waiter_fail(core, waiter, ERROR_LIMIT_EXCEEDED);
+}
+
+void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind, struct process *process)
+{
+    waiter->reply.kind = kind;
+    waiter->reply.process = process->data;
+    waiter->record = record_ref(process->record);
+    if (process_ended(process) && waiter->connection)
+        process->data.flags |= PROCESS_READ;
+    waiter_answer(core, waiter);
+}
+
+/* ---- giving up ---- */
+
+/* One goes in where one came out, and another stays: the table neither goes nor grows, so this needs no memory. */
+static void waiter_rename(struct core *core, struct waiter *waiter, uint64_t ticket)
+{
+    HASH_DEL(core->waiters, waiter);
+    waiter->data.ticket = ticket;
+    HASH_ADD(hh, core->waiters, data.ticket, sizeof waiter->data.ticket, waiter);
+}
+
+/* The first that repeated the request takes its place: the wait goes on under the other's ticket and connection, and
+ * the one that gives up is left in the follower. NULL: nobody repeated it. */
+static struct waiter *waiter_hand_over(struct core *core, struct waiter *waiter)
+{
+    bool leads = waiter->key && waiter->data.kind != WAIT_FOLLOW;
+    struct waiter *follower = leads ? TAILQ_FIRST(&waiter->key->followers) : NULL;
+    struct connection *connection;
+    struct waiter_data data;
+
+    if (!follower)
+        return NULL;
+    TAILQ_REMOVE(&waiter->key->followers, follower, of_key);
+    follower->key = NULL;
+    if (waiter->connection)
+        TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
+    TAILQ_REMOVE(&follower->connection->waiters, follower, of_connection);
+    data = waiter->data;
+    waiter->data.connection = follower->data.connection;
+    follower->data.connection = data.connection;
+    waiter_rename(core, waiter, follower->data.ticket);
+    waiter_rename(core, follower, data.ticket);
+    connection = waiter->connection;
+    waiter->connection = follower->connection;
+    follower->connection = connection;
+    TAILQ_INSERT_TAIL(&waiter->connection->waiters, waiter, of_connection);
+    if (connection)
+        TAILQ_INSERT_TAIL(&connection->waiters, follower, of_connection);
+    return follower;
+}
+
+/* Leaves the queue of those that repeat a request. */
+static void waiter_unfollow(struct waiter *waiter)
+{
+    if (waiter->data.kind == WAIT_FOLLOW && waiter->key)
+        TAILQ_REMOVE(&waiter->key->followers, waiter, of_key);
+    if (waiter->data.kind == WAIT_FOLLOW)
+        waiter->key = NULL;
+}
+
+void waiter_abandon(struct core *core, struct waiter *waiter)
+{
+    struct waiter *gone = waiter_hand_over(core, waiter);
+
+    if (!gone && waiter->data.kind == WAIT_SPAWN) {
+        /* the start goes on, and its outcome is recorded under the key */
+        TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
+        waiter->connection = NULL;
+        return;
+    }
+    gone = gone ? gone : waiter;
+    waiter_unfollow(gone);
+    if (gone->key)
+        key_free(core, gone->key);
+    waiter_undo(core, gone);
+}
+
+void waiter_cancel(struct core *core, struct waiter *waiter)
+{
+    struct waiter *gone;
+
+    if (waiter->data.kind == WAIT_SPAWN)
+        return; /* it will be answered by its outcome: a process that was begun is never lost */
+    gone = waiter_hand_over(core, waiter);
+    gone = gone ? gone : waiter;
+    waiter_unfollow(gone);
+    waiter_fail(core, gone, ERROR_CANCELLED);
+}
+
+int answer_at_once(struct core *core, const struct core_input *input, enum proto_error error)
+{
+    struct waiter *waiter = waiter_new(core, input, WAIT_JOIN, 0);
+
+    if (!waiter)
+        return -ENOMEM;
+    waiter_fail(core, waiter, error);
+    return 0;
+}
+
+int step_cancel(struct core *core, const struct core_input *input)
+{
+    struct waiter *waiter;
+
+    HASH_FIND(hh, core->waiters, &input->body.number, sizeof input->body.number, waiter);
+    if (waiter)
+        waiter_cancel(core, waiter);
+    return 0;
+}

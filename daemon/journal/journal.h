@@ -1,0 +1,43 @@
+/*
+ * The core's inputs on record, in memory that the keeper also holds: what a new broker replays to be where the old one
+ * was. An input is committed by one store after its step has succeeded and before its outputs leave.
+ *
+ * The memory is a memfd with two areas. The active one begins with a snapshot of the core; committed inputs follow.
+ * When they have grown past the snapshot's size (and JOURNAL_LOG_MIN) a new snapshot goes to the other area, and one
+ * store makes that the active one. A kill at any instruction leaves a valid area.
+ */
+#ifndef PROCD_JOURNAL_JOURNAL_H
+#define PROCD_JOURNAL_JOURNAL_H
+
+#include "daemon/core/core.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define JOURNAL_LOG_MIN  (4u << 20)        /* bytes of inputs before a snapshot pays */
+#define JOURNAL_AREA_MAX ((size_t) 1 << 30) /* of address space; only pages that were written take memory */
+
+struct journal;
+
+/* Maps the memory. epoch and build (any text that changes with the binary) tell whether what it holds is ours.
+ * 0 or -errno. The descriptor stays the caller's. */
+int journal_open(int fd, const char *epoch, const char *build, struct journal **ret_journal);
+struct journal *journal_close(struct journal *journal);
+
+/* The core as it was when the last input was committed: 0; 1: the memory holds none of ours (ret_core untouched);
+ * -EBADMSG or -ENOMEM. */
+int journal_replay(struct journal *journal, struct core **ret_core);
+
+/* Begins anew with a snapshot of core. 0 or -errno. */
+int journal_snapshot(struct journal *journal, const struct core *core);
+
+/* Makes sure that the input can be written, with a snapshot of core where it is due. 0 or -errno: do not step. */
+int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input);
+
+/* What the memory holds is no longer the state: a new broker must not begin from it. */
+void journal_abandon(struct journal *journal);
+
+/* Writes and commits the input. Cannot fail after journal_reserve. */
+void journal_commit(struct journal *journal, const struct core_input *input);
+
+#endif

@@ -1,0 +1,3 @@
+# What outlives a broker: the ring of inputs and the snapshot.
+noinst_LTLIBRARIES += %D%/libjournal.la
+%C%_libjournal_la_SOURCES = %D%/journal.c %D%/journal.h

@@ -1,0 +1,283 @@
+#include "daemon/keeper/broker.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/base/notify.h"
+#include "daemon/keeper/orders.h"
+#include "daemon/keeper/proc.h"
+#include "daemon/keeper/wire.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define BACKOFF_FIRST    (100 * NSEC_PER_MSEC)
+#define BACKOFF_MOST     (10 * NSEC_PER_SEC)
+#define UNREADY_MOST     3 /* deaths in a row before LINK_READY: the state is thought to be the cause */
+#define OLD_BROKER_GRACE (5 * NSEC_PER_SEC)
+#define CLOSE_GRACE_MS   1000
+
+/* ---- a role ---- */
+
+static void role_plan(struct role *role, int64_t now)
+{
+    if (role->answered) {
+        role->start_at = now;
+        role->backoff = 0;
+        return;
+    }
+    role->backoff = role->backoff == 0 ? BACKOFF_FIRST : role->backoff * 2;
+    if (role->backoff > BACKOFF_MOST)
+        role->backoff = BACKOFF_MOST;
+    role->start_at = now + role->backoff;
+}
+
+/* Starts it and watches its end. ret_fd: our end of its socket pair. */
+static int role_begin(struct keeper *keeper, struct role *role, bool fresh, watch_fn *death, int *ret_fd)
+{
+    int pair[2], pidfd = -1, r;
+
+    role->start_at = INT64_MAX;
+    role->answered = false;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        return -errno;
+    r = keeper->config->start(keeper->config, role->name, fresh, pair[1], &pidfd);
+    if (r == 0)
+        r = loop_add(&keeper->loop, &role->death, pidfd, EPOLLIN, death);
+    close_fd(pair[1]);
+    if (r < 0) {
+        close_fd(pidfd);
+        close_fd(pair[0]);
+        return r;
+    }
+    role->pidfd = pidfd;
+    *ret_fd = pair[0];
+    return 0;
+}
+
+/* Somebody else may have waited for it: see reap.c. */
+static void role_bury(struct keeper *keeper, struct role *role)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    waitid(P_PIDFD, (id_t) role->pidfd, &info, WEXITED | WNOHANG);
+    if (info.si_pid != 0)
+        log_warning("the %s ended (%s %d)", role->name, info.si_code == CLD_EXITED ? "status" : "signal",
+                    info.si_status);
+    else
+        log_warning("the %s ended", role->name);
+    loop_remove(&keeper->loop, &role->death);
+    role->pidfd = close_fd(role->pidfd);
+}
+
+/* ---- the look-up helper ---- */
+
+static void lookup_died(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    (void) watch;
+    (void) events;
+    role_bury(keeper, &keeper->lookup);
+    if (keeper->link.fd >= 0 && keeper->state == STATE_RUNNING)
+        role_plan(&keeper->lookup, keeper->now);
+}
+
+/* One for each broker: what an earlier one had asked is not answered to the next. */
+static void lookup_start(struct keeper *keeper)
+{
+    struct role *role = &keeper->lookup;
+    int pair[2], r;
+
+    keeper->lookup_fd = close_fd(keeper->lookup_fd);
+    if (role->pidfd >= 0) {
+        pidfd_signal(role->pidfd, SIGKILL);
+        loop_remove(&keeper->loop, &role->death);
+        role->pidfd = close_fd(role->pidfd); /* the sweep finds its zombie */
+    }
+    r = role_begin(keeper, role, false, lookup_died, &keeper->lookup_fd);
+    if (r == 0)
+        return;
+    log_error("the look-up helper cannot be started: %s", strerror(-r));
+    role_plan(role, keeper->now);
+    /* one that ends at once stands in for it */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0) {
+        keeper->lookup_fd = pair[0];
+        close_fd(pair[1]);
+    }
+}
+
+/* ---- the broker ---- */
+
+static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    (void) watch;
+    (void) events;
+    orders_drain(keeper);
+    role_bury(keeper, &keeper->broker);
+    if (keeper->state != STATE_RUNNING)
+        return;
+    if (!keeper->broker_was_ready && ++keeper->unready_deaths >= UNREADY_MOST) {
+        log_error("%u brokers in a row have died before they served: the next begins with an EMPTY state; "
+                  "locks and events are lost, processes are kept",
+                  keeper->unready_deaths);
+        keeper->fresh_state = true;
+    }
+    role_plan(&keeper->broker, keeper->now);
+}
+
+static void broker_start(struct keeper *keeper)
+{
+    int fd = -1, r;
+
+    keeper->broker_was_ready = false;
+    keeper->lookup.backoff = 0;
+    lookup_start(keeper);
+    r = role_begin(keeper, &keeper->broker, keeper->fresh_binary, broker_died, &fd);
+    keeper->fresh_binary = false;
+    if (r == 0)
+        r = link_up(keeper, fd);
+    if (r < 0) {
+        log_error("the broker cannot be started: %s", strerror(-r));
+        if (keeper->broker.pidfd >= 0) /* its end sees to the rest */
+            pidfd_signal(keeper->broker.pidfd, SIGKILL);
+        else
+            role_plan(&keeper->broker, keeper->now);
+        return;
+    }
+    keeper->restarts = keeper->starts++;
+}
+
+void broker_ready(struct keeper *keeper)
+{
+    keeper->broker.answered = keeper->broker_was_ready = true;
+    keeper->unready_deaths = 0;
+    keeper->fresh_state = false;
+    if (!keeper->told_ready)
+        notify_send("READY=1");
+    keeper->told_ready = true;
+}
+
+void broker_pong(struct keeper *keeper)
+{
+    keeper->broker.answered = true;
+    if (keeper->watchdog > 0)
+        notify_send("WATCHDOG=1");
+}
+
+/* ---- another in its place ---- */
+
+static void old_died(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    siginfo_t info;
+
+    (void) watch;
+    (void) events;
+    waitid(P_PIDFD, (id_t) keeper->old_broker, &info, WEXITED | WNOHANG);
+    loop_remove(&keeper->loop, &keeper->old_death);
+    keeper->old_broker = close_fd(keeper->old_broker);
+    keeper->old_kill_at = INT64_MAX;
+    keeper->broker.start_at = keeper->now;
+}
+
+/*
+ * The old one is gone before the new one begins: two must never write to the state at once. The keeper itself stays
+ * the old program; its own exec would go here.
+ */
+void broker_replace(struct keeper *keeper)
+{
+    if (keeper->old_broker >= 0 || keeper->broker.pidfd < 0 || keeper->state != STATE_RUNNING)
+        return;
+    log_info("another broker takes over");
+    keeper->fresh_binary = true;
+    orders_drain(keeper);
+    loop_remove(&keeper->loop, &keeper->broker.death);
+    keeper->old_broker = keeper->broker.pidfd;
+    keeper->broker.pidfd = -1;
+    keeper->old_kill_at = keeper->now + OLD_BROKER_GRACE;
+    pidfd_signal(keeper->old_broker, SIGTERM);
+    if (loop_add(&keeper->loop, &keeper->old_death, keeper->old_broker, EPOLLIN, old_died) < 0) {
+        pidfd_signal(keeper->old_broker, SIGKILL);
+        old_died(keeper, NULL, 0);
+    }
+}
+
+/* ---- time ---- */
+
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* A broker without its link cannot serve, and one without a broker needs none. */
+static void check_link(struct keeper *keeper)
+{
+    if (keeper->broker.pidfd >= 0 && keeper->link.fd < 0 && !keeper->broker_killed) {
+        keeper->broker_killed = true;
+        pidfd_signal(keeper->broker.pidfd, SIGKILL);
+    }
+    if (keeper->broker.pidfd < 0)
+        keeper->broker_killed = false;
+}
+
+int64_t broker_tick(struct keeper *keeper)
+{
+    int64_t now = keeper->now;
+
+    if (keeper->old_kill_at <= now) {
+        pidfd_signal(keeper->old_broker, SIGKILL);
+        keeper->old_kill_at = INT64_MAX;
+    }
+    if (keeper->state == STATE_RUNNING) {
+        check_link(keeper);
+        if (keeper->broker.start_at <= now) {
+            broker_start(keeper);
+        } else if (keeper->lookup.start_at <= now && keeper->link.fd >= 0) {
+            lookup_start(keeper);
+            keeper->link.due |= DUE_LOOKUP;
+        }
+    }
+    if (keeper->ping_at <= now) {
+        keeper->link.due |= DUE_PING;
+        keeper->ping_at = now + keeper->watchdog / 2;
+    }
+    return earlier(earlier(keeper->old_kill_at, keeper->broker.start_at),
+                   earlier(keeper->lookup.start_at, keeper->ping_at));
+}
+
+int broker_open(struct keeper *keeper)
+{
+    keeper->broker = (struct role){.name = "broker", .pidfd = -1, .start_at = keeper->now};
+    keeper->lookup = (struct role){.name = "lookup", .pidfd = -1, .start_at = INT64_MAX};
+    keeper->old_broker = keeper->lookup_fd = -1;
+    keeper->old_kill_at = INT64_MAX;
+    keeper->watchdog = notify_watchdog();
+    keeper->ping_at = keeper->watchdog > 0 ? keeper->now + keeper->watchdog / 2 : INT64_MAX;
+    keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
+    return keeper->state_fd < 0 ? -errno : 0;
+}
+
+static void end_one(int pidfd)
+{
+    struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
+    siginfo_t info;
+
+    if (pidfd < 0)
+        return;
+    if (poll(&wait_for, 1, CLOSE_GRACE_MS) != 1)
+        pidfd_signal(pidfd, SIGKILL);
+    waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED);
+    close_fd(pidfd);
+}
+
+void broker_close(struct keeper *keeper)
+{
+    link_down(keeper);
+    keeper->lookup_fd = close_fd(keeper->lookup_fd);
+    end_one(keeper->old_broker);
+    end_one(keeper->broker.pidfd);
+    end_one(keeper->lookup.pidfd);
+    keeper->state_fd = close_fd(keeper->state_fd);
+}

@@ -1,0 +1,20 @@
+/*
+ * The broker and the look-up helper: started, watched, started again.
+ */
+#ifndef PROCD_KEEPER_BROKER_H
+#define PROCD_KEEPER_BROKER_H
+
+#include "daemon/keeper/state.h"
+
+int broker_open(struct keeper *keeper);
+/* Starts what is due. Returns when to call again. */
+int64_t broker_tick(struct keeper *keeper);
+/* It answered LINK_READY, LINK_PONG. */
+void broker_ready(struct keeper *keeper);
+void broker_pong(struct keeper *keeper);
+/* daemon.restart: another broker, from the file that now has the program's name, takes over. */
+void broker_replace(struct keeper *keeper);
+/* The daemon ends: waits for both for a moment, then kills them. */
+void broker_close(struct keeper *keeper);
+
+#endif

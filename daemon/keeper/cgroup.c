@@ -1,0 +1,273 @@
+#include "daemon/keeper/cgroup.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/cgroup_find.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define POOL_LOW 16
+#define POOL_MAX 128
+
+static unsigned index_of(const struct keeper *keeper, const struct cgroup *cgroup)
+{
+    return (unsigned) (cgroup - keeper->cgroups.all);
+}
+
+static int open_file(const struct keeper *keeper, const struct cgroup *cgroup, const char *file, int flags)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%u/%s", index_of(keeper, cgroup), file);
+    return openat(keeper->cgroups.base, path, flags | O_CLOEXEC);
+}
+
+/* The text of a small file, NUL-terminated. False where it cannot be read. */
+static bool read_file(const struct keeper *keeper, const struct cgroup *cgroup, const char *file, char *text,
+                      size_t size)
+{
+    CLEANUP_FD int fd = open_file(keeper, cgroup, file, O_RDONLY);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
+
+    if (got < 0)
+        return false;
+    text[got] = '\0';
+    return true;
+}
+
+/* ---- the pool ---- */
+
+static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
+{
+    cgroup->state = CGROUP_EMPTY;
+    TAILQ_INSERT_HEAD(&cgroups->pool, cgroup, order);
+    cgroups->pooled++;
+}
+
+static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
+    cgroup->dir = close_fd(cgroup->dir);
+    unlinkat(keeper->cgroups.base, name, AT_REMOVEDIR);
+    cgroup->was_killed = false;
+    cgroup->state = CGROUP_UNUSED;
+    TAILQ_INSERT_TAIL(&keeper->cgroups.unused, cgroup, order);
+}
+
+static int make_one(struct keeper *keeper, struct cgroup *cgroup)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
+    if (mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    cgroup->dir = openat(keeper->cgroups.base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return cgroup->dir < 0 ? -errno : 0;
+}
+
+bool cgroup_wanted(const struct keeper *keeper)
+{
+    const struct cgroups *cgroups = &keeper->cgroups;
+
+    return cgroups->base >= 0 && cgroups->pooled < POOL_LOW && keeper->now >= cgroups->retry_at &&
+           keeper->state == STATE_RUNNING;
+}
+
+void cgroup_refill(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+    struct cgroup *cgroup = TAILQ_FIRST(&cgroups->unused);
+    int r;
+
+    if (cgroup)
+        TAILQ_REMOVE(&cgroups->unused, cgroup, order);
+    else if (cgroups->made < SLOTS_MAX)
+        cgroup = &cgroups->all[cgroups->made++];
+    else
+        return;
+    r = make_one(keeper, cgroup);
+    if (r == 0) {
+        pool_put(cgroups, cgroup);
+        return;
+    }
+    /* the hierarchy's own limit, or no descriptor: children go without for a while */
+    log_warning("no cgroup can be made: %s", strerror(-r));
+    cgroup->dir = -1;
+    TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
+    cgroups->retry_at = keeper->now + NSEC_PER_SEC;
+}
+
+struct cgroup *cgroup_take(struct keeper *keeper)
+{
+    struct cgroup *cgroup;
+
+    if (keeper->cgroups.base < 0)
+        return NULL;
+    cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
+    if (!cgroup) /* a burst has emptied the pool: better slow than without */
+        cgroup_refill(keeper);
+    cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
+    if (!cgroup)
+        return NULL;
+    TAILQ_REMOVE(&keeper->cgroups.pool, cgroup, order);
+    keeper->cgroups.pooled--;
+    return cgroup;
+}
+
+void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup)
+{
+    pool_put(&keeper->cgroups, cgroup);
+}
+
+void cgroup_begun(struct cgroup *cgroup)
+{
+    cgroup->state = CGROUP_TAKEN;
+    cgroup->dir = close_fd(cgroup->dir);
+}
+
+/* Used again, but where its counters would tell of the one before; or where it was killed: kernels that compare how
+ * often parent's and child's cgroup were killed (6.14 and later) take the difference for a race, and kill whatever is
+ * cloned into it from then on. */
+static void recycle(struct keeper *keeper, struct cgroup *cgroup)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+
+    if (cgroup->was_killed || cgroups->memory_events || cgroups->pooled >= POOL_MAX || make_one(keeper, cgroup) < 0)
+        remove_one(keeper, cgroup);
+    else
+        pool_put(cgroups, cgroup);
+}
+
+void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup)
+{
+    if (cgroup_empty(keeper, cgroup)) {
+        recycle(keeper, cgroup);
+        return;
+    }
+    cgroup->state = CGROUP_ORPHAN;
+    TAILQ_INSERT_TAIL(&keeper->cgroups.orphans, cgroup, order);
+}
+
+void cgroup_sweep(struct keeper *keeper)
+{
+    struct cgroup *cgroup, *next;
+
+    for (cgroup = TAILQ_FIRST(&keeper->cgroups.orphans); cgroup; cgroup = next) {
+        next = TAILQ_NEXT(cgroup, order);
+        if (!cgroup_empty(keeper, cgroup))
+            continue;
+        TAILQ_REMOVE(&keeper->cgroups.orphans, cgroup, order);
+        recycle(keeper, cgroup);
+    }
+}
+
+/* ---- one of them ---- */
+
+bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup)
+{
+    char text[256];
+
+    return read_file(keeper, cgroup, "cgroup.events", text, sizeof text) && strstr(text, "populated 0");
+}
+
+int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup)
+{
+    CLEANUP_FD int fd = open_file(keeper, cgroup, "cgroup.kill", O_WRONLY);
+
+    cgroup->was_killed = true;
+    return fd < 0 || write(fd, "1", 1) < 0 ? -errno : 0;
+}
+
+void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
+                 void (*each)(pid_t pid, void *data), void *data)
+{
+    CLEANUP_FD int fd = open_file(keeper, cgroup, "cgroup.procs", O_RDONLY);
+    char text[4096];
+    long pid = 0;
+    ssize_t got;
+
+    if (fd < 0)
+        return;
+    while ((got = read(fd, text, sizeof text)) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+            } else if (text[i] == '\n') {
+                if (pid > 0) /* 0: of another pid namespace */
+                    each((pid_t) pid, data);
+                pid = 0;
+            }
+        }
+    }
+}
+
+bool cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid)
+{
+    char own[640], path[64], text[1024];
+    CLEANUP_FD int fd = -1;
+    const char *line;
+    ssize_t got;
+    size_t length;
+
+    snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (got < 0)
+        return false;
+    text[got] = '\0';
+    line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    if (!line)
+        return false;
+    length = (size_t) snprintf(own, sizeof own, "0::%s/%u", keeper->cgroups.path, index_of(keeper, cgroup));
+    line += *line == '\n';
+    return strncmp(line, own, length) == 0 && (line[length] == '\n' || line[length] == '/');
+}
+
+enum link_unknown_bool cgroup_oom(const struct keeper *keeper, const struct cgroup *cgroup)
+{
+    char text[512];
+    const char *at;
+
+    if (!keeper->cgroups.memory_events || !read_file(keeper, cgroup, "memory.events", text, sizeof text))
+        return LINK_UNKNOWN;
+    at = strstr(text, "oom_kill ");
+    return !at ? LINK_UNKNOWN : at[9] != '0' ? LINK_YES : LINK_NO;
+}
+
+/* ---- begin and end ---- */
+
+void cgroups_open(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+
+    TAILQ_INIT(&cgroups->pool);
+    TAILQ_INIT(&cgroups->unused);
+    TAILQ_INIT(&cgroups->orphans);
+    cgroups->base = -1;
+    cgroups->all = memory_reserve(sizeof *cgroups->all * SLOTS_MAX);
+    if (keeper->config->no_cgroups || !cgroups->all)
+        return;
+    cgroups->base = cgroup_find(cgroups->path, sizeof cgroups->path, &cgroups->memory_events);
+    if (cgroups->base < 0)
+        log_info("no cgroups here: the tree of a process is its session");
+    else
+        log_debug("children go into cgroups below %s", cgroups->path);
+}
+
+void cgroups_close(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+
+    if (cgroups->base < 0)
+        return;
+    for (unsigned i = 0; i < cgroups->made; i++)
+        if (cgroups->all[i].state != CGROUP_UNUSED)
+            remove_one(keeper, &cgroups->all[i]);
+    cgroups->base = close_fd(cgroups->base);
+    cgroup_unfind();
+}

@@ -1,0 +1,37 @@
+/*
+ * Control groups (version 2), one per child, where the machine lets us: from a pool of empty ones that is filled
+ * while the keeper has nothing else to do, and used again once empty.
+ */
+#ifndef PROCD_KEEPER_CGROUP_H
+#define PROCD_KEEPER_CGROUP_H
+
+#include "daemon/keeper/state.h"
+
+/* Finds out whether there are any: base stays -1 if not. May wait for a test process for a moment. */
+void cgroups_open(struct keeper *keeper);
+/* Removes every directory that is empty. */
+void cgroups_close(struct keeper *keeper);
+
+/* Is there something to be made ahead? Then makes one. */
+bool cgroup_wanted(const struct keeper *keeper);
+void cgroup_refill(struct keeper *keeper);
+
+/* An empty one with its directory open, or NULL. */
+struct cgroup *cgroup_take(struct keeper *keeper);
+/* Nothing was put into it. */
+void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup);
+/* A child is in it. */
+void cgroup_begun(struct cgroup *cgroup);
+/* Its owner is gone. It is used again now if it is empty, else when cgroup_sweep finds it so. */
+void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup);
+void cgroup_sweep(struct keeper *keeper);
+
+bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup);
+int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup);
+/* Calls back for each process in it. */
+void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup, void (*each)(pid_t pid, void *data), void *data);
+/* Is the process in it? By /proc: to be asked while a pidfd of it is held. */
+bool cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid);
+enum link_unknown_bool cgroup_oom(const struct keeper *keeper, const struct cgroup *cgroup);
+
+#endif

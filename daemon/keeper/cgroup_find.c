@@ -1,0 +1,153 @@
+#include "daemon/keeper/cgroup_find.h"
+
+#include "daemon/base/cleanup.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static char folder[PATH_MAX];
+
+static void cleanup_file(FILE **file)
+{
+    if (*file)
+        fclose(*file);
+}
+
+/* proc_pid_mountinfo(5): id parent dev root mount-point options [tags] - type source options. `root` is what of the
+ * hierarchy is mounted there. */
+static int find_mount(char *ret_root, char *ret_mount)
+{
+    CLEANUP(cleanup_file) FILE *file = fopen("/proc/self/mountinfo", "re");
+    char line[PATH_MAX * 2];
+
+    if (!file)
+        return -errno;
+    while (fgets(line, sizeof line, file))
+        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %4095s %4095s", ret_root, ret_mount) == 2 &&
+            !strchr(ret_mount, '\\'))
+            return 0;
+    return -ENOENT;
+}
+
+static int find_own(char *ret_path)
+{
+    CLEANUP(cleanup_file) FILE *file = fopen("/proc/self/cgroup", "re");
+    char line[PATH_MAX + 8];
+
+    if (!file)
+        return -errno;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "0::%4095[^\n]", ret_path) == 1)
+            return 0;
+    return -ENOENT;
+}
+
+/* The path within the hierarchy of the directory we make, and its name in the file system (into `folder`). */
+static int name_folder(char *ret_path, size_t size, unsigned attempt)
+{
+    char root[PATH_MAX], mount[PATH_MAX], own[PATH_MAX];
+    const char *below = own;
+    int r;
+
+    if ((r = find_mount(root, mount)) < 0 || (r = find_own(own)) < 0)
+        return r;
+    if (strcmp(own, "/") == 0)
+        own[0] = '\0';
+    if (strcmp(root, "/") != 0) {
+        if (strncmp(own, root, strlen(root)) != 0)
+            return -ENOENT;
+        below = own + strlen(root);
+    }
+    if (snprintf(ret_path, size, "%s/procd-%d.%u", own, getpid(), attempt) >= (int) size ||
+        snprintf(folder, sizeof folder, "%s%s/procd-%d.%u", mount, below, getpid(), attempt) >=
+            (int) sizeof folder)
+        return -ENAMETOOLONG;
+    return 0;
+}
+
+/* A directory of that name may be left from an earlier keeper that was killed, with its children in it. */
+static int make_folder(char *ret_path, size_t size)
+{
+    for (unsigned attempt = 0; attempt < 100; attempt++) {
+        int r = name_folder(ret_path, size, attempt);
+
+        if (r < 0)
+            return r;
+        if (mkdir(folder, 0755) == 0) {
+            int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            return fd < 0 ? -errno : fd;
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
+}
+
+/* A child of ours in the cgroup that waits for its end. Its pidfd, or -errno. */
+static int start_probe(int cgroup)
+{
+    int pidfd = -1;
+    struct clone_args args = {.flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
+                              .pidfd = (uintptr_t) &pidfd,
+                              .exit_signal = SIGCHLD,
+                              .cgroup = (uint64_t) cgroup};
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        for (;;)
+            pause();
+    return pidfd;
+}
+
+static int probe(int base, bool *ret_memory_events)
+{
+    CLEANUP_FD int cgroup = -1, pidfd = -1, kill_file = -1;
+    struct pollfd wait_for = {.events = POLLIN};
+    siginfo_t info;
+
+    if (mkdirat(base, "probe", 0755) < 0 ||
+        (cgroup = openat(base, "probe", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return -errno;
+    *ret_memory_events = faccessat(cgroup, "memory.events", F_OK, 0) == 0;
+    wait_for.fd = pidfd = start_probe(cgroup);
+    if (pidfd < 0)
+        return pidfd;
+    kill_file = openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    if (kill_file >= 0 && write(kill_file, "1", 1) == 1 && poll(&wait_for, 1, 1000) == 1)
+        return waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0 ? -errno : 0;
+    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED);
+    return -EOPNOTSUPP;
+}
+
+int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events)
+{
+    int base = make_folder(ret_path, size), r;
+
+    if (base < 0)
+        return base;
+    r = probe(base, ret_memory_events);
+    unlinkat(base, "probe", AT_REMOVEDIR);
+    if (r < 0) {
+        close_fd(base);
+        cgroup_unfind();
+        return r;
+    }
+    return base;
+}
+
+void cgroup_unfind(void)
+{
+    rmdir(folder);
+}

@@ -1,0 +1,16 @@
+/*
+ * Where cgroups can be made, if anywhere.
+ */
+#ifndef PROCD_KEEPER_CGROUP_FIND_H
+#define PROCD_KEEPER_CGROUP_FIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Makes our directory below the cgroup we run in, and tries with a process whether clone3 and cgroup.kill work there.
+ * The open directory, its path as /proc/PID/cgroup names it, and whether a memory controller counts in it; or -errno. */
+int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events);
+/* Removes the directory. */
+void cgroup_unfind(void);
+
+#endif

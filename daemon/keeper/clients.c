@@ -1,0 +1,201 @@
+#include "daemon/keeper/clients.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/keeper/wire.h"
+#include "daemon/keeper/proc.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define PIDFS_MAGIC 0x50494446
+
+/* ---- clients ---- */
+
+static bool pidfd_alive(int pidfd)
+{
+    struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&wait_for, 1, 0) == 0;
+}
+
+bool client_alive(const struct client *client)
+{
+    return !client->forgotten && pidfd_alive(client->pidfd);
+}
+
+/* Do two pidfds with the same number speak of the same process? Since Linux 6.9 their inodes tell, dead or alive;
+ * before that only what lives has its number for sure. */
+static bool same_process(int one, int other)
+{
+    struct statfs fs;
+    struct stat first, second;
+
+    if (fstatfs(one, &fs) == 0 && fs.f_type == PIDFS_MAGIC)
+        return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_ino == second.st_ino;
+    return pidfd_alive(one) && pidfd_alive(other);
+}
+
+/* The managed process that the client is, or 0. */
+static uint64_t process_of(const struct keeper *keeper, pid_t pid, int pidfd)
+{
+    const struct slot *slot = pid > 0 ? slot_by_pid(keeper, pid) : NULL;
+
+    return slot && slot->pidfd >= 0 && same_process(slot->pidfd, pidfd) ? slot->process : 0;
+}
+
+struct client *client_find(const struct keeper *keeper, uint64_t client)
+{
+    struct node *node = map_find(&keeper->clients.by_client, client);
+    return node ? owner_of(node, struct client, by_client) : NULL;
+}
+
+static struct client *client_new(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid)
+{
+    struct clients *clients = &keeper->clients;
+    struct client *client = calloc(1, sizeof *client);
+
+    if (!client)
+        return NULL;
+    client->client = ++clients->last_client;
+    client->pid = pid;
+    client->pidfd = pidfd;
+    client->uid = uid;
+    client->process = process_of(keeper, pid, pidfd);
+    map_add(&clients->by_client, &client->by_client, client->client);
+    map_add(&clients->by_pid, &client->by_pid, (uint64_t) pid);
+    TAILQ_INSERT_TAIL(&clients->all, client, order);
+    return client;
+}
+
+struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid, bool *ret_is_new)
+{
+    struct node *node = pid > 0 ? map_find(&keeper->clients.by_pid, (uint64_t) pid) : NULL;
+    struct client *client = node ? owner_of(node, struct client, by_pid) : NULL;
+
+    if (client && same_process(client->pidfd, pidfd)) {
+        close_fd(pidfd);
+        *ret_is_new = false;
+        return client;
+    }
+    client = client_new(keeper, pid, pidfd, uid);
+    if (!client)
+        close_fd(pidfd);
+    *ret_is_new = true;
+    return client;
+}
+
+static void client_free_unused(struct client *client)
+{
+    if (client->forgotten && client->connections == 0)
+        free(client);
+}
+
+void client_forget(struct keeper *keeper, struct client *client)
+{
+    struct clients *clients = &keeper->clients;
+
+    if (keeper->link.client_cursor == client)
+        keeper->link.client_cursor = TAILQ_NEXT(client, order);
+    spawn_disown(keeper, client);
+    map_remove(&clients->by_client, &client->by_client);
+    map_remove(&clients->by_pid, &client->by_pid);
+    TAILQ_REMOVE(&clients->all, client, order);
+    client->pidfd = close_fd(client->pidfd);
+    client->forgotten = true;
+    client_free_unused(client);
+}
+
+int client_identify(struct keeper *keeper, const struct link_identify *order, struct link_identity *ret_answer)
+{
+    struct connection *connection = connection_find(keeper, order->connection);
+    int pidfd = order->pid > 0 ? pidfd_open_process(order->pid) : -ESRCH;
+    bool same, asker_same = true, is_new;
+    struct client *client;
+    uid_t uid, unused;
+
+    *ret_answer = (struct link_identity){.tag = order->tag, .pid = order->pid, .error = ESRCH};
+    if (pidfd < 0 || !connection)
+        return close_fd(pidfd);
+    /* the number that the asker means is one of its own pid namespace */
+    if (connection->client->pid > 0)
+        (void) proc_identity(connection->client->pid, &unused, &asker_same);
+    if (proc_identity(order->pid, &uid, &same) < 0 || !pidfd_alive(pidfd))
+        return close_fd(pidfd);
+    ret_answer->error = EPERM;
+    if (connection->client->pid <= 0 || !asker_same || !same || (connection->uid != 0 && connection->uid != uid))
+        return close_fd(pidfd);
+    client = client_get(keeper, order->pid, pidfd, uid, &is_new);
+    ret_answer->error = client ? 0 : ENOMEM;
+    if (!client)
+        return -1;
+    ret_answer->client = client->client;
+    ret_answer->process = client->process;
+    ret_answer->uid = uid;
+    ret_answer->client_is_new = is_new;
+    return is_new ? client->pidfd : -1;
+}
+
+/* ---- connections ---- */
+
+struct connection *connection_find(const struct keeper *keeper, uint64_t connection)
+{
+    struct node *node = map_find(&keeper->clients.by_connection, connection);
+    return node ? owner_of(node, struct connection, by_connection) : NULL;
+}
+
+struct connection *connection_free(struct keeper *keeper, struct connection *connection)
+{
+    struct clients *clients = &keeper->clients;
+
+    if (connection->fd >= 0)
+        TAILQ_REMOVE(&clients->waiting, connection, order);
+    else
+        TAILQ_REMOVE(&clients->connections, connection, order);
+    map_remove(&clients->by_connection, &connection->by_connection);
+    connection->client->connections--;
+    client_free_unused(connection->client);
+    close_fd(connection->fd);
+    free(connection->groups);
+    free(connection);
+    return NULL;
+}
+
+void connections_free(struct keeper *keeper)
+{
+    struct connection *connection;
+
+    while ((connection = TAILQ_FIRST(&keeper->clients.connections)))
+        connection_free(keeper, connection);
+    while ((connection = TAILQ_FIRST(&keeper->clients.waiting)))
+        connection_free(keeper, connection);
+}
+
+bool connections_hand_over(struct keeper *keeper)
+{
+    struct connection *connection;
+
+    while ((connection = TAILQ_FIRST(&keeper->clients.waiting))) {
+        const struct client *client = connection->client;
+        struct link_connection message = {
+            .head = {.kind = LINK_CONNECTION, .size = sizeof message},
+            .connection = connection->connection,
+            .client = client->client,
+            .process = client->process,
+            .pid = client->pid,
+            .uid = connection->uid,
+            .gid = connection->gid,
+            .client_is_new = connection->is_new && client->pidfd >= 0,
+        };
+        int fds[2] = {connection->fd, client->pidfd};
+
+        if (!link_send(keeper, &message, sizeof message, fds, 1 + message.client_is_new))
+            return false;
+        TAILQ_REMOVE(&keeper->clients.waiting, connection, order);
+        TAILQ_INSERT_TAIL(&keeper->clients.connections, connection, order);
+        connection->fd = close_fd(connection->fd);
+    }
+    return true;
+}

@@ -1,0 +1,209 @@
+#include "daemon/keeper/keeper.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/broker.h"
+#include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/clients.h"
+#include "daemon/keeper/leave.h"
+#include "daemon/keeper/limits.h"
+#include "daemon/keeper/proc.h"
+#include "daemon/keeper/reap.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
+#include "daemon/keeper/tree.h"
+#include "daemon/keeper/wire.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* ---- signals ---- */
+
+static void signals_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    struct signalfd_siginfo infos[16];
+    ssize_t got = read(watch->fd, infos, sizeof infos);
+
+    (void) events;
+    for (ssize_t i = 0; i < got / (ssize_t) sizeof *infos; i++) {
+        switch (infos[i].ssi_signo) {
+        case SIGCHLD:
+            reap_signalled(keeper, (pid_t) infos[i].ssi_pid);
+            break;
+        case SIGHUP:
+            keeper->link.due |= DUE_RESTART;
+            break;
+        default:
+            leave_signalled(keeper);
+        }
+    }
+}
+
+/*
+ * All are blocked for good, and none is ignored or handled, so that a child has nothing but its mask to reset. A
+ * sanitizer's own handlers go with the exec.
+ */
+static int signals_open(struct keeper *keeper)
+{
+    sigset_t all, ours;
+    int fd, r;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            signal(number, SIG_DFL);
+    }
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGCHLD);
+    sigaddset(&ours, SIGHUP);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    r = loop_add(&keeper->loop, &keeper->signals, fd, EPOLLIN, signals_ready);
+    if (r < 0)
+        close_fd(fd);
+    return r;
+}
+
+/* ---- begin ---- */
+
+static void make_epoch(char *epoch)
+{
+    CLEANUP_FD int fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || read(fd, epoch, LINK_EPOCH_MAX) != LINK_EPOCH_MAX)
+        snprintf(epoch, LINK_EPOCH_MAX + 1, "%lld-%d", (long long) clock_realtime(), getpid());
+}
+
+/*
+ * A child shares memory with us until its exec, and the kernel keeps the OOM scores of all who do the same: written in
+ * the child, 0 would be ours, too. So everybody has 0.
+ */
+static void reset_oom_score(void)
+{
+    CLEANUP_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0 && write(fd, "0", 1) < 0)
+        log_debug("oom_score_adj: %s", strerror(errno));
+}
+
+static int become_keeper(struct keeper *keeper)
+{
+    reset_oom_score(); /* before /proc/self is root's */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+        return -errno;
+    keeper->privileged = geteuid() == 0;
+    keeper->started = clock_realtime();
+    make_epoch(keeper->epoch);
+    limits_open(keeper);
+    return 0;
+}
+
+/* A process that has ended, for whoever asks for the descriptor of one. Its end was a signal: none can read success from it. */
+static int make_dead_pidfd(void)
+{
+    int pidfd = -1;
+    struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t) &pidfd, .exit_signal = SIGCHLD};
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+    siginfo_t info;
+
+    if (pid == 0)
+        for (;;)
+            pause();
+    if (pid < 0)
+        return -errno;
+    pidfd_signal(pidfd, SIGKILL);
+    waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED);
+    return pidfd;
+}
+
+static int keeper_open(struct keeper *keeper)
+{
+    int r;
+
+    TAILQ_INIT(&keeper->jobs);
+    TAILQ_INIT(&keeper->free_jobs);
+    keeper->stop_at = keeper->sweep_at = INT64_MAX;
+    keeper->link.fd = keeper->loop.epoll = keeper->state_fd = keeper->cgroups.base = -1;
+    keeper->now = clock_monotonic();
+    keeper->socket = keeper->config->socket;
+    if ((r = become_keeper(keeper)) < 0 || (r = loop_open(&keeper->loop)) < 0 || (r = signals_open(keeper)) < 0 ||
+        (r = table_open(&keeper->table)) < 0 || (r = clients_open(keeper)) < 0 || (r = broker_open(keeper)) < 0)
+        return r;
+    cgroups_open(keeper);
+    keeper->table.dead_pidfd = make_dead_pidfd();
+    return 0;
+}
+
+/* ---- the loop ---- */
+
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Everything that waits for the clock or for room. Returns when the first of it is due. */
+static int64_t tick(struct keeper *keeper)
+{
+    int64_t next = spawn_expire(keeper);
+
+    next = earlier(next, reap_sweep(keeper));
+    next = earlier(next, leave_tick(keeper));
+    next = earlier(next, broker_tick(keeper));
+    link_flush(keeper);
+    return earlier(next, clients_gate(keeper));
+}
+
+static int keeper_loop(struct keeper *keeper)
+{
+    for (;;) {
+        int64_t next = tick(keeper);
+        bool spare_time = cgroup_wanted(keeper);
+        int ready;
+
+        if (keeper->state == STATE_DONE)
+            return 0;
+        ready = loop_turn(keeper, &keeper->loop, keeper->now, spare_time ? 0 : next);
+        if (ready < 0)
+            return ready;
+        keeper->now = clock_monotonic();
+        if (spare_time && ready == 0)
+            cgroup_refill(keeper);
+    }
+}
+
+static void keeper_close(struct keeper *keeper)
+{
+    broker_close(keeper);
+    clients_stop_listening(keeper);
+    cgroups_close(keeper);
+    close_fd(keeper->table.dead_pidfd);
+    if (keeper->signals.ready)
+        close_fd(keeper->signals.fd);
+    loop_close(&keeper->loop);
+}
+
+int keeper_run(const struct keeper_config *config)
+{
+    static struct keeper keeper; /* too large for a stack; there is one per process */
+    int r;
+
+    keeper.config = config;
+    r = keeper_open(&keeper);
+    if (r == 0)
+        r = keeper_loop(&keeper);
+    keeper_close(&keeper);
+    return r;
+}

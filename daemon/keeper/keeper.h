@@ -1,0 +1,32 @@
+/*
+ * The keeper: parent of every child, and of the broker. Single-threaded but for the closer.
+ */
+#ifndef PROCD_KEEPER_KEEPER_H
+#define PROCD_KEEPER_KEEPER_H
+
+#include "daemon/keeper/socket.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct keeper_config {
+    struct socket_name socket; /* path NULL: the service manager's, never unlinked */
+    int listen_fd;           /* bound and listening, non-blocking; the keeper takes it over */
+    bool system;             /* serves every uid; else only its own and root */
+    bool no_cgroups;         /* does without, though there may be some */
+    uint32_t idle_exit;      /* seconds; 0: never */
+    uint32_t log_level;
+    const char *broker_user; /* "" none */
+    uid_t broker_uid;
+    gid_t broker_gid;
+    /* Starts a role with link_fd (the role's end, stays the caller's) as its LINK_FD. fresh: from the file that now has the program's
+     * name, else from the one that is held open. 0 and the pidfd, or -errno. Another than role_start is for tests. */
+    int (*start)(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd);
+    void *start_data;
+};
+
+/* Runs until the daemon leaves: 0, or -errno where it could not begin. */
+int keeper_run(const struct keeper_config *config);
+
+#endif

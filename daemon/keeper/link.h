@@ -1,0 +1,325 @@
+/*
+ * The private protocol between keeper and broker: one SOCK_SEQPACKET pair, fixed binary structs, descriptors by
+ * SCM_RIGHTS. Both ends are the same binary, so there is no versioning but LINK_VERSION in the hello.
+ *
+ * Trust: the keeper treats each message of the broker as hostile (sizes, indices, NULs, numbers); the broker trusts
+ * the keeper.
+ *
+ * Two streams are numbered, and survive the death of a broker:
+ *   orders   broker -> keeper. Numbers rise by one and are given by the core (they are part of its state). The keeper
+ *            executes each once: a number that is not above the last executed one is passed over. The hello tells a new
+ *            broker the last one; what is above it is sent again.
+ *   reports  keeper -> broker. Numbers rise; a report is sent again to each new broker until LINK_ACK_REPORTS covers
+ *            it; the core applies a number once.
+ * Everything else is about this broker alone and is forgotten with it.
+ *
+ * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept, LINK_TABLE_END,
+ * then the reports that were not acknowledged. The broker answers LINK_READY when it serves; only then does the keeper
+ * accept connections for it.
+ */
+#ifndef PROCD_KEEPER_LINK_H
+#define PROCD_KEEPER_LINK_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LINK_VERSION      1
+#define LINK_FD           3          /* the broker's end, in the broker */
+#define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
+#define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
+#define LINK_NAME_MAX     255        /* bytes of a process's name */
+#define LINK_EPOCH_MAX    36
+
+enum link_kind {
+    /* numbered orders, broker -> keeper */
+    LINK_SPAWN = 1,       /* link_spawn, spec; descriptors: [memfd of the spec], then those the spec refers to */
+    LINK_SIGNAL,          /* link_signal */
+    LINK_WATCH_TREE,      /* link_process: report LINK_TREE_GONE once nothing of the process's tree is left */
+    LINK_FORGET_PROCESS,  /* link_process: the core has dropped the ended process; the slot may be used again */
+    LINK_FORGET_CLIENT,   /* link_client_ref: the core has buried the client; drop its pidfd */
+
+    /* not numbered, broker -> keeper */
+    LINK_READY = 64,      /* link_head: the broker serves; begin to accept */
+    LINK_ACK_REPORTS,     /* link_head: every report up to head.number is committed */
+    LINK_CLOSE_CONNECTION,/* link_connection_ref: its credentials are no longer needed */
+    LINK_IDENTIFY,        /* link_identify: make pid a client (owner_pid) on behalf of a connection */
+    LINK_GET_PIDFD,       /* link_get_pidfd: a descriptor for a child */
+    LINK_PONG,            /* link_head: answer to LINK_PING */
+    LINK_LEAVE,           /* link_leave: the daemon ends (daemon.stop, idle); sent once */
+    LINK_REPLACE,         /* link_head: daemon.restart: put a new broker (and keeper) in place */
+
+    /* numbered reports, keeper -> broker */
+    LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */
+    LINK_SPAWN_FAILED,    /* link_spawn_failed */
+    LINK_EXITED,          /* link_exited */
+    LINK_STOPPED,         /* link_process */
+    LINK_CONTINUED,       /* link_process */
+    LINK_TREE_GONE,       /* link_process */
+
+    /* not numbered, keeper -> broker */
+    LINK_HELLO = 192,     /* link_hello; descriptors: the state memfd, the socket to the look-up helper */
+    LINK_CLIENT,          /* link_client; descriptor: its pidfd */
+    LINK_CHILD,           /* link_child */
+    LINK_TABLE_END,       /* link_head */
+    LINK_CONNECTION,      /* link_connection; descriptors: the socket, and the client's pidfd when client_is_new */
+    LINK_IDENTITY,        /* link_identity; descriptor: the client's pidfd when client_is_new */
+    LINK_PIDFD,           /* link_pidfd; one descriptor when error is 0 */
+    LINK_EXECUTED,        /* link_head: orders up to head.number were executed */
+    LINK_PING,            /* link_head: answer LINK_PONG */
+    LINK_LOOKUP,          /* link_head; descriptor: a new socket to the look-up helper (the old one died) */
+    LINK_STOP_REQUEST,    /* link_head: SIGTERM or SIGINT: stop as daemon.stop does */
+    LINK_RESTART_REQUEST, /* link_head: SIGHUP: as daemon.restart */
+    LINK_STAYS,           /* link_head: after LINK_LEAVE with if_idle: somebody had connected, the daemon goes on */
+};
+
+/* Each message begins so. number: of the order or report, else 0 or as said above. */
+struct link_head {
+    uint32_t kind;
+    uint32_t size; /* of the whole message, bytes */
+    uint64_t number;
+};
+
+struct link_process {
+    struct link_head head;
+    uint64_t process;
+};
+
+struct link_client_ref {
+    struct link_head head;
+    uint64_t client;
+};
+
+struct link_connection_ref {
+    struct link_head head;
+    uint64_t connection;
+};
+
+struct link_signal {
+    struct link_head head;
+    uint64_t process;
+    int32_t signal; /* 1..64 */
+    uint32_t tree;  /* 1: the whole tree; works after the process's own end, too */
+};
+
+struct link_get_pidfd {
+    struct link_head head;
+    uint64_t process;
+    uint64_t tag; /* comes back in LINK_PIDFD */
+};
+
+struct link_pidfd {
+    struct link_head head;
+    uint64_t tag;
+    int32_t error; /* errno, 0: here it is. For a process that was reaped it is the pidfd of a dead one */
+    uint32_t unused;
+};
+
+struct link_identify {
+    struct link_head head;
+    uint64_t connection; /* who asks: pid must be a process of the same uid, in the daemon's pid namespace; root asks for any */
+    uint64_t tag;
+    int32_t pid;
+    uint32_t unused;
+};
+
+struct link_identity {
+    struct link_head head;
+    uint64_t tag;
+    uint64_t client; /* 0 with error */
+    uint64_t process; /* the managed process that this is, or 0 */
+    int32_t error;    /* ESRCH: no such process, or it has ended; EPERM: another uid, or another pid namespace */
+    int32_t pid;
+    uint32_t uid;
+    uint32_t client_is_new;
+};
+
+struct link_leave {
+    struct link_head head;
+    uint32_t if_idle; /* 1: leave only if nobody connects meanwhile (--idle-exit) */
+    uint32_t detach;  /* 1: children live on; the keeper ends after its last child */
+};
+
+/* ---- spawning ---- */
+
+enum link_stdio_kind { LINK_STDIO_NULL, LINK_STDIO_FD, LINK_STDIO_READ, LINK_STDIO_WRITE, LINK_STDIO_APPEND };
+
+struct link_stdio {
+    uint32_t kind;
+    uint32_t fd;   /* LINK_STDIO_FD: which descriptor of the message (that of a spec memfd not counted) */
+    uint32_t path; /* else the offset of a file name */
+};
+
+struct link_placed_fd {
+    uint32_t fd;     /* which descriptor of the message */
+    uint32_t target; /* 3.. in the child; each once */
+};
+
+struct link_limit {
+    int32_t resource; /* RLIMIT_... */
+    uint32_t unused;
+    uint64_t soft, hard;
+};
+
+enum link_spec_flags {
+    LINK_SPEC_NICE = 1 << 0,    /* nice is to be set */
+    LINK_SPEC_EXE_FD = 1 << 1,  /* exe_fd is executed (execveat, AT_EMPTY_PATH), argv[0] is only a name */
+    LINK_SPEC_AS = 1 << 2,      /* as_uid, as_gid and the groups are to be taken: honoured for connections of root only */
+};
+
+/*
+ * The spec: this head, then tables and strings at offsets counted from its start. Strings end with NUL; argv and
+ * envp are `count` strings, one behind the other. Nothing may reach beyond `size`.
+ */
+struct link_spec {
+    uint32_t size;
+    uint32_t flags; /* link_spec_flags */
+    uint32_t argc, argv;
+    uint32_t envc, envp;
+    uint32_t search; /* the PATH in which an argv[0] without slash is looked for, "" or absolute folders with ':' */
+    uint32_t cwd;
+    uint32_t umask;
+    int32_t nice; /* -20..19, absolute */
+    uint32_t exe_fd;
+    uint32_t as_uid, as_gid;
+    uint32_t group_count, groups; /* uint32_t[] */
+    uint32_t limit_count, limits; /* struct link_limit[], 8-byte aligned */
+    uint32_t placed_count, placed; /* struct link_placed_fd[] */
+    struct link_stdio stdio[3];
+};
+
+enum link_spawn_flags {
+    LINK_SPAWN_PIDFD = 1 << 0,  /* LINK_SPAWNED carries a pidfd */
+    LINK_SPAWN_DAEMON = 1 << 1, /* kept for the table only, as creator, creator_process and name are */
+};
+
+struct link_spawn {
+    struct link_head head;
+    uint64_t process;    /* its id, never used before */
+    uint64_t connection; /* whose credentials and limits it gets; its client must live */
+    uint64_t creator;    /* client */
+    uint64_t creator_process; /* the managed process that the creator is, or 0 */
+    uint32_t flags;      /* link_spawn_flags */
+    uint32_t spec_size;  /* inline behind this struct; 0: the first descriptor is a sealed memfd with it */
+    char name[LINK_NAME_MAX + 1];
+};
+
+/* Where a spawn failed, in the order of the steps in the child. The names go out in SpawnFailed's data.stage. */
+#define LINK_STAGES(X)                                                                                            \
+    X(CLONE, "clone") X(CGROUP, "cgroup") X(SIGNALS, "signals") X(SESSION, "session") X(UMASK, "umask")            \
+    X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice") X(OOM, "oom")      \
+    X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds") X(EXEC, "exec")                \
+    X(CREDENTIALS, "credentials") X(SPEC, "spec")
+
+enum link_stage {
+#define X(id, text) LINK_STAGE_##id,
+    LINK_STAGES(X)
+#undef X
+    LINK_STAGE_COUNT
+};
+
+struct link_spawned {
+    struct link_head head;
+    uint64_t process;
+    int32_t pid;
+    uint32_t has_pidfd;
+    int64_t mono, wall; /* when the exec had succeeded, ns */
+};
+
+struct link_spawn_failed {
+    struct link_head head;
+    uint64_t process;
+    int32_t error; /* errno, > 0. ETIMEDOUT: it did not get to its exec within 10 s */
+    uint32_t stage;
+    int64_t mono, wall;
+};
+
+/* ---- ends ---- */
+
+struct link_rusage {
+    int64_t utime, stime; /* ns */
+    int64_t maxrss;       /* bytes */
+    int64_t minflt, majflt, inblock, oublock, nvcsw, nivcsw;
+};
+
+enum link_unknown_bool { LINK_NO, LINK_YES, LINK_UNKNOWN };
+
+struct link_exited {
+    struct link_head head;
+    uint64_t process;
+    int32_t exitcode; /* 0..255, or -N for signal N */
+    uint8_t core;     /* a core was dumped */
+    uint8_t oom;      /* link_unknown_bool: memory.events tells; LINK_UNKNOWN without a memory controller */
+    uint8_t known;    /* 0: the status could not be known */
+    uint8_t unused;
+    int64_t mono, wall;
+    struct link_rusage rusage;
+};
+
+/* ---- the table ---- */
+
+struct link_hello {
+    struct link_head head; /* number: the last order executed */
+    uint32_t version;      /* LINK_VERSION */
+    uint32_t restarts;     /* brokers before this one */
+    uint64_t last_report;  /* number of the newest report */
+    int64_t started;       /* of the keeper, wall clock, ns */
+    int32_t pid;           /* the keeper's */
+    uint32_t uid;          /* the daemon's effective uid */
+    uint32_t system;       /* 1: serves every uid; 0: a user's own */
+    uint32_t idle_exit;    /* seconds without anything after which LINK_LEAVE with if_idle is due; 0: never */
+    uint32_t log_level;
+    uint32_t fresh_state;  /* 1: begin with an empty core over this table, whatever the state memory holds */
+    char broker_user[64];  /* the user the broker becomes, "" none */
+    char epoch[LINK_EPOCH_MAX + 1];
+    uint32_t broker_uid, broker_gid; /* of broker_user; 0: the broker stays what it is */
+};
+
+struct link_client {
+    struct link_head head;
+    uint64_t client;
+    uint64_t process; /* the managed process that it is, or 0 */
+    int32_t pid;
+    uint32_t uid;
+};
+
+struct link_child {
+    struct link_head head;
+    uint64_t process, creator, creator_process;
+    int32_t pid;        /* 0: not begun yet */
+    uint32_t uid, gid;  /* it runs as */
+    uint32_t flags;     /* link_spawn_flags */
+    uint32_t ended;     /* 1: reaped; the report says or said how */
+    int64_t mono, wall; /* start */
+    char name[LINK_NAME_MAX + 1];
+};
+
+struct link_connection {
+    struct link_head head;
+    uint64_t connection; /* rising, never used twice */
+    uint64_t client;
+    uint64_t process; /* the managed process that the client is, or 0 */
+    int32_t pid;      /* 0 where the daemon cannot see it */
+    uint32_t uid, gid;
+    uint32_t client_is_new;
+};
+
+/* ---- the look-up helper: SOCK_SEQPACKET, one answer per question, in order ---- */
+
+struct lookup_question {
+    uint64_t tag;
+    uint32_t uid;
+    uint32_t unused;
+};
+
+#define LOOKUP_GROUPS_MAX 1024
+
+struct lookup_answer {
+    uint64_t tag;
+    uint32_t found;
+    uint32_t uid, gid;
+    uint32_t group_count;
+    char user[256], home[1024], shell[1024]; /* NUL-terminated */
+    uint32_t groups[LOOKUP_GROUPS_MAX];      /* only group_count of them are sent */
+};
+
+#endif

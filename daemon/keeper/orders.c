@@ -1,0 +1,278 @@
+#include "daemon/keeper/orders.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/broker.h"
+#include "daemon/keeper/clients.h"
+#include "daemon/keeper/leave.h"
+#include "daemon/keeper/proc.h"
+#include "daemon/keeper/reap.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
+#include "daemon/keeper/tree.h"
+#include "daemon/keeper/wire.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BATCH      64
+#define NUMBER_GAP 1000000 /* orders that a broker undid are left out; more is no honest mistake */
+
+/* ---- numbered orders ---- */
+
+static void order_spawn(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_spawn *order = message;
+
+    spawn_begin(keeper, order, order + 1, fds);
+}
+
+static void order_signal(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_signal *order = message;
+    struct slot *slot = slot_find(keeper, order->process);
+
+    (void) fds;
+    if (!slot || slot->failed || order->signal < 1 || order->signal > 64)
+        return;
+    if (order->tree)
+        tree_signal(keeper, slot, order->signal);
+    else if (!slot->ended)
+        pidfd_signal(slot->pidfd, order->signal);
+}
+
+static void order_watch_tree(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_process *order = message;
+    struct slot *slot = slot_find(keeper, order->process);
+
+    (void) fds;
+    if (!slot)
+        return;
+    tree_watch(keeper, slot);
+    if (slot->ended && !slot->tree_gone)
+        reap_request_sweep(keeper);
+}
+
+static void order_forget_process(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_process *order = message;
+    struct slot *slot = slot_find(keeper, order->process);
+
+    (void) fds;
+    if (!slot)
+        return;
+    if (!slot->ended || slot->job || slot->failed) {
+        log_error("process %llu is not to be forgotten: it has not ended", (unsigned long long) order->process);
+        return;
+    }
+    tree_forget(keeper, slot);
+    close_fd(slot->pidfd);
+    slot_free(keeper, slot);
+}
+
+static void order_forget_client(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_client_ref *order = message;
+    struct client *client = client_find(keeper, order->client);
+
+    (void) fds;
+    if (client)
+        client_forget(keeper, client);
+}
+
+/* ---- the rest ---- */
+
+static void take_ready(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    (void) message;
+    (void) fds;
+    keeper->link.ready = true;
+    broker_ready(keeper);
+}
+
+static void take_acknowledgement(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_head *head = message;
+
+    (void) fds;
+    reports_acknowledge(keeper, head->number);
+}
+
+static void take_close_connection(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_connection_ref *order = message;
+    struct connection *connection = connection_find(keeper, order->connection);
+
+    (void) fds;
+    if (connection)
+        connection_free(keeper, connection);
+}
+
+static void take_identify(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    struct link_identity answer;
+    int fd = client_identify(keeper, message, &answer);
+
+    (void) fds;
+    answer.head = (struct link_head){.kind = LINK_IDENTITY, .size = sizeof answer};
+    link_answer(keeper, &answer, sizeof answer, fd);
+}
+
+static void take_get_pidfd(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_get_pidfd *order = message;
+    const struct slot *slot = slot_find(keeper, order->process);
+    struct link_pidfd answer = {.head = {.kind = LINK_PIDFD, .size = sizeof answer}, .tag = order->tag};
+    int fd = -1;
+
+    (void) fds;
+    if (slot && slot->pid > 0 && !slot->failed)
+        fd = slot->pidfd >= 0 ? slot->pidfd : keeper->table.dead_pidfd;
+    answer.error = fd < 0 ? ESRCH : 0;
+    link_answer(keeper, &answer, sizeof answer, fd);
+}
+
+static void take_pong(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    (void) message;
+    (void) fds;
+    broker_pong(keeper);
+}
+
+static void take_leave(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_leave *order = message;
+
+    (void) fds;
+    leave_asked(keeper, order->if_idle, order->detach);
+}
+
+static void take_replace(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    (void) message;
+    (void) fds;
+    broker_replace(keeper);
+}
+
+static const struct order_kind {
+    uint32_t kind;
+    uint32_t size; /* exact, but for LINK_SPAWN, whose spec follows */
+    void (*execute)(struct keeper *keeper, const void *message, const struct fdpass *fds);
+} order_kinds[] = {
+    {LINK_SPAWN, sizeof(struct link_spawn), order_spawn},
+    {LINK_SIGNAL, sizeof(struct link_signal), order_signal},
+    {LINK_WATCH_TREE, sizeof(struct link_process), order_watch_tree},
+    {LINK_FORGET_PROCESS, sizeof(struct link_process), order_forget_process},
+    {LINK_FORGET_CLIENT, sizeof(struct link_client_ref), order_forget_client},
+    {LINK_READY, sizeof(struct link_head), take_ready},
+    {LINK_ACK_REPORTS, sizeof(struct link_head), take_acknowledgement},
+    {LINK_CLOSE_CONNECTION, sizeof(struct link_connection_ref), take_close_connection},
+    {LINK_IDENTIFY, sizeof(struct link_identify), take_identify},
+    {LINK_GET_PIDFD, sizeof(struct link_get_pidfd), take_get_pidfd},
+    {LINK_PONG, sizeof(struct link_head), take_pong},
+    {LINK_LEAVE, sizeof(struct link_leave), take_leave},
+    {LINK_REPLACE, sizeof(struct link_head), take_replace},
+};
+
+/* ---- from the socket ---- */
+
+static const struct order_kind *find_kind(const void *message, size_t size)
+{
+    const struct link_head *head = message;
+
+    if (size < sizeof *head || head->size != size)
+        return NULL;
+    for (size_t i = 0; i < sizeof order_kinds / sizeof *order_kinds; i++) {
+        const struct order_kind *kind = &order_kinds[i];
+
+        if (kind->kind != head->kind)
+            continue;
+        if (kind->kind == LINK_SPAWN && size > kind->size)
+            return ((const struct link_spawn *) message)->spec_size == size - kind->size ? kind : NULL;
+        return size == kind->size ? kind : NULL;
+    }
+    return NULL;
+}
+
+/* Each order once: true if this is its turn. */
+static bool take_number(struct keeper *keeper, const struct link_head *head)
+{
+    struct link *link = &keeper->link;
+
+    if (head->kind >= LINK_READY)
+        return true;
+    if (head->number <= link->executed)
+        return false;
+    if (head->number - link->executed > NUMBER_GAP) {
+        log_error("order %llu refused: the last one was %llu", (unsigned long long) head->number,
+                  (unsigned long long) link->executed);
+        return false;
+    }
+    link->executed = head->number;
+    link->due |= DUE_EXECUTED;
+    return true;
+}
+
+/* Closing what a client sent may block, but for pipes and memfds, which are the bulk. */
+static void drop_descriptors(struct fdpass *fds)
+{
+    for (size_t i = 0; i < fds->count; i++) {
+        struct stat st;
+
+        if ((fstat(fds->fd[i], &st) == 0 && S_ISFIFO(st.st_mode)) || fcntl(fds->fd[i], F_GET_SEALS) >= 0)
+            fds->fd[i] = close_fd(fds->fd[i]);
+    }
+    closer_close(fds->fd, fds->count);
+    fds->count = 0;
+}
+
+/* One message: 1, 0 when there is none, or -errno (-ENOTCONN: end of the stream). */
+static int read_one(struct keeper *keeper)
+{
+    void *message = keeper->link.buffer;
+    struct fdpass fds;
+    ssize_t size = fdpass_receive(keeper->link.fd, message, LINK_MESSAGE_MAX, &fds);
+    const struct order_kind *kind;
+
+    if (size <= 0)
+        return size == -EAGAIN ? 0 : size == 0 ? -ENOTCONN : (int) size;
+    kind = find_kind(message, (size_t) size);
+    if (!kind)
+        log_error("a malformed message from the broker (kind %u, %zd bytes)",
+                  size >= (ssize_t) sizeof(struct link_head) ? ((struct link_head *) message)->kind : 0, size);
+    else if (take_number(keeper, message))
+        kind->execute(keeper, message, &fds);
+    drop_descriptors(&fds);
+    return 1;
+}
+
+void orders_read(struct keeper *keeper)
+{
+    for (int i = 0; i < BATCH && keeper->link.fd >= 0 && keeper->link.answer_size == 0; i++) {
+        int r = read_one(keeper);
+
+        if (r < 0)
+            orders_drain(keeper);
+        if (r <= 0)
+            return;
+    }
+}
+
+void orders_drain(struct keeper *keeper)
+{
+    int errors = 0;
+
+    while (keeper->link.fd >= 0) {
+        int r;
+
+        keeper->link.answer_size = 0; /* nobody waits for answers */
+        keeper->link.answer_fd = close_fd(keeper->link.answer_fd);
+        r = read_one(keeper);
+        /* an end with messages of ours unread is told as ECONNRESET once, before what is queued for us */
+        if (r == 0 || r == -ENOTCONN || (r < 0 && ++errors > 2))
+            link_down(keeper);
+    }
+}

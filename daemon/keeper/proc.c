@@ -1,0 +1,114 @@
+#include "daemon/keeper/proc.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/keeper/map.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define ENTRIES_MAX (1 << 20)
+
+static ssize_t read_file(pid_t pid, const char *file, char *text, size_t size)
+{
+    char path[64];
+    CLEANUP_FD int fd = -1;
+    ssize_t got;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    got = fd < 0 ? -1 : read(fd, text, size - 1);
+    if (got < 0)
+        return -errno;
+    text[got] = '\0';
+    return got;
+}
+
+/* The name in parentheses may hold anything: what counts begins behind the last one. */
+int proc_read(pid_t pid, struct proc_entry *ret_entry)
+{
+    char text[1024];
+    ssize_t got = read_file(pid, "stat", text, sizeof text);
+    struct proc_entry entry = {.pid = pid};
+    const char *at;
+
+    if (got < 0)
+        return (int) got;
+    at = strrchr(text, ')');
+    if (!at || sscanf(at + 1,
+                      " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+                      &entry.state, &entry.parent, &entry.session, &entry.start) != 4)
+        return -ESRCH;
+    *ret_entry = entry;
+    return 0;
+}
+
+/* getdents64(2) by hand: opendir would allocate. */
+struct dirent_raw {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+ssize_t proc_scan(struct proc_entry **ret_entries)
+{
+    static struct proc_entry *entries;
+    _Alignas(struct dirent_raw) char buffer[16384];
+    CLEANUP_FD int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t count = 0;
+    long got;
+
+    if (!entries)
+        entries = memory_reserve(sizeof *entries * ENTRIES_MAX);
+    if (fd < 0 || !entries)
+        return fd < 0 ? -errno : -ENOMEM;
+    while ((got = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < got;) {
+            const struct dirent_raw *entry = (const void *) (buffer + at);
+
+            if (isdigit((unsigned char) entry->name[0]) && count < ENTRIES_MAX &&
+                proc_read(atoi(entry->name), &entries[count]) == 0)
+                count++;
+            at += entry->length;
+        }
+    }
+    *ret_entries = entries;
+    return count;
+}
+
+/* The number of columns of NSpid is the depth of its pid namespace below that of /proc, which is ours. */
+int proc_identity(pid_t pid, uid_t *ret_uid, bool *ret_same_namespace)
+{
+    char text[4096];
+    ssize_t got = read_file(pid, "status", text, sizeof text);
+    const char *uids, *numbers;
+    unsigned uid;
+    int first, second;
+
+    if (got < 0)
+        return (int) got;
+    uids = strstr(text, "\nUid:");
+    numbers = strstr(text, "\nNSpid:");
+    if (!uids || sscanf(uids, "\nUid: %*u %u", &uid) != 1)
+        return -ESRCH;
+    *ret_uid = uid;
+    *ret_same_namespace = !numbers || sscanf(numbers, "\nNSpid:%d%*[ \t]%d", &first, &second) != 2;
+    return 0;
+}
+
+int pidfd_open_process(pid_t pid)
+{
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : (int) fd;
+}
+
+int pidfd_signal(int pidfd, int signal)
+{
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}

@@ -1,0 +1,179 @@
+#include "daemon/keeper/reap.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
+#include "daemon/keeper/tree.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define SWEEP_PAUSE (50 * NSEC_PER_MSEC)
+#define SWEEP_MOST  10000 /* then the loop has its turn */
+#define SCAN_SHARE  20 /* at most this part of the time goes into scans of /proc */
+
+/* The system call: glibc's waitid has no rusage. 0 and info, or -errno; info->si_pid 0: nothing. */
+static int wait_for(idtype_t type, id_t id, int options, siginfo_t *ret_info, struct rusage *ret_usage)
+{
+    memset(ret_info, 0, sizeof *ret_info);
+    return syscall(SYS_waitid, type, id, ret_info, options | WNOHANG, ret_usage) < 0 ? -errno : 0;
+}
+
+/* ---- the end ---- */
+
+static int64_t timeval_ns(struct timeval value)
+{
+    return (int64_t) value.tv_sec * NSEC_PER_SEC + (int64_t) value.tv_usec * 1000;
+}
+
+static void fill_end(struct keeper *keeper, struct slot *slot, const siginfo_t *info, const struct rusage *usage)
+{
+    slot->end = (struct link_exited){
+        .process = slot->process,
+        .exitcode = info->si_code == CLD_EXITED ? info->si_status : -info->si_status,
+        .core = info->si_code == CLD_DUMPED,
+        .oom = (uint8_t) (slot->cgroup ? cgroup_oom(keeper, slot->cgroup) : LINK_UNKNOWN),
+        .known = 1,
+        .mono = clock_monotonic(),
+        .wall = clock_realtime(),
+        .rusage = {.utime = timeval_ns(usage->ru_utime),
+                   .stime = timeval_ns(usage->ru_stime),
+                   .maxrss = (int64_t) usage->ru_maxrss * 1024,
+                   .minflt = usage->ru_minflt,
+                   .majflt = usage->ru_majflt,
+                   .inblock = usage->ru_inblock,
+                   .oublock = usage->ru_oublock,
+                   .nvcsw = usage->ru_nvcsw,
+                   .nivcsw = usage->ru_nivcsw},
+    };
+}
+
+/* info NULL: somebody else has waited for it. reaped: its number is free already. */
+static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info, const struct rusage *usage,
+                       bool reaped)
+{
+    loop_remove(&keeper->loop, &slot->exit);
+    slot->ended = true;
+    keeper->table.live--;
+    if (reaped)
+        slot_reaped(keeper, slot);
+    if (info)
+        fill_end(keeper, slot, info, usage);
+    else
+        slot->end = (struct link_exited){.process = slot->process,
+                                         .oom = LINK_UNKNOWN,
+                                         .mono = clock_monotonic(),
+                                         .wall = clock_realtime()};
+    if (!slot->failed)
+        report_put(keeper, slot, LINK_EXITED);
+    tree_ended(keeper, slot);
+    slot_finish(keeper, slot);
+}
+
+static void reap_slot(struct keeper *keeper, struct slot *slot)
+{
+    bool hold = !slot->cgroup; /* as a zombie, see tree.h */
+    struct rusage usage;
+    siginfo_t info;
+    int r = wait_for(P_PIDFD, (id_t) slot->pidfd, WEXITED | (hold ? WNOWAIT : 0), &info, &usage);
+
+    if (r == 0 && info.si_pid == 0)
+        return;
+    /* what it did before its end comes first; that may show that it never began */
+    spawn_settle(keeper, slot, true);
+    slot_ended(keeper, slot, r == 0 ? &info : NULL, &usage, r < 0 || !hold);
+}
+
+void reap_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    (void) events;
+    reap_slot(keeper, owner_of(watch, struct slot, exit));
+}
+
+/* ---- stops and strangers ---- */
+
+static void slot_stopped(struct keeper *keeper, struct slot *slot, int code)
+{
+    uint32_t kind = code == CLD_CONTINUED ? LINK_CONTINUED : LINK_STOPPED;
+
+    if (slot->ended || slot->failed)
+        return;
+    if (slot->job)
+        slot->stop_seen = kind;
+    else
+        report_put(keeper, slot, kind);
+}
+
+/* What a wait has returned. An end was only seen, not waited for. */
+static void waited(struct keeper *keeper, const siginfo_t *info)
+{
+    struct slot *slot = slot_by_pid(keeper, info->si_pid);
+    bool ended = info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
+    siginfo_t unused;
+    struct rusage usage;
+
+    if (slot && !ended)
+        slot_stopped(keeper, slot, info->si_code);
+    else if (slot && !slot->ended)
+        reap_slot(keeper, slot);
+    else if (!slot && ended)
+        wait_for(P_PID, (id_t) info->si_pid, WEXITED, &unused, &usage);
+}
+
+void reap_request_sweep(struct keeper *keeper)
+{
+    int64_t pause = SWEEP_PAUSE > keeper->scan_cost * SCAN_SHARE ? SWEEP_PAUSE : keeper->scan_cost * SCAN_SHARE;
+    int64_t at = keeper->swept + pause;
+
+    if (keeper->sweep_at > at)
+        keeper->sweep_at = at > keeper->now ? at : keeper->now;
+}
+
+void reap_signalled(struct keeper *keeper, pid_t pid)
+{
+    struct slot *slot = slot_by_pid(keeper, pid);
+    struct rusage usage;
+    siginfo_t info;
+
+    if (slot && wait_for(P_PID, (id_t) pid, WSTOPPED | WCONTINUED, &info, &usage) == 0 && info.si_pid != 0)
+        slot_stopped(keeper, slot, info.si_code);
+    else if (!slot)
+        wait_for(P_PID, (id_t) pid, WEXITED, &info, &usage);
+    reap_request_sweep(keeper);
+}
+
+static void wait_all(struct keeper *keeper, int options)
+{
+    struct rusage usage;
+    siginfo_t info;
+
+    for (int i = 0; i < SWEEP_MOST; i++) {
+        if (wait_for(P_ALL, 0, options, &info, &usage) < 0 || info.si_pid == 0)
+            return;
+        waited(keeper, &info);
+    }
+    keeper->sweep_at = keeper->now + SWEEP_PAUSE;
+}
+
+int64_t reap_sweep(struct keeper *keeper)
+{
+    /* where ended children are held as zombies, or may have to be, a wait for anybody would take them away */
+    bool sessions = keeper->table.sessions > 0;
+    int64_t begun;
+
+    if (keeper->sweep_at > keeper->now)
+        return keeper->sweep_at;
+    keeper->sweep_at = INT64_MAX;
+    wait_all(keeper, WSTOPPED | WCONTINUED);
+    if (!sessions)
+        wait_all(keeper, WEXITED | WNOWAIT);
+    begun = clock_monotonic();
+    if (tree_sweep(keeper, sessions))
+        keeper->sweep_at = begun + SWEEP_PAUSE;
+    keeper->swept = clock_monotonic();
+    keeper->scan_cost = sessions ? keeper->swept - begun : 0;
+    return keeper->sweep_at;
+}

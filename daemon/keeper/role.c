@@ -1,0 +1,113 @@
+#include "daemon/keeper/role.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/link.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+static int held = -1; /* the program's file */
+static char name[PATH_MAX];
+
+/* What of our environment a role may see: nothing of the caller's, and no socket of the service manager. */
+static const char *const passed[] = {"LANG",         "LC_ALL",       "TZ",           "JOURNAL_STREAM",
+                                     "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"};
+#define PASSED_COUNT (sizeof passed / sizeof *passed)
+
+int role_open(void)
+{
+    ssize_t length = readlink("/proc/self/exe", name, sizeof name - 1);
+
+    held = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (length < 0 || held < 0)
+        return -errno;
+    name[length] = '\0';
+    return 0;
+}
+
+/* A deleted file has a name that ends so; what has the name now is the new one. */
+static void take_fresh(void)
+{
+    static const char deleted[] = " (deleted)";
+    size_t length = strlen(name);
+    int fd;
+
+    if (length > sizeof deleted && strcmp(name + length - (sizeof deleted - 1), deleted) == 0)
+        name[length - (sizeof deleted - 1)] = '\0';
+    fd = open(name, O_PATH | O_CLOEXEC);
+    if (fd >= 0 && faccessat(AT_FDCWD, name, X_OK, AT_EACCESS) == 0) {
+        close_fd(held);
+        held = fd;
+        return;
+    }
+    close_fd(fd);
+    log_warning("%s cannot be executed any more: going on with the file that is held", name);
+}
+
+static void make_environment(char *texts, size_t size, char **ret_list)
+{
+    size_t used = 0, count = 0;
+
+    ret_list[count++] = (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    for (size_t i = 0; i < PASSED_COUNT; i++) {
+        const char *value = getenv(passed[i]);
+        int length = value ? snprintf(texts + used, size - used, "%s=%s", passed[i], value) : -1;
+
+        if (length < 0 || (size_t) length >= size - used)
+            continue;
+        ret_list[count++] = texts + used;
+        used += (size_t) length + 1;
+    }
+    ret_list[count] = NULL;
+}
+
+/* After clone3 without CLONE_VM in a process with threads: system calls only. */
+__attribute__((noreturn)) static void become(char **argv, char **environment, int link_fd)
+{
+    sigset_t none;
+    int program = fcntl(held, F_DUPFD_CLOEXEC, LINK_FD + 1);
+
+    setsid();
+    if (link_fd == LINK_FD)
+        fcntl(link_fd, F_SETFD, 0);
+    else
+        dup2(link_fd, LINK_FD);
+    /* marked, not closed: the program itself is among them */
+    syscall(SYS_close_range, LINK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    syscall(SYS_execveat, program, "", argv, environment, AT_EMPTY_PATH);
+    _exit(125);
+}
+
+int role_start(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd)
+{
+    char role_option[32], level_option[32], as_option[48], texts[4096];
+    char *environment[PASSED_COUNT + 2];
+    char *argv[] = {(char *) "procd", role_option, level_option, as_option, NULL};
+    int pidfd = -1;
+    struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t) &pidfd, .exit_signal = SIGCHLD};
+    long pid;
+
+    if (fresh)
+        take_fresh();
+    snprintf(role_option, sizeof role_option, "--role=%s", role);
+    snprintf(level_option, sizeof level_option, "--log-level=%s", log_level_name((enum log_level) config->log_level));
+    snprintf(as_option, sizeof as_option, "--as=%u:%u", config->broker_uid, config->broker_gid);
+    make_environment(texts, sizeof texts, environment);
+    pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        become(argv, environment, link_fd);
+    *ret_pidfd = pidfd;
+    return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * Spawning, the keeper's side: from an order to LINK_SPAWNED or LINK_SPAWN_FAILED.
+ */
+#ifndef PROCD_KEEPER_SPAWN_H
+#define PROCD_KEEPER_SPAWN_H
+
+#include "daemon/keeper/spawn_child.h"
+#include "daemon/keeper/state.h"
+
+#define SPAWN_DEADLINE        (10 * NSEC_PER_SEC)
+#define SPAWN_JOBS_MAX        4096 /* at once; more fail with EAGAIN */
+#define SPAWN_JOBS_CLIENT_MAX 512  /* of one client */
+
+/* Executes LINK_SPAWN. The descriptors stay the caller's. What can fail is reported, not returned. */
+void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
+                 const struct fdpass *fds);
+
+/* Reads what the child wrote and, if it has ended or become another program, reports. Before its end is reported.
+ * dead: it is known to have ended. May free the slot of one that was late. */
+void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);
+
+/* Kills those that are past their deadline. Returns when the next one is, INT64_MAX without. */
+int64_t spawn_expire(struct keeper *keeper);
+
+/* The client is forgotten: its spawns under way count for nobody. */
+void spawn_disown(struct keeper *keeper, const struct client *client);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * What the keeper knows. Everything here belongs to the one thread of its loop; but for clients and connections it lies in memory that
+ * was reserved at the start.
+ */
+#ifndef PROCD_KEEPER_STATE_H
+#define PROCD_KEEPER_STATE_H
+
+#include "daemon/base/clock.h"
+#include "daemon/base/fdpass.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/keeper/link.h"
+#include "daemon/keeper/loop.h"
+#include "daemon/keeper/map.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/resource.h>
+
+#define SLOTS_MAX     (1 << 18)
+#define SLOTS_RESERVE 1024 /* these only report that there was no room */
+
+struct slot;
+struct job;
+
+/* ---- reports: each kind has its place in the slot; a newer stop or go replaces an older one ---- */
+
+enum report_place { REPORT_START, REPORT_END, REPORT_STOP, REPORT_TREE, REPORT_PLACES };
+
+struct report {
+    TAILQ_ENTRY(report) order;
+    uint64_t number; /* 0: not under way */
+    uint32_t kind;
+    enum report_place place;
+};
+
+/* ---- cgroups ---- */
+
+enum cgroup_state { CGROUP_UNUSED, CGROUP_EMPTY, CGROUP_TAKEN, CGROUP_ORPHAN };
+
+struct cgroup {
+    TAILQ_ENTRY(cgroup) order;
+    enum cgroup_state state;
+    int dir; /* open while it waits in the pool, else -1 */
+    bool was_killed; /* by cgroup.kill: not to be used again */
+};
+
+TAILQ_HEAD(cgroup_list, cgroup);
+
+struct cgroups {
+    int base;              /* -1: do without */
+    char path[512];        /* of base */
+    struct cgroup *all;    /* its name is its index */
+    unsigned made;
+    struct cgroup_list pool, unused, orphans;
+    unsigned pooled;
+    bool memory_events;
+    int64_t retry_at;
+};
+
+/* ---- processes ---- */
+
+struct slot {
+    struct node by_process, by_pid;
+    TAILQ_ENTRY(slot) order;  /* of all slots in use */
+    TAILQ_ENTRY(slot) linger; /* ended, and something of its tree may be left */
+    struct watch exit;        /* its pidfd */
+    struct job *job;          /* until its exec or its failure */
+    struct cgroup *cgroup;    /* NULL: its tree is its session */
+    struct report reports[REPORT_PLACES];
+    uint64_t process, creator, creator_process;
+    int pidfd; /* -1 once reaped */
+    pid_t pid; /* the number cannot come again before `reaped` */
+    uid_t uid;
+    gid_t gid;
+    uint32_t flags;
+    bool failed;     /* the spawn was reported as failed: nothing else is ever reported */
+    bool ended;      /* its end is known and reported */
+    bool reaped;     /* waited for: the number is free */
+    bool tree_gone;
+    bool tree_watched;
+    bool lingers;
+    uint32_t stop_seen; /* LINK_STOPPED or LINK_CONTINUED seen before its exec was */
+    int32_t error;
+    uint32_t stage;
+    int64_t mono, wall; /* start, or failure */
+    struct link_exited end;
+    char name[LINK_NAME_MAX + 1];
+};
+
+TAILQ_HEAD(slot_list, slot);
+TAILQ_HEAD(report_list, report);
+
+struct table {
+    struct slot *slots;
+    unsigned made;
+    struct slot_list used, unused, lingering;
+    struct map by_process, by_pid;
+    unsigned live;     /* begun and not ended */
+    unsigned sessions; /* not reaped, and the tree is the session: its number must not become free unseen */
+    unsigned used_count;
+    struct report_list reports; /* by number, not acknowledged */
+    uint64_t last_report;
+    int dead_pidfd; /* of a process that is gone, for those who ask too late */
+};
+
+/* ---- who may ask ---- */
+
+struct client {
+    struct node by_client, by_pid;
+    TAILQ_ENTRY(client) order;
+    uint64_t client;
+    int pidfd;
+    pid_t pid;
+    uid_t uid;
+    uint64_t process;
+    unsigned connections;
+    unsigned jobs; /* spawns that have not come to their exec */
+    bool forgotten;
+};
+
+struct connection {
+    struct node by_connection;
+    TAILQ_ENTRY(connection) order;
+    uint64_t connection;
+    struct client *client;
+    uid_t uid;
+    gid_t gid;
+    size_t group_count;
+    gid_t *groups;
+    int fd;        /* until it is handed over, else -1 */
+    bool is_new;   /* brings a new client */
+};
+
+TAILQ_HEAD(client_list, client);
+TAILQ_HEAD(connection_list, connection);
+
+struct clients {
+    struct watch listening;
+    int spare; /* given up to get rid of a connection when no descriptor is left */
+    int64_t paused_until;
+    bool told_full;
+    struct client_list all;
+    struct connection_list connections, waiting; /* waiting: not handed over yet */
+    struct map by_client, by_pid, by_connection;
+    uint64_t last_client, last_connection;
+};
+
+/* ---- the link ---- */
+
+enum link_phase { PHASE_HELLO, PHASE_CLIENTS, PHASE_CHILDREN, PHASE_TABLE_END, PHASE_SERVING };
+
+enum due {
+    DUE_EXECUTED = 1 << 0,
+    DUE_PING = 1 << 1,
+    DUE_STOP = 1 << 2,
+    DUE_RESTART = 1 << 3,
+    DUE_STAYS = 1 << 4,
+    DUE_LOOKUP = 1 << 5,
+};
+
+struct link {
+    struct watch socket;
+    int fd; /* -1: down */
+    enum link_phase phase;
+    bool full;  /* until EPOLLOUT */
+    bool ready; /* LINK_READY came */
+    uint32_t due;
+    struct client *client_cursor;
+    struct slot *slot_cursor;
+    struct report *report_cursor;
+    size_t answer_size; /* an answer that found the link full; nothing is read meanwhile */
+    int answer_fd;      /* of ours, not to be closed; -1 none */
+    union {
+        struct link_head head;
+        struct link_identity identity;
+        struct link_pidfd pidfd;
+    } answer;
+    uint64_t executed;
+    _Alignas(16) unsigned char buffer[LINK_MESSAGE_MAX];
+};
+
+/* ---- broker and look-up helper ---- */
+
+struct role {
+    const char *name;
+    struct watch death;
+    int pidfd; /* -1: not running */
+    bool answered;
+    int64_t start_at; /* INT64_MAX: nothing planned */
+    int64_t backoff;
+};
+
+enum keeper_state { STATE_RUNNING, STATE_DETACHED, STATE_LEAVING, STATE_DONE };
+
+struct keeper {
+    const struct keeper_config *config;
+    struct loop loop;
+    int64_t now; /* CLOCK_MONOTONIC, read once a turn */
+    int64_t started;
+    bool privileged; /* euid 0: changes identities */
+    struct rlimit64 base_limits[RLIM_NLIMITS]; /* as procd was started */
+    struct watch signals;
+    enum keeper_state state;
+    int64_t stop_at;     /* SIGTERM came: then everything is killed */
+    int64_t leave_until; /* leaving, and whoever is left */
+    int64_t kill_at;
+    struct socket_name socket;
+
+    struct cgroups cgroups;
+    struct table table;
+    struct clients clients;
+    struct link link;
+
+    TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
+    TAILQ_HEAD(, job) free_jobs;
+    unsigned job_count;
+
+    int64_t sweep_at, swept; /* when to look for merged SIGCHLDs; when that was done last */
+    int64_t scan_cost;
+
+    struct role broker, lookup;
+    int old_broker; /* pidfd of one that was told to go */
+    struct watch old_death;
+    int64_t old_kill_at;
+    int state_fd, lookup_fd;
+    uint32_t restarts, starts, unready_deaths;
+    bool fresh_state; /* the next broker begins with an empty core */
+    bool fresh_binary, told_ready, broker_was_ready, broker_killed;
+    int64_t watchdog, ping_at;
+    char epoch[LINK_EPOCH_MAX + 1];
+};
+
+#endif

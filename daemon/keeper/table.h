@@ -1,0 +1,34 @@
+/*
+ * The table of processes, and the reports about them that no broker has acknowledged yet.
+ */
+#ifndef PROCD_KEEPER_TABLE_H
+#define PROCD_KEEPER_TABLE_H
+
+#include "daemon/keeper/state.h"
+
+int table_open(struct table *table);
+
+/* A slot for a new process, or NULL when there is none. The last SLOTS_RESERVE are handed out, too: see table_full. */
+struct slot *slot_new(struct keeper *keeper, uint64_t process);
+/* No room for a child: the slot may only report that. */
+bool table_full(const struct keeper *keeper);
+struct slot *slot_find(const struct keeper *keeper, uint64_t process);
+/* The managed process whose number this is and which was not waited for. */
+struct slot *slot_by_pid(const struct keeper *keeper, pid_t pid);
+void slot_set_pid(struct keeper *keeper, struct slot *slot, pid_t pid);
+/* Its number is free from now on. */
+void slot_reaped(struct keeper *keeper, struct slot *slot);
+/* Takes the slot and what is left of its reports out of the table. It owns no descriptor and no job any more. */
+void slot_free(struct keeper *keeper, struct slot *slot);
+
+/* Frees the slot of a failed spawn once its child is reaped and its report acknowledged. */
+void slot_finish(struct keeper *keeper, struct slot *slot);
+
+/* Puts a report of this kind at the end of the list, under a new number. */
+void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind);
+/* The broker has committed what was sent up to `number`. */
+void reports_acknowledge(struct keeper *keeper, uint64_t number);
+/* Writes the message of a report. ret_fd: the descriptor it carries (still the slot's), or -1. Returns its size. */
+size_t report_write(struct keeper *keeper, const struct report *report, void *message, int *ret_fd);
+
+#endif

@@ -1,0 +1,245 @@
+#include "daemon/keeper/tree.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/proc.h"
+#include "daemon/keeper/table.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define PASSES_MAX  64 /* a tree that is born faster than it is signalled is left to the next order */
+#define PID_NUMBERS (1 << 22) /* the kernel's own limit */
+#define LOOK_AGAIN  (100 * NSEC_PER_MSEC)
+
+/* ---- sets of pids ---- */
+
+struct pid_set {
+    uint64_t *bits;
+};
+
+static bool set_empty(struct pid_set *set)
+{
+    if (!set->bits)
+        set->bits = memory_reserve(PID_NUMBERS / 8);
+    else
+        madvise(set->bits, PID_NUMBERS / 8, MADV_DONTNEED);
+    return set->bits != NULL;
+}
+
+static bool set_has(const struct pid_set *set, pid_t pid)
+{
+    return pid > 0 && pid < PID_NUMBERS && set->bits[pid / 64] >> (pid % 64) & 1;
+}
+
+static void set_add(struct pid_set *set, pid_t pid)
+{
+    if (pid > 0 && pid < PID_NUMBERS)
+        set->bits[pid / 64] |= UINT64_C(1) << (pid % 64);
+}
+
+static struct pid_set members, reached;
+
+/* ---- signals ---- */
+
+struct round {
+    struct keeper *keeper;
+    struct slot *slot;
+    int signal;
+    unsigned news; /* signalled in this pass */
+};
+
+/* The descriptor first, the proof after it: whatever holds the number then is what is signalled, or has ended. */
+static void signal_in_cgroup(pid_t pid, void *data)
+{
+    struct round *round = data;
+    CLEANUP_FD int pidfd = -1;
+
+    if (set_has(&reached, pid))
+        return;
+    pidfd = pidfd_open_process(pid);
+    if (pidfd < 0 || !cgroup_holds(round->keeper, round->slot->cgroup, pid) || pidfd_signal(pidfd, round->signal) < 0)
+        return;
+    set_add(&reached, pid);
+    round->news++;
+}
+
+static void signal_entry(struct round *round, const struct proc_entry *entry)
+{
+    struct proc_entry again;
+    CLEANUP_FD int pidfd = -1;
+
+    if (set_has(&reached, entry->pid) || entry->state == 'Z' || entry->state == 'X')
+        return;
+    pidfd = pidfd_open_process(entry->pid);
+    if (pidfd < 0 || proc_read(entry->pid, &again) < 0 || again.start != entry->start ||
+        pidfd_signal(pidfd, round->signal) < 0)
+        return;
+    set_add(&reached, entry->pid);
+    round->news++;
+}
+
+/* A member's descendants are members, and so is whoever is in the session of one. */
+static void find_members(const struct proc_entry *entries, ssize_t count)
+{
+    bool grown = true;
+
+    while (grown) {
+        grown = false;
+        for (ssize_t i = 0; i < count; i++) {
+            if (set_has(&members, entries[i].pid) ||
+                !(set_has(&members, entries[i].parent) || set_has(&members, entries[i].session)))
+                continue;
+            set_add(&members, entries[i].pid);
+            grown = true;
+        }
+    }
+}
+
+/* One pass over the session of the round's slot, or over those of all. */
+static void signal_sessions(struct round *round)
+{
+    struct proc_entry *entries;
+    ssize_t count = proc_scan(&entries);
+    struct slot *slot;
+
+    if (count < 0 || !set_empty(&members))
+        return;
+    if (round->slot)
+        set_add(&members, round->slot->pid);
+    else
+        TAILQ_FOREACH(slot, &round->keeper->table.used, order)
+            if (!slot->cgroup && !slot->reaped)
+                set_add(&members, slot->pid);
+    find_members(entries, count);
+    for (ssize_t i = 0; i < count; i++)
+        if (set_has(&members, entries[i].pid))
+            signal_entry(round, &entries[i]);
+}
+
+static void signal_passes(struct round *round)
+{
+    for (int pass = 0; pass < PASSES_MAX; pass++) {
+        round->news = 0;
+        if (round->slot && round->slot->cgroup)
+            cgroup_each(round->keeper, round->slot->cgroup, signal_in_cgroup, round);
+        else
+            signal_sessions(round);
+        if (round->news == 0)
+            return;
+    }
+}
+
+void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
+{
+    struct round round = {.keeper = keeper, .slot = slot, .signal = signal};
+
+    if (slot->tree_gone || slot->pid <= 0)
+        return;
+    if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0)
+        return;
+    if (!set_empty(&reached))
+        return;
+    if (!slot->ended && pidfd_signal(slot->pidfd, signal) == 0)
+        set_add(&reached, slot->pid);
+    signal_passes(&round);
+}
+
+void tree_kill_all(struct keeper *keeper)
+{
+    struct round round = {.keeper = keeper, .signal = SIGKILL};
+    struct slot *slot;
+
+    TAILQ_FOREACH(slot, &keeper->table.used, order)
+        if (slot->cgroup && !slot->tree_gone)
+            cgroup_kill(keeper, slot->cgroup);
+    if (keeper->table.sessions > 0 && set_empty(&reached))
+        signal_passes(&round);
+}
+
+/* ---- what is left ---- */
+
+static void set_gone(struct keeper *keeper, struct slot *slot)
+{
+    slot->tree_gone = true;
+    if (slot->lingers)
+        TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
+    slot->lingers = false;
+    tree_forget(keeper, slot);
+    slot_finish(keeper, slot);
+    if (slot->tree_watched)
+        report_put(keeper, slot, LINK_TREE_GONE);
+}
+
+void tree_forget(struct keeper *keeper, struct slot *slot)
+{
+    siginfo_t info;
+
+    if (!slot->reaped) { /* the zombie that held the session's number */
+        waitid(P_PIDFD, (id_t) slot->pidfd, &info, WEXITED | WNOHANG);
+        slot_reaped(keeper, slot);
+    }
+    if (slot->cgroup)
+        cgroup_leave(keeper, TAKE(slot->cgroup));
+}
+
+void tree_ended(struct keeper *keeper, struct slot *slot)
+{
+    if (slot->failed) { /* nothing of the caller's has run */
+        slot->tree_gone = true;
+        tree_forget(keeper, slot);
+    } else if (slot->cgroup && cgroup_empty(keeper, slot->cgroup)) {
+        set_gone(keeper, slot);
+    } else {
+        TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
+        slot->lingers = true;
+    }
+}
+
+/* Which sessions have somebody alive in them goes into `members`. */
+static bool scan_sessions(bool strangers, const struct keeper *keeper)
+{
+    struct proc_entry *entries;
+    ssize_t count = proc_scan(&entries);
+    siginfo_t info;
+
+    if (count < 0 || !set_empty(&members))
+        return false;
+    for (ssize_t i = 0; i < count; i++) {
+        const struct proc_entry *entry = &entries[i];
+
+        if (entry->state != 'Z' && entry->state != 'X')
+            set_add(&members, entry->session);
+        else if (strangers && entry->parent == getpid() && !slot_by_pid(keeper, entry->pid))
+            waitid(P_PID, (id_t) entry->pid, &info, WEXITED | WNOHANG);
+    }
+    return true;
+}
+
+bool tree_sweep(struct keeper *keeper, bool strangers)
+{
+    bool scanned = keeper->table.sessions > 0 && scan_sessions(strangers, keeper);
+    struct slot *slot, *next;
+    bool again = false;
+
+    for (slot = TAILQ_FIRST(&keeper->table.lingering); slot; slot = next) {
+        next = TAILQ_NEXT(slot, linger);
+        if (slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : scanned && !set_has(&members, slot->pid))
+            set_gone(keeper, slot);
+        else if (slot->end.mono + LOOK_AGAIN > keeper->now)
+            again = true;
+    }
+    cgroup_sweep(keeper);
+    return again;
+}
+
+void tree_watch(struct keeper *keeper, struct slot *slot)
+{
+    if (slot->tree_watched)
+        return;
+    slot->tree_watched = true;
+    if (slot->tree_gone)
+        report_put(keeper, slot, LINK_TREE_GONE);
+}

@@ -1,0 +1,284 @@
+#include "daemon/keeper/wire.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/clients.h"
+#include "daemon/keeper/orders.h"
+#include "daemon/keeper/table.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void arm(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+    uint32_t read = link->phase == PHASE_SERVING && link->answer_size == 0 ? EPOLLIN : 0;
+
+    loop_arm(&keeper->loop, &link->socket, read | (link->full ? EPOLLOUT : 0));
+}
+
+bool link_send(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t fd_count)
+{
+    const struct iovec iov = {.iov_base = (void *) message, .iov_len = size};
+    ssize_t sent;
+
+    if (keeper->link.fd < 0 || keeper->link.full)
+        return false;
+    sent = fdpass_send(keeper->link.fd, &iov, 1, fds, fd_count);
+    if (sent >= 0)
+        return true;
+    if (sent != -EAGAIN)
+        log_debug("link: %s", strerror((int) -sent));
+    keeper->link.full = true; /* or its end is at hand, which is told elsewhere */
+    arm(keeper);
+    return false;
+}
+
+void link_answer(struct keeper *keeper, const void *message, size_t size, int fd)
+{
+    struct link *link = &keeper->link;
+
+    if (link_send(keeper, message, size, &fd, fd >= 0))
+        return;
+    memcpy(&link->answer, message, size);
+    link->answer_size = size;
+    link->answer_fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (fd >= 0 && link->answer_fd < 0 && link->answer.head.kind == LINK_PIDFD)
+        link->answer.pidfd.error = EMFILE;
+    arm(keeper);
+}
+
+/* ---- the table ---- */
+
+static bool send_hello(struct keeper *keeper)
+{
+    const struct keeper_config *config = keeper->config;
+    struct link_hello hello = {
+        .head = {.kind = LINK_HELLO, .size = sizeof hello, .number = keeper->link.executed},
+        .version = LINK_VERSION,
+        .restarts = keeper->restarts,
+        .last_report = keeper->table.last_report,
+        .started = keeper->started,
+        .pid = getpid(),
+        .uid = geteuid(),
+        .system = config->system,
+        .idle_exit = config->idle_exit,
+        .log_level = config->log_level,
+        .fresh_state = keeper->fresh_state,
+        .broker_uid = config->broker_uid,
+        .broker_gid = config->broker_gid,
+    };
+    int fds[2] = {keeper->state_fd, keeper->lookup_fd};
+
+    snprintf(hello.broker_user, sizeof hello.broker_user, "%s", config->broker_user ? config->broker_user : "");
+    memcpy(hello.epoch, keeper->epoch, sizeof hello.epoch);
+    return link_send(keeper, &hello, sizeof hello, fds, 2);
+}
+
+static bool send_client(struct keeper *keeper, const struct client *client)
+{
+    struct link_client message = {
+        .head = {.kind = LINK_CLIENT, .size = sizeof message},
+        .client = client->client,
+        .process = client->process,
+        .pid = client->pid,
+        .uid = client->uid,
+    };
+
+    return link_send(keeper, &message, sizeof message, &client->pidfd, 1);
+}
+
+static bool send_child(struct keeper *keeper, const struct slot *slot)
+{
+    bool begun = !slot->job && !slot->failed;
+    struct link_child message = {
+        .head = {.kind = LINK_CHILD, .size = sizeof message},
+        .process = slot->process,
+        .creator = slot->creator,
+        .creator_process = slot->creator_process,
+        .pid = begun ? slot->pid : 0,
+        .uid = slot->uid,
+        .gid = slot->gid,
+        .flags = slot->flags,
+        .ended = begun && slot->ended,
+        .mono = slot->mono,
+        .wall = slot->wall,
+    };
+
+    memcpy(message.name, slot->name, sizeof message.name);
+    return link_send(keeper, &message, sizeof message, NULL, 0);
+}
+
+static bool send_head(struct keeper *keeper, uint32_t kind, uint64_t number, int fd)
+{
+    struct link_head head = {.kind = kind, .size = sizeof head, .number = number};
+
+    return link_send(keeper, &head, sizeof head, &fd, fd >= 0);
+}
+
+static bool send_hello_and_clients(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    if (link->phase == PHASE_HELLO) {
+        if (!send_hello(keeper))
+            return false;
+        keeper->lookup_fd = close_fd(keeper->lookup_fd); /* the helper ends with its broker */
+        link->client_cursor = TAILQ_FIRST(&keeper->clients.all);
+        link->phase = PHASE_CLIENTS;
+    }
+    for (; link->client_cursor; link->client_cursor = TAILQ_NEXT(link->client_cursor, order))
+        if (!send_client(keeper, link->client_cursor))
+            return false;
+    return true;
+}
+
+/* Goes on where the link was full. True: the broker has the whole table. */
+static bool send_table(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    if (link->phase == PHASE_SERVING)
+        return true;
+    if (link->phase <= PHASE_CLIENTS) {
+        if (!send_hello_and_clients(keeper))
+            return false;
+        link->slot_cursor = TAILQ_FIRST(&keeper->table.used);
+        link->phase = PHASE_CHILDREN;
+    }
+    for (; link->slot_cursor; link->slot_cursor = TAILQ_NEXT(link->slot_cursor, order))
+        if (!send_child(keeper, link->slot_cursor))
+            return false;
+    if (!send_head(keeper, LINK_TABLE_END, 0, -1))
+        return false;
+    link->phase = PHASE_SERVING;
+    link->report_cursor = TAILQ_FIRST(&keeper->table.reports);
+    arm(keeper);
+    return true;
+}
+
+/* ---- the rest ---- */
+
+static bool send_kept_answer(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    if (link->answer_size == 0)
+        return true;
+    if (!link_send(keeper, &link->answer, link->answer_size, &link->answer_fd, link->answer_fd >= 0))
+        return false;
+    link->answer_size = 0;
+    link->answer_fd = close_fd(link->answer_fd);
+    arm(keeper);
+    return true;
+}
+
+static const struct {
+    uint32_t due, kind;
+} due_kinds[] = {
+    {DUE_EXECUTED, LINK_EXECUTED}, {DUE_PING, LINK_PING},     {DUE_STOP, LINK_STOP_REQUEST},
+    {DUE_RESTART, LINK_RESTART_REQUEST}, {DUE_STAYS, LINK_STAYS}, {DUE_LOOKUP, LINK_LOOKUP},
+};
+
+static bool send_due(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    for (size_t i = 0; link->due && i < sizeof due_kinds / sizeof *due_kinds; i++) {
+        uint64_t number = due_kinds[i].due == DUE_EXECUTED ? link->executed : 0;
+
+        if (!(link->due & due_kinds[i].due))
+            continue;
+        if (!send_head(keeper, due_kinds[i].kind, number, due_kinds[i].due == DUE_LOOKUP ? keeper->lookup_fd : -1))
+            return false;
+        link->due &= ~due_kinds[i].due;
+        if (due_kinds[i].due == DUE_LOOKUP)
+            keeper->lookup_fd = close_fd(keeper->lookup_fd);
+    }
+    return true;
+}
+
+static bool send_reports(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+    _Alignas(16) unsigned char message[sizeof(struct link_exited) + sizeof(struct link_spawned)];
+
+    while (link->report_cursor) {
+        int fd;
+        size_t size = report_write(keeper, link->report_cursor, message, &fd);
+
+        if (!link_send(keeper, message, size, &fd, fd >= 0))
+            return false;
+        link->report_cursor = TAILQ_NEXT(link->report_cursor, order);
+    }
+    return true;
+}
+
+void link_flush(struct keeper *keeper)
+{
+    if (keeper->link.fd >= 0 && !keeper->link.full && send_table(keeper) && send_kept_answer(keeper) &&
+        send_due(keeper) && send_reports(keeper))
+        connections_hand_over(keeper);
+}
+
+/* ---- up and down ---- */
+
+static void link_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    (void) watch;
+    if (events & EPOLLOUT) {
+        keeper->link.full = false;
+        arm(keeper);
+    }
+    if (events & (EPOLLHUP | EPOLLERR))
+        orders_drain(keeper);
+    else if (events & EPOLLIN)
+        orders_read(keeper);
+}
+
+/* As large as we may: each message of the table that does not fit is a turn of the loop. */
+static void enlarge(int fd)
+{
+    int size = 4 << 20;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+int link_up(struct keeper *keeper, int fd)
+{
+    struct link *link = &keeper->link;
+    int r;
+
+    enlarge(fd);
+    link->fd = fd;
+    link->phase = PHASE_HELLO;
+    link->full = link->ready = false;
+    link->due = keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
+    link->client_cursor = NULL;
+    link->slot_cursor = NULL;
+    link->report_cursor = NULL;
+    link->answer_size = 0;
+    link->answer_fd = -1;
+    r = loop_add(&keeper->loop, &link->socket, fd, 0, link_ready);
+    if (r < 0)
+        link->fd = close_fd(link->fd);
+    return r;
+}
+
+void link_down(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    if (link->fd < 0)
+        return;
+    loop_remove(&keeper->loop, &link->socket);
+    link->fd = close_fd(link->fd);
+    link->answer_fd = close_fd(link->answer_fd);
+    link->answer_size = 0;
+    link->ready = false;
+    link->report_cursor = NULL;
+    connections_free(keeper);
+}

@@ -1,0 +1,21 @@
+/*
+ * The keeper's end of the link: what goes out. What comes in is in orders.h.
+ */
+#ifndef PROCD_KEEPER_WIRE_H
+#define PROCD_KEEPER_WIRE_H
+
+#include "daemon/keeper/state.h"
+
+/* A new broker has the other end of fd, which is taken over. It gets the hello, the table, the reports. */
+int link_up(struct keeper *keeper, int fd);
+/* Everything that was about that broker alone is forgotten, its connections first. No-op when down. */
+void link_down(struct keeper *keeper);
+
+/* Sends one message; its descriptors stay the caller's. False: not sent, the link is full. */
+bool link_send(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t fd_count);
+/* Sends the answer to what was read last, now or as soon as there is room; until then nothing more is read. */
+void link_answer(struct keeper *keeper, const void *message, size_t size, int fd);
+/* Sends as much as there is and fits: table, answers, reports, connections. At the end of each turn. */
+void link_flush(struct keeper *keeper);
+
+#endif

@@ -1,0 +1,174 @@
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/broker.h"
+#include "daemon/config.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/keeper/link.h"
+#include "daemon/keeper/role.h"
+#include "daemon/lookup.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+#define EXIT_USAGE  2
+#define EXIT_FAILED 125
+#define LISTEN_FIRST 3 /* sd_listen_fds(3) */
+
+/* Numbers 0 to 2 are never to be given to anything else. */
+static void fill_stdio(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    close_fd(fd);
+}
+
+/* With 1, a child that still shares our memory would make it readable to its user. */
+static int check_dumpable(void)
+{
+    CLEANUP_FD int fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
+    char value = '0';
+
+    if (fd < 0 || read(fd, &value, 1) != 1 || value != '1')
+        return 0;
+    fprintf(stderr, "procd: fs.suid_dumpable is 1, which would expose the daemon's memory: set it to 0 or 2\n");
+    return -EPERM;
+}
+
+static bool is_listening(int fd)
+{
+    int family = 0, listening = 0;
+    socklen_t size = sizeof family;
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+}
+
+/* The service manager's socket, or -1. */
+static int activated_socket(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    int found = -1;
+
+    if (pid && count && atoi(pid) == getpid()) {
+        for (int fd = LISTEN_FIRST; fd < LISTEN_FIRST + atoi(count); fd++) {
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+            if (found < 0 && is_listening(fd))
+                found = fd;
+        }
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    if (found >= 0)
+        fcntl(found, F_SETFL, fcntl(found, F_GETFL) | O_NONBLOCK);
+    return found;
+}
+
+static const char *bind_error(int error)
+{
+    return error == -EADDRINUSE ? "a daemon is already serving there"
+           : error == -ENOTSOCK ? "there is a file of that name that is no socket"
+                                : strerror(-error);
+}
+
+static int own_socket(const struct config *config, struct keeper_config *keeper, char *path, size_t size)
+{
+    CLEANUP_FD int lock = -1;
+    int r = config_socket(config, keeper->system, path, size);
+
+    if (r < 0)
+        return r; /* it has said why */
+    keeper->socket.path = path;
+    keeper->socket.for_all = keeper->system;
+    lock = socket_lock(path, true);
+    r = lock < 0 ? lock : socket_bind(&keeper->socket);
+    if (r < 0)
+        fprintf(stderr, "procd: %s: %s\n", path, bind_error(r));
+    keeper->listen_fd = r;
+    return r < 0 ? r : 0;
+}
+
+static void give_back_socket(struct keeper_config *keeper)
+{
+    CLEANUP_FD int lock = -1;
+
+    if (!keeper->socket.path)
+        return;
+    lock = socket_lock(keeper->socket.path, true);
+    socket_unlink(&keeper->socket);
+}
+
+static int keeper_main(const struct config *config)
+{
+    char path[PATH_MAX];
+    struct keeper_config keeper = {
+        .system = config->mode == MODE_SYSTEM || (config->mode == MODE_DEFAULT && geteuid() == 0),
+        .idle_exit = config->idle_exit,
+        .log_level = config->log_level,
+        .broker_user = "",
+        .start = role_start,
+    };
+    int r;
+
+    fill_stdio();
+    if (check_dumpable() < 0)
+        return EXIT_FAILED;
+    if (keeper.system && geteuid() == 0 &&
+        config_broker_user(config, &keeper.broker_user, &keeper.broker_uid, &keeper.broker_gid) < 0)
+        return EXIT_FAILED;
+    keeper.listen_fd = activated_socket();
+    if (keeper.listen_fd < 0 && own_socket(config, &keeper, path, sizeof path) < 0)
+        return EXIT_FAILED;
+    log_open("keeper", config->log_level);
+    if ((r = chdir("/") < 0 ? -errno : role_open()) == 0)
+        r = keeper_run(&keeper);
+    if (r < 0) {
+        give_back_socket(&keeper);
+        fprintf(stderr, "procd: %s\n", strerror(-r));
+    }
+    return r < 0 ? EXIT_FAILED : 0;
+}
+
+static int role_main(const struct config *config)
+{
+    if (strcmp(config->role, "broker") == 0) {
+        prctl(PR_SET_NAME, "procd-broker");
+        log_open("broker", config->log_level);
+        return broker_run(LINK_FD);
+    }
+    if (strcmp(config->role, "lookup") == 0) {
+        prctl(PR_SET_NAME, "procd-lookup");
+        log_open("lookup", config->log_level);
+        return lookup_run(LINK_FD, config->as_uid, config->as_gid);
+    }
+    fprintf(stderr, "procd: there is no role %s\n", config->role);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config;
+
+    if (config_parse(argc, argv, &config) < 0)
+        return EXIT_USAGE;
+    if (config.help) {
+        config_usage();
+        return 0;
+    }
+    if (config.version) {
+        printf("procd %s\n", PACKAGE_VERSION);
+        return 0;
+    }
+    return config.role ? role_main(&config) : keeper_main(&config);
+}

@@ -1,0 +1,228 @@
+#include "daemon/rpc/call.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
+#include "daemon/rpc/session.h"
+#include "daemon/rpc/spawn_spec.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct outcome answered = {1};
+
+/* ---- life ---- */
+
+struct call *call_new(struct server *server, struct session *session, struct request *request)
+{
+    struct call *call = calloc(1, sizeof *call);
+
+    if (!call)
+        return NULL;
+    call->server = server;
+    call->session = session;
+    call->request = *request;
+    call->id = json_incref((json_t *) request->id);
+    call->fd_count = request->fd_count;
+    memset(request, 0, sizeof *request);
+    if (frame_take_fds(&session->reader, call->fds, call->fd_count) < 0)
+        call->fd_count = 0; /* the caller has counted them before */
+    TAILQ_INSERT_TAIL(&session->calls, call, of_session);
+    return call;
+}
+
+void call_free(struct call *call)
+{
+    if (call->ticket)
+        HASH_DEL(call->server->calls, call);
+    TAILQ_REMOVE(&call->session->calls, call, of_session);
+    closer_close(call->fds, call->fd_count);
+    request_done(&call->request);
+    json_decref(call->id);
+    json_decref(call->result);
+    spawn_spec_free(call->spec);
+    free(call);
+}
+
+int call_register(struct call *call)
+{
+    call->ticket = ++call->server->ticket;
+    HASH_ADD(hh, call->server->calls, ticket, sizeof call->ticket, call);
+    if (call->hh.tbl)
+        return 0;
+    call->ticket = 0;
+    return -ENOMEM;
+}
+
+struct call *call_find(struct server *server, uint64_t ticket)
+{
+    struct call *call;
+
+    HASH_FIND(hh, server->calls, &ticket, sizeof ticket, call);
+    return call;
+}
+
+struct call *call_by_id(struct session *session, const json_t *id)
+{
+    struct call *call;
+
+    TAILQ_FOREACH(call, &session->calls, of_session)
+        if (call->id && json_equal(call->id, id))
+            return call;
+    return NULL;
+}
+
+/* ---- answers ---- */
+
+/* {"jsonrpc":"2.0","id":ID, of a head that fits any id: 64 bytes grow sixfold when each is escaped */
+#define HEAD_MAX 512
+
+static void format_head(char head[HEAD_MAX], const json_t *id, const char *more)
+{
+    char text[HEAD_MAX - 64];
+    size_t size;
+
+    if (json_is_integer(id)) {
+        snprintf(head, HEAD_MAX, "{\"jsonrpc\":\"2.0\",\"id\":%" JSON_INTEGER_FORMAT "%s", json_integer_value(id), more);
+        return;
+    }
+    size = id ? json_dumpb(id, text, sizeof text - 1, JSON_ENCODE_ANY | JSON_COMPACT) : 0;
+    text[size < sizeof text ? size : 0] = '\0';
+    snprintf(head, HEAD_MAX, "{\"jsonrpc\":\"2.0\",\"id\":%s%s", size > 0 ? text : "null", more);
+}
+
+static struct outcome done(struct call *call)
+{
+    call_free(call);
+    return answered;
+}
+
+struct outcome call_reply_with_fd(struct call *call, json_t *result, int fd)
+{
+    char head[HEAD_MAX];
+
+    if (!result) {
+        close_fd(fd);
+        return call_fail_limit(call, "memory", 0);
+    }
+    if (call->id) {
+        format_head(head, call->id, fd >= 0 ? ",\"fds\":1,\"result\":" : ",\"result\":");
+        session_write_line(call->session, head, result, "}\n", &fd, fd >= 0);
+    } else {
+        close_fd(fd);
+    }
+    json_decref(result);
+    return done(call);
+}
+
+struct outcome call_reply(struct call *call, json_t *result)
+{
+    return call_reply_with_fd(call, result, -1);
+}
+
+struct outcome call_reply_empty(struct call *call)
+{
+    char head[HEAD_MAX];
+
+    if (call->id) {
+        format_head(head, call->id, ",\"result\":{}}\n");
+        session_write(call->session, head, strlen(head), NULL, 0);
+    }
+    return done(call);
+}
+
+void answer_failure(struct session *session, const json_t *id, const struct failure *failure, json_t *data)
+{
+    const char *name = proto_error_name(failure->error);
+    char head[HEAD_MAX];
+    json_t *error;
+
+    data = data ? data : json_object();
+    json_object_set_new(data, "name", json_string(name));
+    if (failure->param[0])
+        json_object_set_new(data, "param", json_string(failure->param));
+    error = json_pack("{s:i, s:s, s:o}", "code", proto_error_code(failure->error), "message",
+                      failure->message[0] ? failure->message : proto_error_message(failure->error), "data", data);
+    format_head(head, id, ",\"error\":");
+    if (error)
+        session_write_line(session, head, error, "}\n", NULL, 0);
+    else
+        session_kill(session); /* without memory for an answer, an end is clearer than silence */
+    json_decref(error);
+}
+
+struct outcome call_fail_with(struct call *call, const struct failure *failure, json_t *data)
+{
+    if (call->id)
+        answer_failure(call->session, call->id, failure, data);
+    else
+        json_decref(data);
+    return done(call);
+}
+
+struct outcome call_fail(struct call *call, enum proto_error error, const char *format, ...)
+{
+    struct failure failure = {.error = error};
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(failure.message, sizeof failure.message, format, arguments);
+    va_end(arguments);
+    return call_fail_with(call, &failure, NULL);
+}
+
+struct outcome call_fail_limit(struct call *call, const char *limit, int64_t value)
+{
+    struct failure failure;
+
+    failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: %s", limit);
+    return call_fail_with(call, &failure, json_pack("{s:s, s:I}", "limit", limit, "value", (json_int_t) value));
+}
+
+struct outcome call_fail_param(struct call *call, const char *param, const char *wanted)
+{
+    struct failure failure;
+
+    failure_param(&failure, param, wanted);
+    return call_fail_with(call, &failure, NULL);
+}
+
+struct outcome call_park(struct call *call)
+{
+    (void) call;
+    return answered;
+}
+
+/* ---- to the core ---- */
+
+/* FNV-1a of method and params: tells a repeated request from another one with the same key. */
+static uint64_t digest_of(const struct request *request)
+{
+    char *text = request->params ? json_dumps(request->params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t) request->method;
+
+    for (const char *at = text ? text : "{}"; *at; at++)
+        hash = (hash ^ (unsigned char) *at) * UINT64_C(0x100000001b3);
+    free(text);
+    return hash;
+}
+
+struct outcome call_submit(struct call *call, struct core_input *input)
+{
+    struct input_request *request = &input->body.request;
+
+    if (call_register(call) < 0)
+        return call_fail_limit(call, "memory", 0);
+    request->ticket = call->ticket;
+    request->connection = call->session->connection;
+    request->uid = call->uid;
+    if (call->request.key && method_specs[call->request.method].flags & METHOD_KEYED) {
+        input->blob[BLOB_KEY] = (struct blob){call->request.key, strlen(call->request.key)};
+        request->digest = digest_of(&call->request);
+    }
+    if (server_step(call->server, input) < 0)
+        return call_fail_limit(call, "memory", 0);
+    return answered;
+}

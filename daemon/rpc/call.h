@@ -1,0 +1,85 @@
+/*
+ * A request that is being executed. A handler answers it once: reply, fail or park is the only way to make the value
+ * that it must return.
+ */
+#ifndef PROCD_RPC_CALL_H
+#define PROCD_RPC_CALL_H
+
+#include "daemon/rpc/server.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+
+/* Proof that a call was answered, or will be by an output of the core. Made in call.c alone. */
+struct outcome {
+    unsigned char made_by_reply_fail_or_park;
+};
+
+struct call {
+    struct server *server;
+    struct session *session;
+    struct request request; /* params and args are there until the handler has returned */
+    json_t *id;             /* own reference; NULL: a notification */
+    uint64_t ticket;        /* 0 until parked */
+    uint32_t uid;           /* in whose place */
+    bool wants_pidfd;
+    int fds[FRAME_FDS_MAX]; /* the request's descriptors */
+    size_t fd_count;
+    struct spawn_spec *spec; /* process.spawn: what the keeper gets */
+    uint64_t creator;        /* process.spawn: the client in whose place the daemon flag and names count */
+    json_t *result; /* waits for its pidfd */
+    TAILQ_ENTRY(call) of_session;
+    UT_hash_handle hh;
+};
+
+/* Takes over the request (and its descriptors). NULL without memory (nothing is taken). */
+struct call *call_new(struct server *server, struct session *session, struct request *request);
+/* Frees it unanswered: its session is gone. Descriptors go to the closer. */
+void call_free(struct call *call);
+
+/* Answers, and frees the call. result is taken over; NULL: out of memory. */
+struct outcome call_reply(struct call *call, json_t *result);
+struct outcome call_reply_empty(struct call *call);
+struct outcome call_reply_with_fd(struct call *call, json_t *result, int fd);
+struct outcome call_fail(struct call *call, enum proto_error error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+struct outcome call_fail_with(struct call *call, const struct failure *failure, json_t *data);
+struct outcome call_fail_limit(struct call *call, const char *limit, int64_t value);
+struct outcome call_fail_param(struct call *call, const char *param, const char *wanted);
+
+/*
+ * Gives the call's input to the core, with ticket, connection, uid and key filled in, and parks the call until the
+ * core answers, which may be before this returns: the call must not be touched afterwards.
+ */
+struct outcome call_submit(struct call *call, struct core_input *input);
+
+/* Parks a call that waits for something other than the core (the look-up helper). */
+struct outcome call_park(struct call *call);
+
+/* Gives the call a ticket, by which it is found. 0 or -ENOMEM. */
+int call_register(struct call *call);
+struct call *call_find(struct server *server, uint64_t ticket);
+/* The pending call with this id of a session, or NULL. */
+struct call *call_by_id(struct session *session, const json_t *id);
+
+/* Answers a request that could not become a call. id may be NULL. */
+void answer_failure(struct session *session, const json_t *id, const struct failure *failure, json_t *data);
+
+/* ---- handlers: one for each method of methods.def; a missing one is a link error ---- */
+
+#define METHOD(id, name, flags, summary) struct outcome handle_##id(struct call *call);
+#define PARAM(method, id, type, required, low, high, text)
+#define RESULT(method, name, schema, text)
+#define END(id)
+#include "proto/methods.def"
+#undef METHOD
+#undef PARAM
+#undef RESULT
+#undef END
+
+/* Runs the handler of a checked call. */
+struct outcome dispatch(struct call *call);
+
+/* The argument of a call, or NULL where it is absent: ARG(call, process_join, timeout). */
+#define ARG(call, method, param) ((call)->request.args.value[PARAM_##method##_##param])
+
+#endif

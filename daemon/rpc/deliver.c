@@ -1,0 +1,126 @@
+#include "daemon/rpc/deliver.h"
+
+#include "daemon/rpc/call.h"
+#include "daemon/rpc/identity.h"
+#include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/process_spawn.h"
+#include "daemon/rpc/render.h"
+#include "daemon/rpc/session.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/* ---- orders ---- */
+
+void deliver_order(struct server *server, const struct order_data *order)
+{
+    struct link_process process = {.process = order->subject};
+    struct link_client_ref client = {.client = order->subject};
+    struct link_signal signal = {.process = order->subject, .signal = order->signal, .tree = order->tree};
+
+    switch ((enum order_kind) order->kind) {
+    case ORDER_SPAWN:
+        process_spawn_send(server, order);
+        break;
+    case ORDER_SIGNAL:
+        keeper_link_send(server->link, LINK_SIGNAL, order->number, &signal, sizeof signal, NULL, 0);
+        break;
+    case ORDER_WATCH_TREE:
+        keeper_link_send(server->link, LINK_WATCH_TREE, order->number, &process, sizeof process, NULL, 0);
+        break;
+    case ORDER_FORGET_PROCESS:
+        keeper_link_send(server->link, LINK_FORGET_PROCESS, order->number, &process, sizeof process, NULL, 0);
+        break;
+    case ORDER_FORGET_CLIENT:
+        keeper_link_send(server->link, LINK_FORGET_CLIENT, order->number, &client, sizeof client, NULL, 0);
+        break;
+    }
+}
+
+/* ---- answers ---- */
+
+static void fail_spawn(struct call *call, const struct reply_data *reply)
+{
+    const char *stage = render_stage(reply->spawn_stage), *name = strerrorname_np(reply->spawn_errno);
+    struct failure failure;
+
+    failure_set(&failure, ERROR_SPAWN_FAILED, "%s: %s", stage, strerror(reply->spawn_errno));
+    (void) call_fail_with(call, &failure, json_pack("{s:s, s:s}", "errno", name ? name : "EINVAL", "stage", stage));
+}
+
+static void fail(struct call *call, const struct reply_data *reply)
+{
+    struct failure failure;
+
+    if (reply->error == ERROR_LIMIT_EXCEEDED) {
+        (void) call_fail_limit(call, quota_name((enum core_quota) reply->quota), reply->value);
+    } else if (reply->error == ERROR_SPAWN_FAILED) {
+        fail_spawn(call, reply);
+    } else {
+        failure_set(&failure, (enum proto_error) reply->error, "%s",
+                    proto_error_message((enum proto_error) reply->error));
+        (void) call_fail_with(call, &failure, NULL);
+    }
+}
+
+/* The pidfd came with the report of the start, or the keeper is asked for one. */
+static void reply_with_pidfd(struct call *call, const struct process_data *process, json_t *info)
+{
+    int fd = call->server->fresh_pidfd;
+
+    fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (info && json_object_set_new(info, "pidfd", json_integer(0)) < 0)
+        json_decref(info), info = NULL;
+    if (fd >= 0)
+        (void) call_reply_with_fd(call, info, fd);
+    else
+        (void) pidfd_ask(call, process->id, info);
+}
+
+static void answer(struct call *call, const struct waiter *waiter)
+{
+    const struct reply_data *reply = &waiter->reply;
+
+    if (reply->error) {
+        fail(call, reply);
+        return;
+    }
+    switch ((enum reply_kind) reply->kind) {
+    case REPLY_EMPTY:
+        (void) call_reply_empty(call);
+        break;
+    case REPLY_INFO:
+        if (call->wants_pidfd)
+            reply_with_pidfd(call, &reply->process, render_info(&reply->process, waiter->record));
+        else
+            (void) call_reply(call, render_info(&reply->process, waiter->record));
+        break;
+    case REPLY_JOIN:
+        (void) call_reply(call, render_join(&reply->process));
+        break;
+    case REPLY_PENDING:
+        (void) call_reply(call, json_pack("{s:b}", "exited", 0));
+        break;
+    case REPLY_DONE:
+        (void) call_reply(call, render_done(waiter));
+        break;
+    }
+}
+
+void deliver(struct server *server)
+{
+    const struct order *order;
+    const struct waiter *waiter;
+
+    /* orders first: a spawn's descriptors are the call's, and an answer may free the call */
+    for (order = server->core->first_new; order; order = TAILQ_NEXT(order, pending))
+        deliver_order(server, &order->data);
+    TAILQ_FOREACH(waiter, &server->core->replies, of_output)
+    {
+        struct call *call = call_find(server, waiter->data.ticket);
+
+        if (call)
+            answer(call, waiter);
+    }
+    core_delivered(server->core);
+}

@@ -1,0 +1,96 @@
+#include "daemon/rpc/identity.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/process_spawn.h"
+#include "daemon/rpc/session.h"
+
+#include <errno.h>
+
+struct outcome identity_ask(struct call *call, int32_t pid)
+{
+    struct link_identify message = {.connection = call->session->connection, .pid = pid};
+
+    if (call_register(call) < 0)
+        return call_fail_limit(call, "memory", 0);
+    message.tag = call->ticket;
+    /* what this connection asks next is begun after it */
+    call->session->lookups++;
+    keeper_link_send(call->server->link, LINK_IDENTIFY, 0, &message, sizeof message, NULL, 0);
+    return call_park(call);
+}
+
+/* Makes the process that the keeper has found a client of ours. 0 or -ENOMEM. */
+static int meet(struct server *server, const struct link_identity *message, int pidfd)
+{
+    struct core_input input = {.kind = INPUT_CLIENT,
+                               .body.connect = {.client = message->client,
+                                                .process = message->process,
+                                                .pid = message->pid,
+                                                .uid = message->uid}};
+    int r;
+
+    if (peer_find(server, message->client)) {
+        close_fd(pidfd);
+        return 0;
+    }
+    r = server_step(server, &input);
+    if (r < 0) {
+        close_fd(pidfd);
+        return r;
+    }
+    return peer_new(server, message->client, message->process, pidfd) ? 0 : -ENOMEM;
+}
+
+void identity_answered(struct server *server, const struct link_identity *message, int pidfd)
+{
+    struct call *call = call_find(server, message->tag);
+    struct session *session = call ? call->session : NULL;
+    int r = 0;
+
+    if (message->error == 0)
+        r = meet(server, message, pidfd);
+    else
+        close_fd(pidfd);
+    if (!call)
+        return;
+    session->lookups--;
+    HASH_DEL(server->calls, call);
+    call->ticket = 0;
+    if (r < 0)
+        (void) call_fail_limit(call, "memory", 0);
+    else if (message->error == EPERM)
+        (void) call_fail(call, ERROR_PERMISSION_DENIED, "owner_pid: a process of another uid");
+    else if (message->error != 0)
+        (void) call_fail(call, ERROR_NO_SUCH_PROCESS, "owner_pid: no such process");
+    else
+        (void) process_spawn_identified(call, message->client);
+    session_resume(session);
+}
+
+struct outcome pidfd_ask(struct call *call, uint64_t process, json_t *result)
+{
+    struct link_get_pidfd message = {.process = process};
+
+    if (!result || (!call->ticket && call_register(call) < 0)) {
+        json_decref(result);
+        return call_fail_limit(call, "memory", 0);
+    }
+    call->result = result;
+    message.tag = call->ticket;
+    keeper_link_send(call->server->link, LINK_GET_PIDFD, 0, &message, sizeof message, NULL, 0);
+    return call_park(call);
+}
+
+void pidfd_answered(struct server *server, const struct link_pidfd *message, int pidfd)
+{
+    struct call *call = call_find(server, message->tag);
+
+    if (!call)
+        close_fd(pidfd);
+    else if (message->error != 0 || pidfd < 0)
+        (void) call_fail_limit(call, "descriptors", 0);
+    else
+        (void) call_reply_with_fd(call, TAKE(call->result), pidfd);
+}

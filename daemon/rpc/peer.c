@@ -1,0 +1,173 @@
+#include "daemon/rpc/peer.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/rpc/call.h"
+#include "daemon/rpc/keeper_link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct peer *peer_find(const struct server *server, uint64_t client)
+{
+    struct peer *peer;
+
+    HASH_FIND(hh, server->peers, &client, sizeof client, peer);
+    return peer;
+}
+
+struct peer *peer_of_process(const struct server *server, uint64_t process)
+{
+    const struct process *entry = core_process(server->core, process);
+
+    return entry && entry->client ? peer_find(server, entry->client->data.id) : NULL;
+}
+
+static void on_death(evutil_socket_t fd, short what, void *context)
+{
+    struct peer *peer = context;
+    struct core_input input = {.kind = INPUT_CLIENT_DEAD, .body.number = peer->client};
+
+    (void) fd;
+    (void) what;
+    peer_drain(peer);
+    (void) server_step(peer->server, &input);
+    peer_bury(peer);
+}
+
+struct peer *peer_new(struct server *server, uint64_t client, uint64_t process, int pidfd)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (!peer)
+        goto fail;
+    peer->server = server;
+    peer->client = client;
+    peer->process = process;
+    peer->pidfd = pidfd;
+    LIST_INIT(&peer->sessions);
+    if (pidfd >= 0) {
+        peer->death = event_new(server->base, pidfd, EV_READ, on_death, peer);
+        if (!peer->death || event_add(peer->death, NULL) < 0)
+            goto fail;
+    }
+    HASH_ADD(hh, server->peers, client, sizeof peer->client, peer);
+    if (!peer->hh.tbl)
+        goto fail;
+    return peer;
+fail:
+    if (peer && peer->death)
+        event_free(peer->death);
+    free(peer);
+    close_fd(pidfd);
+    return NULL;
+}
+
+void peer_drain(struct peer *peer)
+{
+    struct session *session, *next;
+
+    for (session = LIST_FIRST(&peer->sessions); session; session = next) {
+        next = LIST_NEXT(session, of_peer);
+        session_drain(session);
+    }
+}
+
+void peer_bury(struct peer *peer)
+{
+    struct session *session;
+
+    while ((session = LIST_FIRST(&peer->sessions))) {
+        LIST_REMOVE(session, of_peer);
+        session->peer = NULL;
+        session_kill(session);
+    }
+    HASH_DEL(peer->server->peers, peer);
+    if (peer->death)
+        event_free(peer->death);
+    close_fd(peer->pidfd);
+    free(peer);
+}
+
+/* ---- connections ---- */
+
+static void tell_closed(struct server *server, uint64_t connection)
+{
+    struct link_connection_ref message = {.connection = connection};
+
+    keeper_link_send(server->link, LINK_CLOSE_CONNECTION, 0, &message, sizeof message, NULL, 0);
+}
+
+void peer_disconnect(struct session *session)
+{
+    struct core_input input = {.kind = INPUT_DISCONNECT, .body.number = session->connection};
+
+    if (session->flags & SESSION_DISCONNECTED)
+        return;
+    session->flags |= SESSION_DISCONNECTED;
+    /* the core has buried the connections of a dead client with it */
+    if (core_connection(session->server->core, session->connection))
+        (void) server_step(session->server, &input);
+    tell_closed(session->server, session->connection);
+}
+
+/* Nobody was begun to be served: says why where there is something to say, and lets go. */
+static void refuse_connection(struct server *server, const struct link_connection *connection, int socket,
+                              const char *limit)
+{
+    char line[256];
+    struct iovec iov = {line, 0};
+
+    iov.iov_len = (size_t) snprintf(
+        line, sizeof line,
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":\"%s: %s\",\"data\":{\"name\":\"%s\","
+        "\"limit\":\"%s\",\"value\":%lld}}}\n",
+        proto_error_code(ERROR_LIMIT_EXCEEDED), proto_error_message(ERROR_LIMIT_EXCEEDED), limit,
+        proto_error_name(ERROR_LIMIT_EXCEEDED), limit,
+        (long long) quota_limit(QUOTA_CONNECTIONS, connection->uid));
+
+    log_warning("connection of uid %u refused: %s", connection->uid, limit);
+    (void) fdpass_send(socket, &iov, 1, NULL, 0);
+    close_fd(socket);
+    tell_closed(server, connection->connection);
+}
+
+static bool quota_allows(const struct server *server, uint32_t uid)
+{
+    const struct account *account = core_account(server->core, uid);
+
+    return !account || account->used[QUOTA_CONNECTIONS] < quota_limit(QUOTA_CONNECTIONS, uid);
+}
+
+void peer_connected(struct server *server, const struct link_connection *connection, int socket, int pidfd)
+{
+    struct core_input input = {.kind = INPUT_CONNECT,
+                               .body.connect = {.connection = connection->connection,
+                                                .client = connection->client,
+                                                .process = connection->process,
+                                                .pid = connection->pid,
+                                                .uid = connection->uid}};
+    struct peer *peer = peer_find(server, connection->client);
+
+    if (!quota_allows(server, connection->uid)) {
+        close_fd(pidfd);
+        refuse_connection(server, connection, socket, quota_name(QUOTA_CONNECTIONS));
+        return;
+    }
+    if (server_step(server, &input) < 0) {
+        close_fd(pidfd);
+        refuse_connection(server, connection, socket, "memory");
+        return;
+    }
+    if (!peer)
+        peer = peer_new(server, connection->client, connection->process, pidfd);
+    else
+        close_fd(pidfd);
+    if (peer && session_open(server, connection, peer, socket) == 0)
+        return;
+    if (!peer)
+        close_fd(socket);
+    input = (struct core_input){.kind = INPUT_DISCONNECT, .body.number = connection->connection};
+    (void) server_step(server, &input);
+    tell_closed(server, connection->connection);
+}

@@ -1,0 +1,242 @@
+#include "daemon/rpc/access.h"
+#include "daemon/rpc/arguments.h"
+#include "daemon/rpc/call.h"
+#include "daemon/rpc/render.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- waiting ---- */
+
+struct outcome handle_process_join(struct call *call)
+{
+    const struct process *process = access_process(call, ARG(call, process_join, process));
+    struct core_input input = {.kind = INPUT_JOIN};
+
+    if (!process)
+        return fail_no_such_process(call);
+    input.body.request.process = process->data.id;
+    timeout_argument(ARG(call, process_join, timeout), &input.body.request);
+    return call_submit(call, &input);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *) a, right = *(const uint64_t *) b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* The ids that a list names, each once. SIZE_MAX: one is missing. */
+static size_t collect_ids(const struct call *call, const json_t *list, uint64_t *ids)
+{
+    size_t index, count = 0, unique = 0;
+    json_t *item;
+
+    json_array_foreach(list, index, item)
+    {
+        const struct process *process = access_process(call, item);
+
+        if (!process)
+            return SIZE_MAX;
+        ids[count++] = process->data.id;
+    }
+    qsort(ids, count, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || ids[i] != ids[i - 1])
+            ids[unique++] = ids[i];
+    return unique;
+}
+
+#define WAIT_PROCESSES_MAX 16384
+
+struct outcome handle_process_wait(struct call *call)
+{
+    const json_t *list = ARG(call, process_wait, processes), *mode = ARG(call, process_wait, mode);
+    const json_t *for_what = ARG(call, process_wait, for);
+    struct core_input input = {.kind = INPUT_WAIT};
+    struct outcome outcome;
+    uint64_t *ids;
+    size_t count;
+
+    if (json_array_size(list) > WAIT_PROCESSES_MAX)
+        return call_fail_limit(call, "processes of one wait", WAIT_PROCESSES_MAX);
+    ids = calloc(json_array_size(list) + 1, sizeof *ids);
+    if (!ids)
+        return call_fail_limit(call, "memory", 0);
+    count = collect_ids(call, list, ids);
+    if (count == SIZE_MAX) {
+        free(ids);
+        return fail_no_such_process(call);
+    }
+    timeout_argument(ARG(call, process_wait, timeout), &input.body.request);
+    if (mode && strcmp(json_string_value(mode), "all") == 0)
+        input.body.request.flags |= REQUEST_ALL;
+    if (for_what && strcmp(json_string_value(for_what), "ready") == 0)
+        input.body.request.flags |= REQUEST_READY;
+    input.body.request.count = (uint32_t) count;
+    input.blob[BLOB_PROCESSES] = (struct blob){(const char *) ids, count * sizeof *ids};
+    outcome = call_submit(call, &input);
+    free(ids);
+    return outcome;
+}
+
+/* ---- signals ---- */
+
+static struct outcome send_signal(struct call *call, const json_t *argument, int signal, bool tree)
+{
+    const struct process *process = access_process(call, argument);
+    struct core_input input = {.kind = INPUT_SIGNAL};
+
+    /* with a key the recorded answer counts, though the process may be gone */
+    if (!process && !call->request.key)
+        return fail_no_such_process(call);
+    input.body.request.process = process ? process->data.id : 0;
+    input.body.request.signal = signal;
+    input.body.request.flags = tree ? REQUEST_TREE : 0;
+    return call_submit(call, &input);
+}
+
+static bool bool_argument(const json_t *argument, bool otherwise)
+{
+    return argument ? json_is_true(argument) : otherwise;
+}
+
+struct outcome handle_process_terminate(struct call *call)
+{
+    return send_signal(call, ARG(call, process_terminate, process), SIGTERM,
+                       bool_argument(ARG(call, process_terminate, tree), true));
+}
+
+struct outcome handle_process_kill(struct call *call)
+{
+    return send_signal(call, ARG(call, process_kill, process), SIGKILL,
+                       bool_argument(ARG(call, process_kill, tree), true));
+}
+
+struct outcome handle_process_signal(struct call *call)
+{
+    return send_signal(call, ARG(call, process_signal, process), signal_argument(ARG(call, process_signal, signal)),
+                       bool_argument(ARG(call, process_signal, tree), false));
+}
+
+struct outcome handle_process_stop(struct call *call)
+{
+    const struct process *process = access_process(call, ARG(call, process_stop, process));
+    const json_t *signal = ARG(call, process_stop, signal), *grace = ARG(call, process_stop, grace);
+    struct core_input input = {.kind = INPUT_STOP};
+
+    if (!process && !call->request.key)
+        return fail_no_such_process(call);
+    input.body.request.process = process ? process->data.id : 0;
+    input.body.request.signal = signal ? signal_argument(signal) : 0;
+    if (grace) {
+        input.body.request.flags = REQUEST_DEADLINE;
+        input.body.request.span = seconds_to_ns(json_number_value(grace));
+    }
+    return call_submit(call, &input);
+}
+
+struct outcome handle_process_close(struct call *call)
+{
+    const struct process *process = access_process(call, ARG(call, process_close, process));
+    struct core_input input = {.kind = INPUT_CLOSE};
+
+    if (!process && !call->request.key)
+        return fail_no_such_process(call);
+    input.body.request.process = process ? process->data.id : 0;
+    return call_submit(call, &input);
+}
+
+/* ---- queries ---- */
+
+/* Somebody has seen the end of this process: the daemon need not stay for it. */
+static void mark_read(struct server *server, const struct process *process)
+{
+    struct core_input input = {.kind = INPUT_READ, .body.number = process->data.id};
+
+    if (process_ended(process) && !(process->data.flags & PROCESS_READ))
+        (void) server_step(server, &input);
+}
+
+struct outcome handle_process_is_alive(struct call *call)
+{
+    const struct process *process = access_process(call, ARG(call, process_is_alive, process));
+
+    if (!process)
+        return fail_no_such_process(call);
+    return call_reply(call, json_pack("{s:b}", "alive", !process_ended(process)));
+}
+
+struct outcome handle_process_info(struct call *call)
+{
+    const struct process *process = access_process(call, ARG(call, process_info, process));
+
+    if (!process)
+        return fail_no_such_process(call);
+    mark_read(call->server, process);
+    return call_reply(call, render_info(&process->data, process->record));
+}
+
+static const char *label_of(const struct record *record, const char *name)
+{
+    const char *at = record_labels(record);
+
+    for (uint32_t i = 0; i < record->label_count; i++) {
+        const char *value = at + strlen(at) + 1;
+
+        if (strcmp(at, name) == 0)
+            return value;
+        at = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+static bool labels_match(const struct record *record, const json_t *labels)
+{
+    const char *name, *label;
+    json_t *value;
+
+    json_object_foreach((json_t *) labels, name, value)
+    {
+        label = label_of(record, name);
+        if (!label || strcmp(label, json_string_value(value)) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool list_wants(const struct call *call, const struct process *process)
+{
+    const json_t *name = ARG(call, process_list, name), *alive = ARG(call, process_list, alive);
+    const struct title *title = process->record->title;
+
+    if (process->data.uid != call->uid || !process_visible(process))
+        return false;
+    if (name && (json_string_length(name) != title->name_size ||
+                 memcmp(json_string_value(name), title->name, title->name_size) != 0))
+        return false;
+    if (alive && json_is_true(alive) == process_ended(process))
+        return false;
+    return labels_match(process->record, ARG(call, process_list, labels));
+}
+
+struct outcome handle_process_list(struct call *call)
+{
+    const struct core *core = call->server->core;
+    json_t *list = json_array(), *result;
+    struct process *process, *next;
+
+    HASH_ITER(hh, core->processes, process, next) {
+        if (!list_wants(call, process))
+            continue;
+        mark_read(call->server, process);
+        if (json_array_append_new(list, render_info(&process->data, process->record)) < 0) {
+            json_decref(list);
+            return call_fail_limit(call, "memory", 0);
+        }
+    }
+    result = json_pack("{s:o, s:I}", "processes", list, "seq", (json_int_t) core->counters.seq);
+    return call_reply(call, result);
+}

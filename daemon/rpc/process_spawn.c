@@ -1,0 +1,111 @@
+#include "daemon/rpc/process_spawn.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/closer.h"
+#include "daemon/rpc/arguments.h"
+#include "daemon/rpc/identity.h"
+#include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/lookup_client.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/session.h"
+#include "daemon/rpc/spawn_spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct outcome handle_process_spawn(struct call *call)
+{
+    const json_t *owner_pid = ARG(call, process_spawn, owner_pid);
+
+    if (owner_pid)
+        return identity_ask(call, (int32_t) json_integer_value(owner_pid));
+    return process_spawn_identified(call, call->session->peer ? call->session->peer->client : 0);
+}
+
+struct outcome process_spawn_identified(struct call *call, uint64_t creator)
+{
+    const struct lookup_answer *who = NULL;
+
+    call->creator = creator;
+    if (!spawn_spec_needs_lookup(call))
+        return process_spawn_looked_up(call, NULL);
+    who = lookup_cached(call->server->lookup, call->uid);
+    return who ? process_spawn_looked_up(call, who) : lookup_ask(call, call->uid);
+}
+
+static unsigned spawn_flags(const struct call *call)
+{
+    const json_t *is_daemon = ARG(call, process_spawn, daemon);
+    unsigned flags = 0;
+
+    if (is_daemon)
+        flags |= json_is_true(is_daemon) ? REQUEST_DAEMON : REQUEST_NOT_DAEMON;
+    if (call->wants_pidfd)
+        flags |= REQUEST_PIDFD;
+    if (ARG(call, process_spawn, stop_timeout))
+        flags |= REQUEST_DEADLINE;
+    return flags;
+}
+
+struct outcome process_spawn_looked_up(struct call *call, const struct lookup_answer *who)
+{
+    const json_t *name = ARG(call, process_spawn, name), *stop_signal = ARG(call, process_spawn, stop_signal);
+    const json_t *stop_timeout = ARG(call, process_spawn, stop_timeout);
+    struct core_input input = {.kind = INPUT_SPAWN};
+    struct link_spec *head;
+    int r;
+
+    if (call->uid != call->session->uid && call->server->hello.system && (!who || !who->found))
+        return call_fail_param(call, "uid", "a user that exists");
+    call->wants_pidfd = json_is_true(ARG(call, process_spawn, pidfd));
+    r = spawn_spec_new(call, who, &call->spec);
+    if (r < 0)
+        return call_fail_limit(call, r == -ENOMEM ? "memory" : "descriptors", 0);
+    head = (struct link_spec *) call->spec->bytes;
+    input.body.request = (struct input_request){
+        .creator = call->creator,
+        .flags = spawn_flags(call),
+        .span = stop_timeout ? seconds_to_ns(json_number_value(stop_timeout)) : 0,
+        .signal = stop_signal ? signal_argument(stop_signal) : 0,
+        .count = head->argc,
+        .labels = (uint32_t) call->spec->label_count,
+    };
+    if (name)
+        input.blob[BLOB_NAME] = (struct blob){json_string_value(name), json_string_length(name)};
+    input.blob[BLOB_ARGV] = (struct blob){call->spec->bytes + head->argv, call->spec->argv_size};
+    input.blob[BLOB_CWD] = (struct blob){call->spec->bytes + head->cwd, call->spec->cwd_size};
+    input.blob[BLOB_LABELS] = (struct blob){call->spec->labels, call->spec->labels_size};
+    return call_submit(call, &input);
+}
+
+void process_spawn_send(struct server *server, const struct order_data *order)
+{
+    struct call *call = call_find(server, order->ticket);
+    const struct process *process = core_process(server->core, order->subject);
+    struct link_spawn message = {.process = order->subject, .connection = order->connection};
+    int fds[FRAME_FDS_MAX + 1];
+    size_t fd_count = 0;
+    bool is_inline;
+
+    if (!call || !process || !call->spec)
+        return; /* a new broker has undone it */
+    is_inline = call->spec->memfd < 0;
+    message.creator = process->data.creator;
+    message.creator_process = process->data.parent;
+    message.flags = (call->wants_pidfd ? LINK_SPAWN_PIDFD : 0) |
+                    (process->data.flags & PROCESS_DAEMON ? LINK_SPAWN_DAEMON : 0);
+    message.spec_size = is_inline ? (uint32_t) call->spec->size : 0;
+    memcpy(message.name, process->record->title->name, process->record->title->name_size);
+    if (!is_inline)
+        fds[fd_count++] = call->spec->memfd;
+    memcpy(fds + fd_count, call->fds, call->fd_count * sizeof *fds);
+    fd_count += call->fd_count;
+    keeper_link_send_with(server->link, LINK_SPAWN, order->number, &message, sizeof message, call->spec->bytes,
+                          message.spec_size, fds, fd_count);
+    /* they are under way: to let go of them here is not the last close */
+    closer_close(call->fds, call->fd_count);
+    call->fd_count = 0;
+    spawn_spec_free(TAKE(call->spec));
+}

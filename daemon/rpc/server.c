@@ -1,0 +1,166 @@
+#include "daemon/rpc/server.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/rpc/deliver.h"
+#include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/session.h"
+#include "daemon/rpc/subscription.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Inputs that somebody can be told to try again later; the others have happened. */
+static bool refusable(uint32_t kind)
+{
+    switch (kind) {
+    case INPUT_CONNECT:
+    case INPUT_CLIENT:
+    case INPUT_SPAWN:
+    case INPUT_JOIN:
+    case INPUT_WAIT:
+    case INPUT_SIGNAL:
+    case INPUT_STOP:
+    case INPUT_CLOSE:
+    case INPUT_READ:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int server_step(struct server *server, struct core_input *input)
+{
+    int r;
+
+    input->mono = clock_monotonic();
+    input->wall = clock_realtime();
+    r = server->journal ? journal_reserve(server->journal, server->core, input) : 0;
+    if (r < 0 && refusable(input->kind))
+        return -ENOMEM;
+    if (r < 0) {
+        /* it has happened, and must be applied; what the journal holds is no longer the state */
+        log_error("no memory for the journal: a new broker would begin from the keeper's table");
+        journal_abandon(server->journal);
+        server->journal = journal_close(server->journal);
+    }
+    r = core_step(server->core, input);
+    if (r < 0)
+        return r;
+    if (server->journal)
+        journal_commit(server->journal, input);
+    deliver(server);
+    return 0;
+}
+
+void server_arm_deadline(struct server *server)
+{
+    int64_t when = core_next_deadline(server->core), span = when - clock_monotonic();
+    struct timeval timeout = {0};
+
+    if (when == INT64_MAX) {
+        event_del(server->deadline);
+        return;
+    }
+    if (span > 0) {
+        span += 999; /* rather a microsecond late than a turn early */
+        timeout.tv_sec = span / NSEC_PER_SEC < 1000000000 ? span / NSEC_PER_SEC : 1000000000;
+        timeout.tv_usec = span % NSEC_PER_SEC / 1000;
+    }
+    event_add(server->deadline, &timeout);
+}
+
+static void run_ready(struct server *server)
+{
+    struct session *session, *last = TAILQ_LAST(&server->ready, session_list);
+
+    /* those that are ready now, each once: who has more comes again in the next turn */
+    while ((session = TAILQ_FIRST(&server->ready))) {
+        bool was_last = session == last;
+
+        TAILQ_REMOVE(&server->ready, session, of_ready);
+        session->flags &= ~(unsigned) SESSION_READY;
+        session_run(session);
+        if (was_last)
+            break;
+    }
+}
+
+static void tell_subscribers(struct server *server)
+{
+    struct session *session, *next;
+
+    if (server->told == server->core->counters.seq || server->subscription_count == 0)
+        return;
+    server->told = server->core->counters.seq;
+    HASH_ITER(hh, server->sessions, session, next)
+        if (subscriptions_behind(session))
+            session_wants_flush(session);
+}
+
+static void flush_unsent(struct server *server)
+{
+    struct session *session;
+
+    while ((session = TAILQ_FIRST(&server->unsent))) {
+        TAILQ_REMOVE(&server->unsent, session, of_unsent);
+        session->flags &= ~(unsigned) SESSION_UNSENT;
+        subscriptions_tell(session);
+        session_flush(session);
+        /* a full buffer went out at once: there may be more to tell */
+        if (!(session->flags & (SESSION_BLOCKED | SESSION_DEAD)) && subscriptions_behind(session))
+            session_wants_flush(session);
+    }
+}
+
+static void acknowledge(struct server *server)
+{
+    struct link_head message;
+
+    if (server->acknowledged == server->core->counters.report)
+        return;
+    server->acknowledged = server->core->counters.report;
+    keeper_link_send(server->link, LINK_ACK_REPORTS, server->acknowledged, &message, sizeof message, NULL, 0);
+}
+
+static void leave(struct server *server, bool if_idle)
+{
+    struct link_leave message = {.if_idle = if_idle, .detach = server->core->counters.detach};
+
+    server->leaving = true;
+    keeper_link_send(server->link, LINK_LEAVE, 0, &message, sizeof message, NULL, 0);
+}
+
+static void watch_idleness(struct server *server)
+{
+    struct timeval timeout = {.tv_sec = server->hello.idle_exit};
+    bool idle;
+
+    if (server->hello.idle_exit == 0)
+        return;
+    idle = server->session_count == 0 && !server->leaving && core_is_idle(server->core);
+    if (!idle)
+        event_del(server->idle);
+    else if (!event_pending(server->idle, EV_TIMEOUT, NULL))
+        event_add(server->idle, &timeout);
+}
+
+void server_idle_over(struct server *server)
+{
+    if (server->session_count == 0 && !server->leaving && core_is_idle(server->core))
+        leave(server, true);
+}
+
+void server_turn_end(struct server *server)
+{
+    run_ready(server);
+    session_sweep(server);
+    tell_subscribers(server);
+    flush_unsent(server);
+    session_sweep(server);
+    acknowledge(server);
+    server_arm_deadline(server);
+    watch_idleness(server);
+    if (!server->leaving && core_wants_to_leave(server->core))
+        leave(server, false);
+}

@@ -1,0 +1,70 @@
+/*
+ * What the broker's rooms share: the core, the sessions, the link to the keeper, and the turn that ties them together.
+ *
+ *     events of the loop -> server_step (core_step, commit, deliver) ... -> server_turn_end (write, sweep, acknowledge)
+ *
+ * Nothing is written to a socket and nothing is freed but at the end of a turn, so that no step finds a session gone
+ * that it has just looked at.
+ */
+#ifndef PROCD_RPC_SERVER_H
+#define PROCD_RPC_SERVER_H
+
+#include "daemon/core/core.h"
+#include "daemon/journal/journal.h"
+#include "daemon/keeper/link.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct session;
+struct peer;
+struct call;
+struct lookup_client;
+struct keeper_link;
+struct event_text;
+
+TAILQ_HEAD(session_list, session);
+
+struct server {
+    struct event_base *base;
+    struct core *core;
+    struct journal *journal;
+    struct keeper_link *link;
+    struct lookup_client *lookup;
+    struct link_hello hello;
+    int statm_fd; /* /proc/self/statm, opened before the sandbox closes */
+
+    struct session *sessions; /* by connection number */
+    struct peer *peers;       /* client processes, by client number */
+    struct call *calls;       /* parked calls, by ticket */
+    struct session_list ready;   /* have whole lines that were not begun yet */
+    struct session_list unsent;  /* have bytes to write, or events to be told */
+    struct session_list dead;    /* to be swept */
+    struct event_text *texts;    /* of the newest events, serialised once */
+    struct event *deadline;      /* of the core */
+    struct event *idle;          /* --idle-exit */
+
+    uint64_t ticket;       /* last one given */
+    uint64_t told;         /* last event that subscribers were told of */
+    uint64_t acknowledged; /* last report */
+    int fresh_pidfd;       /* came with the report that is being stepped, or -1 */
+    size_t session_count, subscription_count;
+    bool leaving; /* LINK_LEAVE was sent */
+    bool done; /* the keeper has let go: end the loop */
+};
+
+/* One input through the core, the journal and out. 0; or -ENOMEM: refused, nothing has changed. Sets input's time. */
+int server_step(struct server *server, struct core_input *input);
+
+/* The end of each turn of the loop. */
+void server_turn_end(struct server *server);
+
+/* Nobody has been here for the time of --idle-exit. */
+void server_idle_over(struct server *server);
+
+/* Sets the loop's timer to the core's next deadline. */
+void server_arm_deadline(struct server *server);
+
+#endif

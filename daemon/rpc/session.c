@@ -1,0 +1,340 @@
+#include "daemon/rpc/session.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
+#include "daemon/base/log.h"
+#include "daemon/rpc/call.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/subscription.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* ---- writing ---- */
+
+void session_wants_flush(struct session *session)
+{
+    if (session->flags & (SESSION_UNSENT | SESSION_DEAD))
+        return;
+    session->flags |= SESSION_UNSENT;
+    TAILQ_INSERT_TAIL(&session->server->unsent, session, of_unsent);
+}
+
+void session_write(struct session *session, const char *bytes, size_t size, const int *fds, size_t fd_count)
+{
+    if (frame_queue(&session->writer, bytes, size, fds, fd_count) < 0)
+        session_kill(session);
+    else
+        session_wants_flush(session);
+}
+
+static int append_json(const char *bytes, size_t size, void *context)
+{
+    return frame_queue(context, bytes, size, NULL, 0) < 0 ? -1 : 0;
+}
+
+void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,
+                        const int *fds, size_t fd_count)
+{
+    int r = frame_queue(&session->writer, head, strlen(head), fds, fd_count);
+
+    if (r == 0)
+        r = json_dump_callback(json, append_json, &session->writer, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (r == 0)
+        r = frame_queue(&session->writer, tail, strlen(tail), NULL, 0);
+    if (r < 0)
+        session_kill(session); /* half a line is out of the question */
+    else
+        session_wants_flush(session);
+}
+
+/* Reads go on only while the client drains what it is told. */
+static void session_pause(struct session *session, bool pause)
+{
+    if (pause == !!(session->flags & SESSION_PAUSED) || session->flags & SESSION_DEAD)
+        return;
+    session->flags ^= SESSION_PAUSED;
+    if (session->flags & SESSION_EOF)
+        return;
+    if (pause)
+        event_del(session->readable);
+    else
+        event_add(session->readable, NULL);
+}
+
+static void session_mark_ready(struct session *session)
+{
+    if (session->flags & (SESSION_READY | SESSION_DEAD))
+        return;
+    session->flags |= SESSION_READY;
+    TAILQ_INSERT_TAIL(&session->server->ready, session, of_ready);
+}
+
+/* May the next line be begun? */
+static bool session_may_run(const struct session *session)
+{
+    return !(session->flags & (SESSION_DEAD | SESSION_CLOSING)) && session->lookups == 0 &&
+           frame_unsent(&session->writer) <= SESSION_UNSENT_MAX;
+}
+
+void session_flush(struct session *session)
+{
+    int r;
+
+    if (session->flags & (SESSION_BLOCKED | SESSION_DEAD))
+        return;
+    r = frame_flush(&session->writer, session->fd);
+    if (r < 0) {
+        session_kill(session);
+    } else if (r > 0) {
+        session->flags |= SESSION_BLOCKED;
+        event_add(session->writable, NULL);
+        if (frame_unsent(&session->writer) > SESSION_UNSENT_MAX)
+            session_pause(session, true);
+    } else if (session->flags & SESSION_CLOSING) {
+        session_kill(session);
+    } else if (session->flags & SESSION_PAUSED && session->lookups == 0) {
+        session_resume(session);
+    }
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    struct session *session = context;
+
+    (void) fd;
+    (void) what;
+    session->flags &= ~(unsigned) SESSION_BLOCKED;
+    session_wants_flush(session);
+}
+
+void session_resume(struct session *session)
+{
+    session_pause(session, false);
+    session_mark_ready(session);
+}
+
+/* ---- reading ---- */
+
+/* The last answer of a connection on which nothing more can be understood. */
+static void session_refuse(struct session *session, const json_t *id, const struct failure *failure)
+{
+    answer_failure(session, id, failure, NULL);
+    session->flags |= SESSION_CLOSING;
+    session_pause(session, true);
+}
+
+static void refuse_line(struct session *session, const struct request *request, const struct failure *failure)
+{
+    int fds[FRAME_FDS_MAX];
+
+    /* whose descriptors are queued cannot be known any more */
+    if (!request->fds_known && session->reader.fd_count > 0) {
+        session_refuse(session, request->id, failure);
+        return;
+    }
+    if (frame_take_fds(&session->reader, fds, request->fd_count) < 0) {
+        session_kill(session);
+        return;
+    }
+    closer_close(fds, request->fd_count);
+    /* notifications are never answered, but for lines of which one cannot say that they are one */
+    if (request->id || failure->error == ERROR_PARSE_ERROR || failure->error == ERROR_INVALID_REQUEST)
+        answer_failure(session, request->id, failure, NULL);
+}
+
+static void session_execute(struct session *session, const char *line, size_t length)
+{
+    struct failure failure;
+    struct request request;
+    struct call *call;
+
+    message_parse(line, length, &request, &failure);
+    if (!failure.error && request.id && call_by_id(session, request.id)) {
+        failure_set(&failure, ERROR_INVALID_REQUEST, "id: in use on this connection");
+        request.id = NULL; /* the answer to that id belongs to the request that uses it */
+    }
+    if (!failure.error)
+        message_check(&request, &failure);
+    if (!failure.error && session->reader.fd_count < request.fd_count) {
+        session_kill(session); /* descriptors out of step */
+    } else if (failure.error) {
+        refuse_line(session, &request, &failure);
+    } else if (!(call = call_new(session->server, session, &request))) {
+        failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: memory");
+        refuse_line(session, &request, &failure);
+    } else {
+        (void) dispatch(call);
+    }
+    request_done(&request);
+}
+
+static void session_end_of_input(struct session *session)
+{
+    struct call *call;
+
+    /* what still waits is cancelled; what was answered is still written */
+    while ((call = TAILQ_FIRST(&session->calls)))
+        call_free(call);
+    session->flags |= SESSION_CLOSING;
+    peer_disconnect(session);
+    session_wants_flush(session);
+}
+
+void session_run(struct session *session)
+{
+    enum frame_result result = FRAME_NONE;
+    size_t length;
+    char *line;
+
+    for (int lines = 0; lines < SESSION_LINES_PER_TURN && session_may_run(session); lines++) {
+        result = frame_next(&session->reader, &line, &length);
+        if (result == FRAME_LINE)
+            session_execute(session, line, length);
+        else
+            break;
+    }
+    if (session->flags & (SESSION_DEAD | SESSION_CLOSING))
+        return;
+    if (!session_may_run(session)) {
+        session_pause(session, true); /* until it has drained, or the look-up is over */
+    } else if (result == FRAME_LINE) {
+        session_mark_ready(session);
+    } else if (result == FRAME_TOO_LONG) {
+        struct failure failure;
+
+        failure_set(&failure, ERROR_PARSE_ERROR, "a line is longer than %u bytes", FRAME_LINE_MAX);
+        session_refuse(session, NULL, &failure);
+    } else if (frame_fds_orphaned(&session->reader)) {
+        session_kill(session);
+    } else if (session->flags & SESSION_EOF) {
+        session_end_of_input(session);
+    } else {
+        frame_reader_trim(&session->reader);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct session *session = context;
+    int r = frame_receive(&session->reader, (int) fd);
+
+    (void) what;
+    if (r == -EAGAIN)
+        return;
+    if (r == 0) {
+        event_del(session->readable);
+        session->flags |= SESSION_EOF;
+    } else if (r < 0) {
+        session_kill(session);
+        return;
+    }
+    session_run(session);
+}
+
+void session_drain(struct session *session)
+{
+    size_t most = (size_t) 1 << 20; /* a forked child that goes on writing must not postpone the burial */
+
+    while (!(session->flags & (SESSION_DEAD | SESSION_CLOSING | SESSION_EOF)) && most > 0) {
+        int r = frame_receive(&session->reader, session->fd);
+
+        if (r <= 0)
+            break;
+        most -= (size_t) r < most ? (size_t) r : most;
+        session_run(session);
+    }
+    while (session->flags & SESSION_READY && session_may_run(session)) {
+        session->flags &= ~(unsigned) SESSION_READY;
+        TAILQ_REMOVE(&session->server->ready, session, of_ready);
+        session_run(session);
+    }
+}
+
+/* ---- life ---- */
+
+int session_open(struct server *server, const struct link_connection *connection, struct peer *peer, int fd)
+{
+    struct session *session = calloc(1, sizeof *session);
+
+    if (!session)
+        goto fail;
+    session->server = server;
+    session->connection = connection->connection;
+    session->uid = connection->uid;
+    session->gid = connection->gid;
+    session->pid = connection->pid;
+    session->fd = fd;
+    TAILQ_INIT(&session->calls);
+    LIST_INIT(&session->subscriptions);
+    session->readable = event_new(server->base, fd, EV_READ | EV_PERSIST, on_readable, session);
+    session->writable = event_new(server->base, fd, EV_WRITE, on_writable, session);
+    if (!session->readable || !session->writable || event_add(session->readable, NULL) < 0)
+        goto fail;
+    HASH_ADD(hh, server->sessions, connection, sizeof session->connection, session);
+    if (!session->hh.tbl)
+        goto fail;
+    session->peer = peer;
+    LIST_INSERT_HEAD(&peer->sessions, session, of_peer);
+    server->session_count++;
+    return 0;
+fail:
+    if (session && session->readable)
+        event_free(session->readable);
+    if (session && session->writable)
+        event_free(session->writable);
+    free(session);
+    close_fd(fd);
+    return -ENOMEM;
+}
+
+void session_kill(struct session *session)
+{
+    if (session->flags & SESSION_DEAD)
+        return;
+    if (session->flags & SESSION_READY)
+        TAILQ_REMOVE(&session->server->ready, session, of_ready);
+    if (session->flags & SESSION_UNSENT)
+        TAILQ_REMOVE(&session->server->unsent, session, of_unsent);
+    session->flags &= ~(unsigned) (SESSION_READY | SESSION_UNSENT);
+    session->flags |= SESSION_DEAD;
+    TAILQ_INSERT_TAIL(&session->server->dead, session, of_dead);
+    event_del(session->readable);
+    event_del(session->writable);
+}
+
+static void session_free(struct session *session)
+{
+    struct server *server = session->server;
+    int fds[2 * FRAME_FDS_MAX];
+    size_t fd_count = sizeof fds / sizeof *fds;
+    struct call *call;
+
+    peer_disconnect(session);
+    while ((call = TAILQ_FIRST(&session->calls)))
+        call_free(call);
+    subscriptions_drop(session);
+    frame_reader_done(&session->reader, fds, &fd_count);
+    closer_close(fds, fd_count);
+    frame_writer_done(&session->writer);
+    event_free(session->readable);
+    event_free(session->writable);
+    close_fd(session->fd);
+    HASH_DEL(server->sessions, session);
+    server->session_count--;
+    if (session->peer)
+        LIST_REMOVE(session, of_peer);
+    free(session);
+}
+
+void session_sweep(struct server *server)
+{
+    struct session *session;
+
+    while ((session = TAILQ_FIRST(&server->dead))) {
+        TAILQ_REMOVE(&server->dead, session, of_dead);
+        session_free(session);
+    }
+}

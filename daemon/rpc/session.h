@@ -1,0 +1,75 @@
+/*
+ * A connection: lines in, lines out, and the calls between. Closing only marks; the turn's end sweeps.
+ */
+#ifndef PROCD_RPC_SESSION_H
+#define PROCD_RPC_SESSION_H
+
+#include "daemon/rpc/server.h"
+#include "proto/frame.h"
+
+#define SESSION_LINES_PER_TURN 16          /* then others have their turn */
+#define SESSION_UNSENT_MAX     (256 << 10) /* bytes; above it nothing more is read from the client, nor told to it */
+
+struct peer;
+struct subscription;
+
+enum session_flags {
+    SESSION_READY = 1 << 0,   /* in server->ready */
+    SESSION_UNSENT = 1 << 1,  /* in server->unsent */
+    SESSION_BLOCKED = 1 << 2, /* the socket takes no more: EV_WRITE is asked for */
+    SESSION_PAUSED = 1 << 3,  /* not read: the client does not drain, or a look-up is under way */
+    SESSION_EOF = 1 << 4,     /* the client has shut its side: what came before is executed, then it is closed */
+    SESSION_CLOSING = 1 << 5, /* a last answer is under way */
+    SESSION_DEAD = 1 << 6,    /* in server->dead */
+    SESSION_DISCONNECTED = 1 << 7, /* the core and the keeper know that it is over */
+};
+
+struct session {
+    struct server *server;
+    struct peer *peer;
+    uint64_t connection;
+    uint32_t uid;
+    int32_t pid;
+    uint32_t gid;
+    unsigned flags;
+    unsigned lookups; /* calls that wait for the look-up helper: what follows them is begun later */
+    int fd;
+    struct event *readable, *writable;
+    struct frame_reader reader;
+    struct frame_writer writer;
+    TAILQ_HEAD(session_calls, call) calls;
+    LIST_HEAD(session_subscriptions, subscription) subscriptions;
+    uint64_t subscriptions_made;
+    LIST_ENTRY(session) of_peer;
+    TAILQ_ENTRY(session) of_ready;
+    TAILQ_ENTRY(session) of_unsent;
+    TAILQ_ENTRY(session) of_dead;
+    UT_hash_handle hh;
+};
+
+/* Begins to serve a connection that the keeper accepted. Takes the descriptor over, also on failure. 0 or -errno. */
+int session_open(struct server *server, const struct link_connection *connection, struct peer *peer, int fd);
+
+/* Writes bytes of an answer; descriptors (taken over) leave with its first byte. Without memory the session dies. */
+void session_write(struct session *session, const char *bytes, size_t size, const int *fds, size_t fd_count);
+/* The same for JSON, followed by tail. */
+void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,
+                        const int *fds, size_t fd_count);
+
+/* No more of it: its core connection is closed, and it is swept at the turn's end. */
+void session_kill(struct session *session);
+/* What the dead and gone leave behind. For the turn's end. */
+void session_sweep(struct server *server);
+
+/* Executes what has come, up to SESSION_LINES_PER_TURN lines. */
+void session_run(struct session *session);
+/* Sends what is queued. */
+void session_flush(struct session *session);
+/* Reads and executes what was queued in the socket until now, as its client has died. */
+void session_drain(struct session *session);
+/* A look-up that it waited for is over. */
+void session_resume(struct session *session);
+/* Marks it for session_flush at the turn's end. */
+void session_wants_flush(struct session *session);
+
+#endif

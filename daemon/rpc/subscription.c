@@ -1,0 +1,114 @@
+#include "daemon/rpc/subscription.h"
+
+#include "daemon/rpc/event_text.h"
+#include "proto/schema.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct subscription *subscription_find(struct session *session, uint64_t id)
+{
+    struct subscription *subscription;
+
+    LIST_FOREACH(subscription, &session->subscriptions, of_session)
+        if (subscription->id == id)
+            return subscription;
+    return NULL;
+}
+
+void subscription_free(struct session *session, struct subscription *subscription)
+{
+    LIST_REMOVE(subscription, of_session);
+    session->server->subscription_count--;
+    free(subscription->object);
+    free(subscription);
+}
+
+void subscriptions_drop(struct session *session)
+{
+    struct subscription *subscription;
+
+    while ((subscription = LIST_FIRST(&session->subscriptions)))
+        subscription_free(session, subscription);
+}
+
+bool subscriptions_behind(const struct session *session)
+{
+    const struct subscription *subscription;
+
+    LIST_FOREACH(subscription, &session->subscriptions, of_session)
+        if (subscription->cursor < session->server->core->counters.seq)
+            return true;
+    return false;
+}
+
+static bool wants(const struct subscription *subscription, const struct event_data *event)
+{
+    if (event->uid != subscription->uid && event->uid != EVENT_FOR_ALL)
+        return false;
+    if (!(subscription->kinds & (UINT64_C(1) << event->kind)))
+        return false;
+    if (subscription->object)
+        return false; /* no event of this version is about an object */
+    return subscription->process == 0 || subscription->process == event->process;
+}
+
+static const char notification[] = "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":%" PRIu64;
+
+static void tell_gap(struct session *session, struct subscription *subscription, uint64_t to)
+{
+    char line[512];
+    int size = snprintf(line, sizeof line, notification, subscription->id);
+
+    size += snprintf(line + size, sizeof line - (size_t) size,
+                     ",\"seq\":%" PRIu64 ",\"time\":%.6f,\"kind\":\"%s\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}}\n", to,
+                     (double) session->server->core->wall / 1e9, event_kind_name(EVENT_GAP), subscription->cursor + 1, to);
+    session_write(session, line, (size_t) size, NULL, 0);
+    subscription->cursor = to;
+}
+
+static void tell_event(struct session *session, const struct subscription *subscription, const struct event_entry *entry)
+{
+    char head[128];
+    int size = snprintf(head, sizeof head, notification, subscription->id);
+    size_t text_size;
+    const char *text = event_text(session->server, entry, &text_size);
+    char *room = text ? frame_reserve(&session->writer, (size_t) size + text_size) : NULL;
+
+    if (!room) {
+        session_kill(session); /* rather an end than a hole */
+        return;
+    }
+    memcpy(room, head, (size_t) size);
+    memcpy(room + size, text, text_size);
+    frame_queued(&session->writer, (size_t) size + text_size);
+}
+
+static void tell(struct session *session, struct subscription *subscription)
+{
+    const struct core *core = session->server->core;
+    uint64_t first = core_first_event(core);
+
+    if (subscription->cursor + 1 < first && core->counters.seq >= first)
+        tell_gap(session, subscription, first - 1);
+    while (subscription->cursor < core->counters.seq && frame_unsent(&session->writer) < SESSION_UNSENT_MAX &&
+           !(session->flags & SESSION_DEAD)) {
+        const struct event_entry *entry = core_event(core, subscription->cursor + 1);
+
+        if (entry && wants(subscription, &entry->data))
+            tell_event(session, subscription, entry);
+        subscription->cursor++;
+    }
+}
+
+void subscriptions_tell(struct session *session)
+{
+    struct subscription *subscription;
+
+    if (session->flags & (SESSION_BLOCKED | SESSION_DEAD | SESSION_CLOSING))
+        return;
+    LIST_FOREACH(subscription, &session->subscriptions, of_session)
+        tell(session, subscription);
+}

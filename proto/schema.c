@@ -1,0 +1,506 @@
+#include "proto/schema.h"
+
+#include "proto/bytes.h"
+#include "proto/frame.h"
+#include "proto/signals.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* ---- checks of one value each ---- */
+
+struct scope {
+    const struct param_spec *param;
+    size_t fd_count;
+};
+
+static bool string_within(const json_t *json, size_t low, size_t high)
+{
+    return json_is_string(json) && json_string_length(json) >= low && json_string_length(json) <= high;
+}
+
+static bool one_of(const json_t *json, const char *first, const char *second)
+{
+    const char *text = json_string_value(json);
+
+    return text && (strcmp(text, first) == 0 || strcmp(text, second) == 0);
+}
+
+static bool check_STRING(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return json_is_string(json);
+}
+
+static bool check_NAME(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return string_within(json, 1, PROTO_NAME_MAX);
+}
+
+static bool check_HOLDER(const json_t *json, const struct scope *scope)
+{
+    return check_NAME(json, scope);
+}
+
+static bool check_PATH(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return bytes_valid(json) && bytes_size(json) > 0;
+}
+
+static bool check_BOOL(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return json_is_boolean(json);
+}
+
+static bool check_INTEGER(const json_t *json, const struct scope *scope)
+{
+    return json_is_integer(json) && json_integer_value(json) >= scope->param->low &&
+           json_integer_value(json) <= scope->param->high;
+}
+
+static bool check_NUMBER(const json_t *json, const struct scope *scope)
+{
+    double value = json_number_value(json);
+
+    return json_is_number(json) && isfinite(value) && value >= (double) scope->param->low &&
+           value <= (double) scope->param->high;
+}
+
+static bool check_TIMEOUT(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return json_is_number(json) && isfinite(json_number_value(json));
+}
+
+static bool integer_fits(const json_t *json)
+{
+    return json_is_integer(json) && json_integer_value(json) <= PROTO_INTEGER_MAX &&
+           json_integer_value(json) >= -PROTO_INTEGER_MAX;
+}
+
+static bool check_REQUEST_ID(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return integer_fits(json) || string_within(json, 0, PROTO_KEY_MAX);
+}
+
+static bool check_PROCESS(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return integer_fits(json) || string_within(json, 1, PROTO_NAME_MAX);
+}
+
+static bool check_PROCESSES(const json_t *json, const struct scope *scope)
+{
+    size_t index;
+    json_t *item;
+
+    if (!json_is_array(json))
+        return false;
+    json_array_foreach(json, index, item)
+        if (!check_PROCESS(item, scope))
+            return false;
+    return true;
+}
+
+static bool check_SIGNAL(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    if (json_is_integer(json))
+        return json_integer_value(json) >= 1 && json_integer_value(json) <= 64;
+    return json_is_string(json) && signal_from_name(json_string_value(json)) > 0;
+}
+
+static bool check_ARGV(const json_t *json, const struct scope *scope)
+{
+    size_t index;
+    json_t *item;
+
+    (void) scope;
+    json_array_foreach(json, index, item)
+        if (!bytes_valid(item))
+            return false;
+    return json_array_size(json) > 0 && bytes_size(json_array_get(json, 0)) > 0;
+}
+
+static bool check_ENV(const json_t *json, const struct scope *scope)
+{
+    const char *name;
+    json_t *value;
+
+    (void) scope;
+    if (!json_is_object(json))
+        return false;
+    json_object_foreach((json_t *) json, name, value)
+        if (!*name || strchr(name, '=') || !bytes_valid(value))
+            return false;
+    return true;
+}
+
+static bool check_LABELS(const json_t *json, const struct scope *scope)
+{
+    const char *name;
+    json_t *value;
+
+    (void) scope;
+    if (!json_is_object(json))
+        return false;
+    json_object_foreach((json_t *) json, name, value)
+        if (!json_is_string(value))
+            return false;
+    return true;
+}
+
+static bool limit_value_valid(const json_t *json)
+{
+    if (json_is_string(json))
+        return strcmp(json_string_value(json), "unlimited") == 0;
+    return integer_fits(json) && json_integer_value(json) >= 0;
+}
+
+static bool limit_valid(const json_t *json)
+{
+    uint64_t soft, hard;
+
+    if (!json_is_array(json))
+        return limit_value_valid(json);
+    if (json_array_size(json) != 2 || !limit_value_valid(json_array_get(json, 0)) ||
+        !limit_value_valid(json_array_get(json, 1)))
+        return false;
+    limit_values(json, &soft, &hard);
+    return soft <= hard;
+}
+
+static bool check_LIMITS(const json_t *json, const struct scope *scope)
+{
+    const char *name;
+    json_t *value;
+
+    (void) scope;
+    if (!json_is_object(json))
+        return false;
+    json_object_foreach((json_t *) json, name, value)
+        if (limit_from_name(name) < 0 || !limit_valid(value))
+            return false;
+    return true;
+}
+
+static bool check_FD_INDEX(const json_t *json, const struct scope *scope)
+{
+    return json_is_integer(json) && json_integer_value(json) >= 0 &&
+           json_integer_value(json) < (json_int_t) scope->fd_count;
+}
+
+/* {"fd": index} or {"file": path}, the latter with "append" where that makes sense. */
+static bool stdio_valid(const json_t *json, const struct scope *scope, bool may_append)
+{
+    const json_t *fd = json_object_get(json, "fd"), *file = json_object_get(json, "file");
+    const json_t *append = may_append ? json_object_get(json, "append") : NULL;
+
+    if (fd)
+        return json_object_size(json) == 1 && check_FD_INDEX(fd, scope);
+    if (!file || !check_PATH(file, scope) || (append && !json_is_boolean(append)))
+        return false;
+    return json_object_size(json) == (append ? 2 : 1);
+}
+
+static bool check_STDIN(const json_t *json, const struct scope *scope)
+{
+    return json_is_object(json) ? stdio_valid(json, scope, false) : one_of(json, "null", "null");
+}
+
+static bool check_STDOUT(const json_t *json, const struct scope *scope)
+{
+    return json_is_object(json) ? stdio_valid(json, scope, true) : one_of(json, "null", "log");
+}
+
+#define TARGET_MAX 1048576 /* more than any RLIMIT_NOFILE that is in use; the child's own limit decides */
+
+static bool placed_valid(const json_t *list, size_t index, const struct scope *scope)
+{
+    const json_t *pair = json_array_get(list, index), *target = json_array_get(pair, 1);
+
+    if (json_array_size(pair) != 2 || !check_FD_INDEX(json_array_get(pair, 0), scope) ||
+        !json_is_integer(target) || json_integer_value(target) < 3 || json_integer_value(target) > TARGET_MAX)
+        return false;
+    for (size_t before = 0; before < index; before++)
+        if (json_integer_value(json_array_get(json_array_get(list, before), 1)) == json_integer_value(target))
+            return false;
+    return true;
+}
+
+#define PLACED_MAX 1024 /* targets of one spawn; each is compared with those before it */
+
+static bool check_PLACED_FDS(const json_t *json, const struct scope *scope)
+{
+    if (!json_is_array(json) || json_array_size(json) > PLACED_MAX)
+        return false;
+    for (size_t index = 0; index < json_array_size(json); index++)
+        if (!placed_valid(json, index, scope))
+            return false;
+    return true;
+}
+
+static bool check_KINDS(const json_t *json, const struct scope *scope)
+{
+    size_t index;
+    json_t *item;
+
+    (void) scope;
+    if (!json_is_array(json))
+        return false;
+    json_array_foreach(json, index, item)
+    {
+        bool known = false;
+
+        for (int kind = 0; json_is_string(item) && kind < EVENT_COUNT && !known; kind++)
+            known = event_kind_matches((enum event_kind) kind, json_string_value(item));
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+static bool check_ON_DEADLOCK(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return one_of(json, "error", "wait");
+}
+
+static bool check_STOP_MODE(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return one_of(json, "terminate", "detach");
+}
+
+static bool check_WAIT_MODE(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return one_of(json, "any", "all");
+}
+
+static bool check_WAIT_FOR(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return one_of(json, "exited", "ready");
+}
+
+static bool check_UNSUPPORTED(const json_t *json, const struct scope *scope)
+{
+    (void) json;
+    (void) scope;
+    return false;
+}
+
+static const struct {
+    bool (*check)(const json_t *json, const struct scope *scope);
+    const char *wanted;
+} types[] = {
+#define X(type, text, schema) {check_##type, text},
+    PARAM_TYPES(X)
+#undef X
+};
+
+/* ---- the check of a request ---- */
+
+static size_t find_param(const struct method_spec *method, const char *name)
+{
+    size_t index = 0;
+
+    while (index < method->param_count && strcmp(method->params[index].name, name) != 0)
+        index++;
+    return index;
+}
+
+static const struct param_spec uid_param = {.name = "uid", .type = PARAM_TYPE_INTEGER, .high = UINT32_MAX - 1};
+
+int schema_check(const struct method_spec *method, const json_t *params, size_t fd_count, struct args *ret_args,
+                 const char **ret_param, const char **ret_wanted)
+{
+    const char *name;
+    json_t *value;
+
+    memset(ret_args, 0, sizeof *ret_args);
+    json_object_foreach((json_t *) params, name, value)
+    {
+        size_t index = find_param(method, name);
+        bool is_uid = index == method->param_count && method->flags & METHOD_UID && strcmp(name, "uid") == 0;
+        struct scope scope = {is_uid ? &uid_param : &method->params[index], fd_count};
+
+        *ret_param = name;
+        *ret_wanted = "nothing: the method has no such parameter";
+        if (index == method->param_count && !is_uid)
+            return 1;
+        *ret_wanted = types[scope.param->type].wanted;
+        if (json_is_null(value) && !scope.param->required)
+            continue;
+        if (!types[scope.param->type].check(value, &scope))
+            return 1;
+        *(is_uid ? &ret_args->uid : &ret_args->value[index]) = value;
+    }
+    for (size_t index = 0; index < method->param_count; index++) {
+        if (method->params[index].required && !ret_args->value[index]) {
+            *ret_param = method->params[index].name;
+            *ret_wanted = types[method->params[index].type].wanted;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- the tables ---- */
+
+#define RESULT(method, name, schema, text)
+#define END(id)                                                     \
+    {.name = NULL}                                                  \
+    }                                                               \
+    ;                                                               \
+    _Static_assert(PARAM_COUNT_##id <= PARAM_MAX, "raise PARAM_MAX");
+#define METHOD(id, name, flags, summary) static const struct param_spec params_of_##id[] = {
+#define PARAM(method, id, type, required, low, high, text) {#id, PARAM_TYPE_##type, required, low, high, text},
+#include "proto/methods.def"
+#undef METHOD
+#undef PARAM
+#undef RESULT
+#undef END
+
+#define SCHEMA_STRING          "{\"type\":\"string\"}"
+#define SCHEMA_STRING_OR_NULL  "{\"type\":[\"string\",\"null\"]}"
+#define SCHEMA_INTEGER         "{\"type\":\"integer\"}"
+#define SCHEMA_INTEGER_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
+#define SCHEMA_NUMBER          "{\"type\":\"number\"}"
+#define SCHEMA_BOOLEAN         "{\"type\":\"boolean\"}"
+#define SCHEMA_OBJECT          "{\"type\":\"object\"}"
+#define SCHEMA_ARRAY           "{\"type\":\"array\"}"
+#define SCHEMA_INFO            "{\"$ref\":\"#/components/schemas/info\"}"
+#define SCHEMA_INFO_OR_NULL    "{\"oneOf\":[{\"$ref\":\"#/components/schemas/info\"},{\"type\":\"null\"}]}"
+
+#define PARAM(method, id, type, required, low, high, text)
+#define METHOD(id, name, flags, summary) static const struct result_spec results_of_##id[] = {
+#define RESULT(method, name, schema, text) {name, SCHEMA_##schema, text},
+#define END(id)    \
+    {.name = NULL} \
+    }              \
+    ;
+#include "proto/methods.def"
+#undef METHOD
+#undef PARAM
+#undef RESULT
+#undef END
+
+const struct method_spec method_specs[METHOD_COUNT] = {
+#define METHOD(id, name, flags, summary)                                            \
+    {name, flags, summary, params_of_##id, sizeof params_of_##id / sizeof *params_of_##id - 1, \
+     results_of_##id, sizeof results_of_##id / sizeof *results_of_##id - 1},
+#define PARAM(method, id, type, required, low, high, text)
+#define RESULT(method, name, schema, text)
+#define END(id)
+#include "proto/methods.def"
+#undef METHOD
+#undef PARAM
+#undef RESULT
+#undef END
+};
+
+enum method_id method_find(const char *name)
+{
+    int id = 0;
+
+    while (id < METHOD_COUNT && strcmp(method_specs[id].name, name) != 0)
+        id++;
+    return (enum method_id) id;
+}
+
+static const struct {
+    const char *name;
+    unsigned members;
+} events[] = {
+#define EVENT(id, name, members, text) {name, members},
+#include "proto/events.def"
+#undef EVENT
+};
+
+bool event_kind_matches(enum event_kind kind, const char *pattern)
+{
+    size_t length = strlen(pattern);
+
+    if (length > 2 && strcmp(pattern + length - 2, ".*") == 0)
+        return strncmp(events[kind].name, pattern, length - 1) == 0;
+    return strcmp(events[kind].name, pattern) == 0;
+}
+
+const char *event_kind_name(enum event_kind kind)
+{
+    return events[kind].name;
+}
+
+unsigned event_kind_members(enum event_kind kind)
+{
+    return events[kind].members;
+}
+
+static const struct {
+    const char *name;
+    int code;
+    const char *message;
+} errors[] = {
+    {"", 0, ""},
+#define ERROR(identifier, name, code, message) {#name, code, message},
+#include "proto/errors.def"
+#undef ERROR
+};
+
+const char *proto_error_name(enum proto_error error)
+{
+    return errors[error].name;
+}
+
+int proto_error_code(enum proto_error error)
+{
+    return errors[error].code;
+}
+
+const char *proto_error_message(enum proto_error error)
+{
+    return errors[error].message;
+}
+
+/* ---- limits (setrlimit(2)) ---- */
+
+static const struct {
+    const char *name;
+    int resource;
+} limits[] = {
+    {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},   {"locks", RLIMIT_LOCKS},
+    {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+    {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},   {"rss", RLIMIT_RSS},
+    {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING},
+    {"stack", RLIMIT_STACK},
+};
+
+int limit_from_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (strcmp(name, limits[i].name) == 0)
+            return limits[i].resource;
+    return -EINVAL;
+}
+
+static uint64_t limit_value(const json_t *json)
+{
+    return json_is_string(json) ? UINT64_MAX : (uint64_t) json_integer_value(json);
+}
+
+void limit_values(const json_t *json, uint64_t *ret_soft, uint64_t *ret_hard)
+{
+    bool both = json_is_array(json);
+
+    *ret_soft = limit_value(both ? json_array_get(json, 0) : json);
+    *ret_hard = limit_value(both ? json_array_get(json, 1) : json);
+}

@@ -1,0 +1,55 @@
+# How tests run: `make check`, `make check-long`, `make bench`, `make lint`.
+include $(top_srcdir)/tests/unit/local.mk
+include $(top_srcdir)/tests/integration/local.mk
+include $(top_srcdir)/tests/cli/local.mk
+include $(top_srcdir)/tests/bench/local.mk
+include $(top_srcdir)/tests/lint/local.mk
+
+# Programs, scripts and lints alike run under timeout, which ends the whole group: a hang is a failure.
+TEST_TIMEOUT = 300
+TEST_EXTENSIONS = .sh .py
+LOG_COMPILER = timeout
+SH_LOG_COMPILER = timeout
+PY_LOG_COMPILER = timeout
+AM_LOG_FLAGS = -k 10 $(TEST_TIMEOUT)
+AM_SH_LOG_FLAGS = $(AM_LOG_FLAGS)
+AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS) python3
+AM_TESTS_FD_REDIRECT = </dev/null
+
+# What a test may rely on. A daemon of the person who runs the tests must not be found; nothing is written beside sources.
+AM_TESTS_ENVIRONMENT = \
+	PROCD='$(abs_top_builddir)/procd'; export PROCD; \
+	PROCCTL='$(abs_top_builddir)/procctl'; export PROCCTL; \
+	TOP_SRCDIR='$(abs_top_srcdir)'; export TOP_SRCDIR; \
+	TOP_BUILDDIR='$(abs_top_builddir)'; export TOP_BUILDDIR; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
+	unset PROCD_SOCKET PROCD_AUTOSTART LISTEN_FDS LISTEN_PID LISTEN_FDNAMES NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID;
+
+# In place of automake's rule of this name, which runs the same test-suite.log but has no say after it: `make check` ends
+# with one plain line, counted from the results. Where a test does not compile nothing is counted; make has said so.
+check-TESTS: $(check_PROGRAMS)
+	@rm -f $(TEST_SUITE_LOG) $(TEST_LOGS) $(TEST_LOGS:.log=.trs)
+	@$(MAKE) $(AM_MAKEFLAGS) $(TEST_SUITE_LOG) TEST_LOGS="$(TEST_LOGS)" && status=0 || status=$$?; \
+	cat $(TEST_LOGS:.log=.trs) /dev/null | awk ' \
+		$$1 == ":test-result:" { n[$$2]++ } \
+		END { if (n["SKIP"]) print n["SKIP"] " skipped"; \
+			print n["PASS"] + n["XFAIL"] " passed, " n["FAIL"] + n["XPASS"] + n["ERROR"] " failed" }'; \
+	exit $$status
+
+# The same tests with more rounds: they read TEST_LONG.
+check-long:
+	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TEST_TIMEOUT=7200
+
+bench: all $(EXTRA_PROGRAMS)
+	@$(AM_TESTS_ENVIRONMENT) status=0; \
+	for bench in $(bench_programs) $(addprefix $(srcdir)/,$(bench_scripts)); do \
+		echo "== $$bench"; ./$$bench || status=1; \
+	done; exit $$status
+
+lint:
+	@$(AM_TESTS_ENVIRONMENT) status=0; \
+	for lint in $(lints); do \
+		"$$TOP_SRCDIR/$$lint" --self-test || status=1; "$$TOP_SRCDIR/$$lint" || status=1; \
+	done; exit $$status
+
+.PHONY: bench check-long lint
