@@ -1,0 +1,265 @@
+#include "client/lib/connection_state.h"
+#include "client/lib/forks.h"
+#include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OPEN_MAX_TIME (10 * NSEC_PER_SEC)
+
+/* Forked, or gone. */
+static int check(const struct connection *connection)
+{
+    if (connection->generation != forks_generation())
+        return -EINVAL;
+    return connection->failed;
+}
+
+static int make(struct connection **ret_connection)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    if (!connection)
+        return -ENOMEM;
+    connection->fd = -1;
+    connection->generation = forks_generation();
+    if (connection->generation == 0) {
+        free(connection);
+        return -ENOMEM;
+    }
+    *ret_connection = connection;
+    return 0;
+}
+
+static int copy_options(struct connection *connection, const struct endpoint_options *options)
+{
+    if (!options)
+        return 0;
+    connection->options.no_autostart = options->no_autostart;
+    connection->options.first = options->first;
+    connection->socket = options->socket ? strdup(options->socket) : NULL;
+    connection->program = options->program ? strdup(options->program) : NULL;
+    if ((options->socket && !connection->socket) || (options->program && !connection->program))
+        return -ENOMEM;
+    connection->options.socket = connection->socket;
+    connection->options.program = connection->program;
+    return 0;
+}
+
+int connection_open(const struct endpoint_options *options, struct connection **ret_connection)
+{
+    struct connection *connection;
+    int r = make(&connection);
+
+    if (r < 0)
+        return r;
+    r = copy_options(connection, options);
+    if (r == 0)
+        r = connection_attach(connection, false, clock_monotonic() + OPEN_MAX_TIME);
+    if (r < 0) {
+        connection_free(connection);
+        return r;
+    }
+    *ret_connection = connection;
+    return 0;
+}
+
+int connection_adopt(int fd, struct connection **ret_connection)
+{
+    struct connection *connection;
+    int r = make(&connection);
+
+    if (r < 0) {
+        close_fd(fd);
+        return r;
+    }
+    connection->is_adopted = true;
+    connection->fd = fd;
+    r = connection_say_hello(connection, clock_monotonic() + OPEN_MAX_TIME);
+    if (r < 0) {
+        connection_free(connection);
+        return r;
+    }
+    *ret_connection = connection;
+    return 0;
+}
+
+struct connection *connection_free(struct connection *connection)
+{
+    struct incoming incoming;
+
+    if (!connection)
+        return NULL;
+    connection_disconnect(connection);
+    while (connection_queue_take(connection, 0, &incoming))
+        incoming_done(&incoming);
+    pending_clear(&connection->pending);
+    subscriptions_clear(&connection->subscriptions);
+    json_decref(connection->hello);
+    free(connection->socket);
+    free(connection->program);
+    free(connection);
+    return NULL;
+}
+
+int connection_fd(const struct connection *connection)
+{
+    return connection->fd;
+}
+
+const struct endpoint *connection_endpoint(const struct connection *connection)
+{
+    return &connection->endpoint;
+}
+
+const char *connection_epoch(const struct connection *connection)
+{
+    const char *epoch = json_string_value(json_object_get(connection->hello, "epoch"));
+
+    return epoch ? epoch : "";
+}
+
+json_t *connection_hello(const struct connection *connection)
+{
+    return connection->hello;
+}
+
+/* The caller's number of a stream may not be the present broker's. */
+static json_t *translate_unsubscribe(struct connection *connection, const struct connection_request *request)
+{
+    json_int_t number = json_integer_value(json_object_get(request->params, "subscription"));
+    struct subscription *subscription;
+    json_t *params;
+
+    if (strcmp(request->method, "events.unsubscribe") != 0)
+        return json_incref(request->params);
+    subscription = subscriptions_find(connection->subscriptions, number);
+    if (!subscription || subscription->current == subscription->number)
+        params = json_incref(request->params);
+    else
+        params = json_pack("{s:I}", "subscription", (json_int_t) subscription->current);
+    subscriptions_remove(&connection->subscriptions, number);
+    return params;
+}
+
+int connection_send(struct connection *connection, const struct connection_request *request, int64_t *ret_id)
+{
+    struct connection_request translated = *request;
+    struct pending *pending;
+    int r = check(connection);
+
+    if (r < 0)
+        return r;
+    if (request->epoch && connection->fd >= 0 && strcmp(request->epoch, connection_epoch(connection)) != 0)
+        return -ESTALE;
+    translated.params = translate_unsubscribe(connection, request);
+    r = pending_add(&connection->pending, &translated, &pending);
+    json_decref(translated.params);
+    if (r < 0)
+        return r;
+    if (ret_id)
+        *ret_id = pending->id;
+    if (connection->fd >= 0)
+        pending_flush(&connection->pending, connection->fd); /* a peer that is gone shows when we read */
+    return 0;
+}
+
+/* One turn: connects where that is due, or sends what is due, waits, and reads. */
+static int progress(struct connection *connection, int64_t deadline)
+{
+    int r;
+
+    if (connection->fd < 0)
+        return connection_come_back(connection, deadline);
+    r = pending_flush(&connection->pending, connection->fd);
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+        return connection_fail(connection, r);
+    /* A peer that is gone may have answered before: that this is the end is for the read to say. */
+    r = connection_receive_bytes(connection, r == 1, deadline);
+    if (r == -ECONNRESET) {
+        connection_disconnect(connection);
+        return 0;
+    }
+    return r < 0 && r != -ETIMEDOUT ? connection_fail(connection, r) : r;
+}
+
+/* Waits for any message (id 0), or for the answer to one request while the others queue up. */
+static int await(struct connection *connection, int64_t id, int64_t deadline, struct incoming *ret_incoming)
+{
+    struct incoming incoming;
+    int r;
+
+    for (;;) {
+        if (connection_queue_take(connection, id, ret_incoming))
+            return 0;
+        if (connection->failed)
+            return connection->failed;
+        r = connection_take_lines(connection, &incoming);
+        if (r == 1)
+            r = connection_queue_put(connection, &incoming);
+        else if (r == 0)
+            r = progress(connection, deadline);
+        else
+            r = connection_fail(connection, r);
+        if (r < 0)
+            return r;
+    }
+}
+
+int connection_receive(struct connection *connection, int64_t deadline, struct incoming *ret_incoming)
+{
+    if (connection->generation != forks_generation())
+        return -EINVAL;
+    return await(connection, 0, deadline, ret_incoming);
+}
+
+int connection_call(struct connection *connection, const struct connection_request *request, int64_t deadline,
+                    struct incoming *ret_incoming)
+{
+    struct pending *pending;
+    int64_t id;
+    int r;
+
+    r = connection_send(connection, request, &id);
+    if (r == 0)
+        r = await(connection, id, deadline, ret_incoming);
+    if (r != -ETIMEDOUT)
+        return r;
+    connection_cancel(connection, id);
+    pending = pending_find(&connection->pending, id);
+    if (pending)
+        pending->is_dropped = true;
+    return r;
+}
+
+int connection_cancel(struct connection *connection, int64_t id)
+{
+    struct pending *pending = pending_find(&connection->pending, id);
+    json_t *params;
+    struct connection_request request = {.method = "cancel", .is_notification = true};
+    int r = check(connection);
+
+    if (r < 0 || !pending || pending->is_cancelled)
+        return r;
+    params = json_pack("{s:I}", "id", (json_int_t) id);
+    request.params = params;
+    r = params ? connection_send(connection, &request, NULL) : -ENOMEM;
+    json_decref(params);
+    pending->is_cancelled = r == 0;
+    return r;
+}
+
+bool connection_has_unread(const struct connection *connection)
+{
+    const struct frame_reader *reader = &connection->reader;
+
+    return connection->queue || (reader->end > reader->start &&
+                                 memchr(reader->buffer + reader->start, '\n', reader->end - reader->start));
+}
+
+bool connection_is_idle(const struct connection *connection)
+{
+    return connection->fd >= 0 && !connection->failed && !connection->queue && !connection->pending.head &&
+           !connection->subscriptions && connection->reader.start == connection->reader.end;
+}

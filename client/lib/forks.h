@@ -1,0 +1,22 @@
+/*
+ * Who is a forked child? A page that the kernel wipes on fork (MADV_WIPEONFORK) tells without a system call.
+ *
+ * With it goes an area for what must not survive a fork: locks that another thread may have held, pooled
+ * connections, children. A forked child finds all of it zero, which is a valid first state.
+ */
+#ifndef PROCD_CLIENT_LIB_FORKS_H
+#define PROCD_CLIENT_LIB_FORKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FORKS_AREA_SIZE 2048 /* bytes of forks_area */
+
+/* A number of this process that none of its forebears had. 0: no memory (the page could not be made). */
+uint64_t forks_generation(void);
+
+/* FORKS_AREA_SIZE bytes, aligned for anything, zero in a process that has not written to them. NULL: no
+ * memory. */
+void *forks_area(void);
+
+#endif

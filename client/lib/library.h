@@ -1,0 +1,64 @@
+/*
+ * What libprocd keeps for the whole process. It lies in the area that a fork wipes: a child begins with an
+ * unlocked lock and nothing of its parent's.
+ */
+#ifndef PROCD_CLIENT_LIB_LIBRARY_H
+#define PROCD_CLIENT_LIB_LIBRARY_H
+
+#include "client/lib/connection.h"
+#include "client/lib/procd.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#define POOL_MAX 8 /* idle connections that are kept */
+
+struct library {
+    pthread_mutex_t lock; /* over everything here; never held while waiting. May begin as zero */
+    struct connection *idle[POOL_MAX];
+    size_t idle_count;
+    struct endpoint endpoint; /* of the last connection: the next one goes to the same daemon */
+    struct procd_process *children, *last_child; /* children.c */
+    size_t child_count, started_since_sweep;
+    struct procd_process *current; /* current.c */
+    char *env, *env_text;          /* environment.c: the last one, and how it was encoded */
+    size_t env_size;
+    pid_t parent_pid;              /* told by the creator; 0: it was not */
+    bool is_target;                /* this process runs a target */
+    bool has_exit_handler;
+};
+
+/* NULL: no memory. */
+struct library *library(void);
+
+struct call_options {
+    int64_t deadline;  /* CONNECTION_FOREVER, or when the daemon must have answered */
+    bool no_autostart;
+    char **ret_epoch;  /* not NULL: a copy of the epoch that answered, on success */
+};
+
+/* Asks on a connection of its own for as long as it takes. 0 and the answer, whose result is ret_result
+ * (borrowed, may be NULL); else the error, which procd_last_error() then tells in full. */
+int library_call(const struct connection_request *request, const struct call_options *options,
+                 struct incoming *ret_incoming, json_t **ret_result);
+
+/* A connection to speak on; give it back, or free it. 0 or -errno (told by procd_last_error()). */
+int library_take(bool no_autostart, struct connection **ret_connection);
+void library_give(struct connection *connection);
+
+/* The name of the calling thread for the daemon (`holder`): never used twice in this process. */
+const char *library_holder(char *buffer, size_t size);
+
+/* A time-out as params carry it: seconds, or JSON null for ever; and when the daemon must have answered at
+ * the latest. NULL: it is no number. */
+json_t *library_timeout(double timeout, int64_t *ret_deadline);
+
+/* ---- error.c ---- */
+
+/* Keeps it for procd_last_error(). message NULL: procd_strerror(code). Returns code. */
+int failure_note(int code, const char *message);
+
+/* The same for an error of the daemon (may be NULL). */
+int failure_note_daemon(int code, const json_t *error);
+
+#endif

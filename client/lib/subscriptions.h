@@ -1,0 +1,45 @@
+/*
+ * The event streams of one connection, and where each stands, so that they can be taken up again with another
+ * broker. Private to connection.c.
+ */
+#ifndef PROCD_CLIENT_LIB_SUBSCRIPTIONS_H
+#define PROCD_CLIENT_LIB_SUBSCRIPTIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct subscription {
+    struct subscription *next;
+    int64_t number;  /* what the caller knows it by */
+    int64_t current; /* what the present broker knows it by; 0: not taken up yet */
+    int64_t last;    /* seq of the last event that the caller has */
+    json_t *params;  /* of events.subscribe */
+};
+
+/* An answer to events.subscribe has come: remembers the stream. The number in the result is changed where
+ * the caller knows another stream by it. 0 or -ENOMEM. */
+int subscriptions_add(struct subscription **list, const json_t *params, json_t *result);
+
+struct subscription *subscriptions_find(struct subscription *list, int64_t number);
+
+/* The caller does not want it any more. */
+void subscriptions_remove(struct subscription **list, int64_t number);
+void subscriptions_clear(struct subscription **list);
+
+/* The connection is gone, and with it what the broker knew them by. */
+void subscriptions_lost(struct subscription *list);
+
+/* The params with which to take it up behind the last event. NULL: no memory. */
+json_t *subscription_resume(const struct subscription *subscription);
+
+/* The answer to that. A notification that tells of a gap, for the caller, or NULL. */
+json_t *subscription_resumed(struct subscription *subscription, const json_t *result);
+
+/* An event of kind gap: from..to are lost. NULL: no memory. */
+json_t *subscription_gap(int64_t number, int64_t from, int64_t to);
+
+/* An event came: keeps its seq, and puts the caller's number into it. */
+void subscriptions_event(struct subscription *list, json_t *params);
+
+#endif
