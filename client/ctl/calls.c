@@ -1,0 +1,209 @@
+#include "client/ctl/calls.h"
+#include "client/ctl/output.h"
+#include "client/ctl/text.h"
+#include "daemon/base/cleanup.h"
+#include "proto/bytes.h"
+#include "proto/ids.h"
+#include "proto/schema.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int own_status(const struct ctl *ctl, int status)
+{
+    return ctl->exits_as_child && status < CTL_TIMEOUT && status != CTL_USAGE ? CTL_FAILED : status;
+}
+
+/* Has the library tried to start one? */
+static bool may_start(const struct ctl *ctl)
+{
+    const char *wish = getenv("PROCD_AUTOSTART");
+
+    return !ctl->no_autostart && !(wish && strcmp(wish, "0") == 0);
+}
+
+/* What to say of a connection that cannot be made, or is lost. */
+static const char *connection_text(const struct ctl *ctl, int error)
+{
+    switch (error) {
+    case -ENOENT:
+    case -ECONNREFUSED:
+        if (ctl->connection)
+            return "procd is gone";
+        return may_start(ctl) ? "procd is not running, and could not be started" : "procd is not running";
+    case -ECONNRESET:
+        return "procd is gone";
+    case -ENAMETOOLONG:
+        return "the path of the socket is too long (107 bytes at most)";
+    case -EPERM:
+        return "the directory of the socket does not belong to you, or others may write to it";
+    case -ETIMEDOUT:
+        return "procd does not answer";
+    case -EPROTO:
+    case -EPROTONOSUPPORT:
+        return "what answers there does not speak the protocol of procd";
+    case -EMSGSIZE:
+        return "the request is too long (1 MiB at most)";
+    default:
+        return strerror(-error);
+    }
+}
+
+int report_connection(const struct ctl *ctl, int error)
+{
+    const char *text = connection_text(ctl, error);
+    const char *path = ctl->connection ? "" : ctl->socket ? ctl->socket : getenv("PROCD_SOCKET");
+
+    complain(ctl, "%s%s%s", path ? path : "", path && *path ? ": " : "", text);
+    print_failure(ctl, "Connection", text);
+    return CTL_FAILED;
+}
+
+int call_open(struct ctl *ctl)
+{
+    struct endpoint_options options = {.socket = ctl->socket, .no_autostart = ctl->no_autostart};
+    int error;
+
+    if (ctl->connection)
+        return 0;
+    error = connection_open(&options, &ctl->connection);
+    return error < 0 ? report_connection(ctl, error) : 0;
+}
+
+static enum proto_error error_id(const json_t *error)
+{
+    json_int_t code = json_integer_value(json_object_get(error, "code"));
+
+    for (enum proto_error id = ERROR_NONE + 1; id < ERROR_COUNT; id++)
+        if (proto_error_code(id) == code)
+            return id;
+    return ERROR_NONE;
+}
+
+static const char *data_string(const json_t *error, const char *member)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(error, "data"), member));
+
+    return text ? text : "";
+}
+
+/* errno of "ENOENT", or 0. */
+static int errno_of(const char *name)
+{
+    for (int number = 1; number < 200; number++) {
+        const char *known = strerrorname_np(number);
+        if (known && strcmp(known, name) == 0)
+            return number;
+    }
+    return 0;
+}
+
+/* "exec ./nope: No such file or directory" */
+static char *spawn_error_text(const json_t *error, const json_t *params)
+{
+    const char *stage = data_string(error, "stage"), *name = data_string(error, "errno");
+    const json_t *subject = NULL;
+    CLEANUP_MEMORY char *bytes = NULL;
+    int number = errno_of(name);
+    size_t size;
+
+    if (!*stage || !*name)
+        return NULL;
+    if (strcmp(stage, "exec") == 0)
+        subject = json_array_get(json_object_get(params, "argv"), 0);
+    else if (strcmp(stage, "chdir") == 0)
+        subject = json_object_get(params, "cwd");
+    if (subject && bytes_from_json(subject, &bytes, &size) < 0)
+        bytes = NULL;
+    return text_format("%s%s%s: %s", stage, bytes ? " " : "", bytes ? bytes : "", number ? strerror(number) : name);
+}
+
+/* "17: no such process" */
+static char *text_about(const json_t *process, const char *message)
+{
+    if (json_is_string(process))
+        return text_format("%s: %s", json_string_value(process), message);
+    return text_format("%" JSON_INTEGER_FORMAT ": %s", json_integer_value(process), message);
+}
+
+char *error_text(const json_t *error, const json_t *params)
+{
+    const char *message = json_string_value(json_object_get(error, "message"));
+    const json_t *process = json_object_get(params, "process");
+    char *text = NULL;
+
+    if (!message)
+        message = "the daemon's error has no message";
+    if (error_id(error) == ERROR_SPAWN_FAILED)
+        text = spawn_error_text(error, params);
+    else if (json_is_string(process) || json_is_integer(process))
+        text = text_about(process, message);
+    return text ? text : text_format("%s", message);
+}
+
+static int spawn_error_status(const json_t *error)
+{
+    bool is_missing = strcmp(data_string(error, "errno"), "ENOENT") == 0 && strcmp(data_string(error, "stage"), "exec") == 0;
+
+    return is_missing ? CTL_NOT_FOUND : CTL_CANNOT_EXECUTE;
+}
+
+int error_status(const struct ctl *ctl, const json_t *error)
+{
+    switch ((int) error_id(error)) {
+    case ERROR_NO_SUCH_PROCESS:
+    case ERROR_NO_SUCH_OBJECT:
+        return own_status(ctl, CTL_UNKNOWN);
+    case ERROR_PERMISSION_DENIED:
+        return own_status(ctl, CTL_DENIED);
+    case ERROR_BROKEN_BARRIER:
+    case ERROR_OBJECT_GONE:
+    case ERROR_DEADLOCK:
+        return own_status(ctl, CTL_BROKEN);
+    case ERROR_SPAWN_FAILED:
+        return spawn_error_status(error);
+    case ERROR_INTERNAL_ERROR:
+    case ERROR_SHUTTING_DOWN:
+        return CTL_FAILED;
+    default:
+        return own_status(ctl, CTL_NEGATIVE);
+    }
+}
+
+static int report_error(const struct ctl *ctl, json_t *error, const json_t *params)
+{
+    CLEANUP_MEMORY char *text = error_text(error, params);
+
+    complain(ctl, "%s", text);
+    if (ctl->is_json)
+        print_document(json_pack("{s:O}", "error", error));
+    return error_status(ctl, error);
+}
+
+int call_with_fds(struct ctl *ctl, const char *method, json_t *params, const int *fds, size_t fd_count,
+                  json_t **ret_result)
+{
+    struct connection_request request = {.method = method, .params = params, .fds = fds, .fd_count = fd_count};
+    struct incoming incoming = {0};
+    json_t *result = NULL, *error = NULL;
+    int status = call_open(ctl), failed;
+
+    if (status == 0) {
+        failed = connection_call(ctl->connection, &request, CONNECTION_FOREVER, &incoming);
+        if (failed < 0)
+            status = report_connection(ctl, failed);
+        else if (incoming_result(&incoming, &result, &error) == 0)
+            *ret_result = json_incref(result);
+        else
+            status = error ? report_error(ctl, error, params) : report_connection(ctl, -EPROTO);
+        incoming_done(&incoming);
+    }
+    json_decref(params);
+    return status;
+}
+
+int call(struct ctl *ctl, const char *method, json_t *params, json_t **ret_result)
+{
+    return call_with_fds(ctl, method, params, NULL, 0, ret_result);
+}

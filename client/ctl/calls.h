@@ -1,0 +1,35 @@
+/*
+ * Requests to the daemon and their failures, on top of client/lib/connection.h. What fails is said on standard error
+ * and turned into an exit status here.
+ */
+#ifndef PROCD_CTL_CALLS_H
+#define PROCD_CTL_CALLS_H
+
+#include "client/ctl/ctl.h"
+#include "client/lib/connection.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* Connects, if that has not been done. 0, or the status: reported. */
+int call_open(struct ctl *ctl);
+
+/* One request and its answer, without a limit of time. params is taken over; it may be NULL. 0 and ret_result (a new
+ * reference), or the status: reported, with --json as the one document, too. */
+int call(struct ctl *ctl, const char *method, json_t *params, json_t **ret_result);
+
+/* The same with descriptors, which stay the caller's. */
+int call_with_fds(struct ctl *ctl, const char *method, json_t *params, const int *fds, size_t fd_count,
+                  json_t **ret_result);
+
+/* A lost or impossible connection: says so. The status. */
+int report_connection(const struct ctl *ctl, int error);
+
+/* An error object of the daemon: what to tell a person (a new string) and the status. params: of the request, or NULL. */
+char *error_text(const json_t *error, const json_t *params);
+int error_status(const struct ctl *ctl, const json_t *error);
+
+/* A statement that answers `status` for failures of procctl where statuses below 124 are the child's. */
+int own_status(const struct ctl *ctl, int status);
+
+#endif

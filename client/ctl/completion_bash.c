@@ -1,0 +1,177 @@
+#include "client/ctl/commands.h"
+#include "client/ctl/completion.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_options(const struct command *command)
+{
+    for (size_t i = 0; command && command->options[i] != OPT_NONE; i++)
+        printf(" --%s", option_specs[command->options[i]].word);
+    for (enum option_id id = OPT_NONE + 1; id <= OPT_GLOBAL_LAST; id++)
+        printf(" --%s", option_specs[id].word);
+}
+
+static const char *kind_name(enum completes kind)
+{
+    static const char *const names[COMPLETES_COUNT] = {
+        [COMPLETES_NOTHING] = "nothing",     [COMPLETES_FILE] = "file",       [COMPLETES_DIRECTORY] = "directory",
+        [COMPLETES_COMMAND] = "command",     [COMPLETES_PROCESS] = "process", [COMPLETES_METHOD] = "method",
+        [COMPLETES_KIND] = "kind",           [COMPLETES_SIGNAL] = "signal",   [COMPLETES_LIMIT] = "limit",
+        [COMPLETES_SHELL] = "shell",         [COMPLETES_WHEN] = "when",
+    };
+
+    return names[kind];
+}
+
+/* The options that take a value: "kill:-s) kind=signal;;" */
+static void print_values(const struct command *command)
+{
+    const char *name = command ? command->name : "*";
+
+    for (size_t i = 0; i < COMMAND_OPTIONS_MAX + OPT_GLOBAL_LAST; i++) {
+        enum option_id id = command ? command->options[i] : (enum option_id) (OPT_NONE + 1 + i);
+        const struct option_spec *option = &option_specs[id];
+
+        if (id == OPT_NONE || (!command && id > OPT_GLOBAL_LAST))
+            return;
+        if (!option->value)
+            continue;
+        printf("        %s%s%s:--%s", command ? "\"" : "", name, command ? "\"" : "", option->word);
+        if (option->letter)
+            printf(" | %s%s%s:-%c", command ? "\"" : "", name, command ? "\"" : "", option->letter);
+        printf(") kind=%s ;;\n", kind_name(option->completes));
+    }
+}
+
+static void print_value_function(void)
+{
+    printf("# What value does an option of a command take? Empty: none.\n_procctl_value() {\n    kind=\n"
+           "    case $1:$2 in\n");
+    for (size_t i = 0; i < command_count; i++)
+        print_values(&commands[i]);
+    print_values(NULL);
+    printf("    esac\n}\n\n");
+}
+
+static void print_command_function(void)
+{
+    printf("# What stands in the command line of a command?\n_procctl_command() {\n    case $1 in\n");
+    for (size_t i = 0; i < command_count; i++) {
+        printf("        \"%s\") words=%s options=\"", commands[i].name, kind_name(commands[i].completes));
+        print_options(&commands[i]);
+        printf("\" ;;\n");
+    }
+    printf("        *) words=subcommand options=\"");
+    print_options(NULL);
+    printf("\" ;;\n    esac\n}\n\n");
+}
+
+static void print_names(void)
+{
+    printf("# The names of the commands; an alias stands for its command.\n_procctl_names=\"");
+    for (size_t i = 0; i < command_count; i++)
+        if (!strchr(commands[i].name, ' ') || i == 0 ||
+            strncmp(commands[i].name, commands[i - 1].name, strcspn(commands[i].name, " ")) != 0)
+            printf("%s%.*s", i > 0 ? " " : "", (int) strcspn(commands[i].name, " "), commands[i].name);
+    printf("\"\n_procctl_canonical() {\n    case $1 in\n");
+    for (size_t i = 0; i < command_count; i++) {
+        const char *alias = commands[i].aliases;
+
+        for (size_t length; (length = strcspn(alias, " ")) > 0; alias += length + strspn(alias + length, " "))
+            printf("        %.*s) name=%s ;;\n", (int) length, alias, commands[i].name);
+    }
+    for (size_t i = 0; i < command_count; i++)
+        if (strchr(commands[i].name, ' '))
+            printf("        \"%s\") name=\"%s\" ;;\n", commands[i].name, commands[i].name);
+    printf("        *) name=$1 ;;\n    esac\n}\n\n");
+}
+
+static void print_generator(void)
+{
+    printf("_procctl_generate() {\n    case $1 in\n"
+           "        file) compgen -f -- \"$2\" ;;\n"
+           "        directory) compgen -d -- \"$2\" ;;\n"
+           "        process) compgen -W \"$(procctl --no-autostart -q ps -a 2>/dev/null |\n"
+           "            awk 'NR > 1 { print $1; print $2 }')\" -- \"$2\" ;;\n"
+           "        subcommand) compgen -W \"$_procctl_names\" -- \"$2\" ;;\n");
+    for (enum completes kind = COMPLETES_NOTHING; kind < COMPLETES_COUNT; kind++)
+        if (completes_words(kind))
+            printf("        %s) compgen -W \"%s\" -- \"$2\" ;;\n", kind_name(kind), completes_words(kind));
+    printf("    esac\n}\n\n");
+}
+
+/* Second words of names of two words: "daemon) compgen -W 'info stop restart'". */
+static void print_second_words(void)
+{
+    printf("_procctl_second() {\n    case $1 in\n");
+    for (size_t i = 0; i < command_count; i++) {
+        const char *blank = strchr(commands[i].name, ' ');
+
+        if (blank)
+            printf("        %.*s) echo %s ;;&\n", (int) (blank - commands[i].name), commands[i].name, blank + 1);
+    }
+    printf("    esac\n}\n\n");
+}
+
+static const char walk[] =
+    "_procctl() {\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} name= words= options= kind= wanted= i word second\n"
+    "    COMPREPLY=()\n"
+    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "        word=${COMP_WORDS[i]}\n"
+    "        if [[ -n $wanted ]]; then\n"
+    "            [[ $word == = ]] || wanted=\n"
+    "        elif [[ $word == -?* && $word != -- ]]; then\n"
+    "            _procctl_value \"$name\" \"$word\"\n"
+    "            wanted=$kind\n"
+    "        elif [[ -z $name ]]; then\n"
+    "            _procctl_canonical \"$word\"\n"
+    "        elif [[ -n $(_procctl_second \"$name\") ]]; then\n"
+    "            _procctl_canonical \"$name $word\"\n"
+    "        else\n"
+    "            _procctl_command \"$name\"\n"
+    "            if [[ $words == command ]]; then\n"
+    "                [[ $word == -- ]] && ((i++))\n"
+    "                _procctl_command_line \"$i\"\n"
+    "                return\n"
+    "            fi\n"
+    "        fi\n"
+    "    done\n"
+    "    [[ $cur == = ]] && cur=\n"
+    "    _procctl_command \"$name\"\n"
+    "    second=$(_procctl_second \"$name\")\n"
+    "    if [[ -n $wanted ]]; then\n"
+    "        mapfile -t COMPREPLY < <(_procctl_generate \"$wanted\" \"$cur\")\n"
+    "    elif [[ $cur == -* ]]; then\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
+    "    elif [[ -n $second ]]; then\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$second\" -- \"$cur\")\n"
+    "    elif [[ $words == command ]]; then\n"
+    "        mapfile -t COMPREPLY < <(compgen -c -- \"$cur\")\n"
+    "    else\n"
+    "        mapfile -t COMPREPLY < <(_procctl_generate \"$words\" \"$cur\")\n"
+    "    fi\n"
+    "}\n\n"
+    "# Behind spawn and run stands another command line, with completions of its own.\n"
+    "_procctl_command_line() {\n"
+    "    if declare -F _command_offset >/dev/null; then\n"
+    "        _command_offset \"$1\"\n"
+    "    elif ((COMP_CWORD == $1)); then\n"
+    "        mapfile -t COMPREPLY < <(compgen -c -- \"$cur\")\n"
+    "    else\n"
+    "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+    "    fi\n"
+    "}\n\n"
+    "complete -o filenames -F _procctl procctl\n";
+
+void print_bash_completion(void)
+{
+    printf("# procctl(1) for bash. Made by: procctl completion bash\n\n");
+    print_names();
+    print_second_words();
+    print_value_function();
+    print_command_function();
+    print_generator();
+    fputs(walk, stdout);
+}

@@ -1,0 +1,172 @@
+#include "client/ctl/calls.h"
+#include "client/ctl/output.h"
+#include "client/ctl/text.h"
+#include "daemon/base/clock.h"
+
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum column { COLUMN_ID, COLUMN_NAME, COLUMN_PID, COLUMN_STATE, COLUMN_EXIT, COLUMN_TIME, COLUMN_COMMAND, COLUMN_COUNT };
+
+static const struct {
+    const char *name;
+    double width_hint;
+    int flags;
+} columns[COLUMN_COUNT] = {
+    [COLUMN_ID] = {"ID", 1, SCOLS_FL_RIGHT},
+    [COLUMN_NAME] = {"NAME", 1, 0},
+    [COLUMN_PID] = {"PID", 1, SCOLS_FL_RIGHT},
+    [COLUMN_STATE] = {"STATE", 1, 0},
+    [COLUMN_EXIT] = {"EXIT", 1, SCOLS_FL_RIGHT},
+    [COLUMN_TIME] = {"TIME", 1, SCOLS_FL_RIGHT},
+    [COLUMN_COMMAND] = {"COMMAND", 0.5, 0},
+};
+
+/* The status, or the signal; while it runs nothing. */
+static char *exit_text(const json_t *info)
+{
+    const char *signal = json_string_value(json_object_get(info, "signal"));
+
+    if (!json_is_number(json_object_get(info, "ended")))
+        return text_format("-");
+    if (signal)
+        return text_escaped(signal, strlen(signal));
+    if (json_is_integer(json_object_get(info, "exitcode")))
+        return text_of_json(json_object_get(info, "exitcode"));
+    return text_format("unknown");
+}
+
+/* How long it has been running, or ran. */
+static char *time_text(const json_t *info)
+{
+    const json_t *started = json_object_get(info, "started"), *ended = json_object_get(info, "ended");
+    double now = (double) clock_realtime() / NSEC_PER_SEC;
+
+    if (!json_is_number(started))
+        return text_format("-");
+    return text_of_span((json_is_number(ended) ? json_number_value(ended) : now) - json_number_value(started));
+}
+
+static char *cell_text(const json_t *info, enum column column)
+{
+    switch (column) {
+    case COLUMN_ID:
+        return text_of_json(json_object_get(info, "id"));
+    case COLUMN_NAME:
+        return text_of_json(json_object_get(info, "name"));
+    case COLUMN_PID:
+        return text_of_json(json_object_get(info, "pid"));
+    case COLUMN_STATE:
+        return text_of_json(json_object_get(info, "state"));
+    case COLUMN_EXIT:
+        return exit_text(info);
+    case COLUMN_TIME:
+        return time_text(info);
+    case COLUMN_COMMAND:
+        return text_of_argv(json_object_get(info, "argv"));
+    case COLUMN_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+/* Green lives, yellow is halted, red has failed. */
+static const char *state_color(const json_t *info)
+{
+    const char *state = json_string_value(json_object_get(info, "state"));
+    const json_t *exitcode = json_object_get(info, "exitcode");
+
+    if (!state)
+        return NULL;
+    if (strcmp(state, "exited") == 0)
+        return json_integer_value(exitcode) != 0 || json_is_null(exitcode) ? "red" : NULL;
+    return strcmp(state, "stopped") == 0 || strcmp(state, "restarting") == 0 ? "yellow" : "green";
+}
+
+static bool add_line(struct libscols_table *table, const json_t *info)
+{
+    struct libscols_line *line = scols_table_new_line(table, NULL);
+
+    for (enum column column = 0; line && column < COLUMN_COUNT; column++)
+        if (scols_line_refer_data(line, column, cell_text(info, column)) < 0)
+            return false;
+    return line && scols_cell_set_color(scols_line_get_cell(line, COLUMN_STATE), state_color(info)) == 0;
+}
+
+static bool is_wanted(const struct ctl *ctl, const json_t *info)
+{
+    const char *name = json_string_value(json_object_get(info, "name"));
+
+    for (size_t i = 0; i < ctl->arguments.word_count; i++)
+        if (name && strcmp(name, ctl->arguments.words[i]) == 0)
+            return true;
+    return ctl->arguments.word_count == 0;
+}
+
+/* On a terminal a long command is cut off; elsewhere nothing is lost. */
+static bool add_columns(struct libscols_table *table)
+{
+    for (enum column column = 0; column < COLUMN_COUNT; column++) {
+        int flags = columns[column].flags;
+
+        if (column == COLUMN_COMMAND && isatty(STDOUT_FILENO))
+            flags |= SCOLS_FL_TRUNC;
+        if (!scols_table_new_column(table, columns[column].name, columns[column].width_hint, flags))
+            return false;
+    }
+    return true;
+}
+
+static int print_table(const struct ctl *ctl, const json_t *processes)
+{
+    struct libscols_table *table = scols_new_table();
+    bool is_fine = table && add_columns(table);
+    const json_t *info;
+    size_t i;
+
+    json_array_foreach(processes, i, info)
+        is_fine = is_fine && add_line(table, info);
+    if (is_fine) {
+        scols_table_enable_noencoding(table, 1); /* every cell is escaped already */
+        scols_table_enable_colors(table, ctl->has_color);
+        is_fine = scols_print_table(table) == 0;
+    }
+    scols_unref_table(table);
+    if (is_fine)
+        return CTL_OK;
+    complain(ctl, "cannot print the table");
+    return CTL_FAILED;
+}
+
+/* Leaves only those that were named. */
+static void filter(const struct ctl *ctl, json_t *processes)
+{
+    for (size_t i = json_array_size(processes); i > 0; i--)
+        if (!is_wanted(ctl, json_array_get(processes, i - 1)))
+            json_array_remove(processes, i - 1);
+}
+
+int command_ps(struct ctl *ctl)
+{
+    json_t *params = json_object(), *list = NULL, *processes;
+    int status;
+
+    if (!argument_given(&ctl->arguments, OPT_ALL))
+        json_object_set_new(params, "alive", json_true());
+    status = call(ctl, "process.list", params, &list);
+    if (status != 0)
+        return status;
+    processes = json_object_get(list, "processes");
+    filter(ctl, processes);
+    if (ctl->is_json)
+        print_document(json_incref(list));
+    else if (json_array_size(processes) > 0)
+        status = print_table(ctl, processes);
+    else
+        note(ctl, argument_given(&ctl->arguments, OPT_ALL) ? "no processes" : "no living processes; -a shows ended ones");
+    json_decref(list);
+    return status;
+}

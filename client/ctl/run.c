@@ -1,0 +1,222 @@
+#include "client/ctl/run.h"
+#include "client/ctl/calls.h"
+#include "client/ctl/join.h"
+#include "client/ctl/output.h"
+#include "client/ctl/spawn_request.h"
+#include "client/ctl/text.h"
+#include "client/ctl/values.h"
+#include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECONNECT_STEP (20 * NSEC_PER_MSEC) /* how often we look while the broker is away */
+
+int run_ask(struct run *run, const char *method, json_t *members, int64_t *ret_id)
+{
+    struct connection_request request = {.method = method, .params = members};
+    int error;
+
+    json_object_set(members, "process", run->process);
+    error = connection_send(run->ctl->connection, &request, ret_id);
+    json_decref(members);
+    return error;
+}
+
+/* A background job does not read from the terminal. The kernel would stop it, but knows nothing of our process: it would
+ * take what is typed from under the shell's hands. */
+static bool is_stdin_of_another(void)
+{
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
+
+    return foreground > 0 && foreground != getpgrp();
+}
+
+/* The three descriptors are sent as they are; `{"fd": index}` picks. With --json standard output is for the document. */
+static void add_stdio(const struct ctl *ctl, json_t *params)
+{
+    if (!json_object_get(params, "stdin"))
+        json_object_set_new(params, "stdin", is_stdin_of_another() ? json_string("null") : json_pack("{s:i}", "fd", 0));
+    if (!json_object_get(params, "stdout"))
+        json_object_set_new(params, "stdout", json_pack("{s:i}", "fd", ctl->is_json ? 2 : 1));
+    json_object_set_new(params, "stderr", json_pack("{s:i}", "fd", 2));
+    /* Its creator is procctl, or whom --daemon and --for-pid name. */
+    json_object_set_new(params, "daemon", json_true());
+}
+
+static int start(struct run *run)
+{
+    static const int descriptors[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    struct connection_request request = {
+        .method = "process.spawn", .params = run->params, .fds = descriptors, .fd_count = 3};
+
+    return connection_send(run->ctl->connection, &request, &run->spawn_id);
+}
+
+static void end_with_error(struct run *run, json_t *error)
+{
+    CLEANUP_MEMORY char *text = error_text(error, run->params);
+
+    complain(run->ctl, "%s", text);
+    if (run->ctl->is_json)
+        print_document(json_pack("{s:O}", "error", error));
+    run->is_over = true;
+    run->status = error_status(run->ctl, error);
+}
+
+static int started(struct run *run, const json_t *info)
+{
+    int error;
+
+    run->process = json_incref(json_object_get(info, "id"));
+    error = run_ask(run, "process.join", json_object(), &run->join_id);
+    return error < 0 ? error : run_signals_started(run);
+}
+
+/* The time limit has struck: SIGTERM, after the grace SIGKILL; answered when the whole tree is gone. */
+static int limit_struck(struct run *run)
+{
+    run->limit_at = CONNECTION_FOREVER;
+    run->has_timed_out = true;
+    if (!run->process) {
+        run->is_over = true;
+        run->status = CTL_TIMEOUT;
+        return 0;
+    }
+    note(run->ctl, "the time limit is over; stopping the process");
+    return run_ask(run, "process.stop", json_object(), &run->stop_id);
+}
+
+static int take_answer(struct run *run, const struct incoming *incoming)
+{
+    int64_t id = incoming_id(incoming);
+    json_t *result = NULL, *error = NULL;
+    int failed = incoming_result(incoming, &result, &error);
+
+    if (failed < 0 && !error)
+        return failed;
+    /* What else was asked is a signal for a process that may have ended: nothing to say. */
+    if (id != run->spawn_id && id != run->join_id && id != run->stop_id)
+        return 0;
+    if (error)
+        end_with_error(run, error);
+    else if (id == run->spawn_id)
+        return started(run, result);
+    else if (id == run->stop_id || !run->has_timed_out)
+        run->end = json_incref(result);
+    return 0;
+}
+
+static int take_message(struct run *run, const struct incoming *incoming)
+{
+    if (incoming_id(incoming) > 0)
+        return take_answer(run, incoming);
+    if (run->suspension != SUSPENSION_NONE)
+        run_suspend(run);
+    return 0;
+}
+
+static int take_messages(struct run *run)
+{
+    int error = 0;
+
+    while (error == 0 && !run->end && !run->is_over) {
+        struct incoming incoming = {0};
+
+        error = connection_receive(run->ctl->connection, 0, &incoming);
+        if (error == 0)
+            error = take_message(run, &incoming);
+        incoming_done(&incoming);
+    }
+    return error == -ETIMEDOUT ? 0 : error;
+}
+
+/* Until there is a signal, something on the socket, or something to do by the clock. */
+static void wait_for_something(const struct run *run)
+{
+    struct pollfd entries[] = {
+        {.fd = run->signals, .events = POLLIN},
+        {.fd = connection_fd(run->ctl->connection), .events = POLLIN},
+    };
+    int64_t until = run->limit_at < run->suspend_at ? run->limit_at : run->suspend_at;
+    int64_t left = until == CONNECTION_FOREVER ? INT64_MAX : until - clock_monotonic();
+    struct timespec span;
+
+    if (entries[1].fd < 0 && left > RECONNECT_STEP)
+        left = RECONNECT_STEP;
+    if (left < 0)
+        left = 0;
+    span = (struct timespec) {.tv_sec = left / NSEC_PER_SEC, .tv_nsec = left % NSEC_PER_SEC};
+    ppoll(entries, 2, left == INT64_MAX ? NULL : &span, NULL);
+}
+
+static int run_loop(struct run *run)
+{
+    int error = start(run);
+
+    while (error == 0) {
+        error = take_messages(run);
+        if (error == 0)
+            error = run_signals_forward(run);
+        if (error == 0 && clock_monotonic() >= run->suspend_at)
+            error = run_suspend_due(run);
+        if (error == 0 && clock_monotonic() >= run->limit_at)
+            error = limit_struck(run);
+        if (run->end || run->is_over)
+            return 0;
+        if (error == 0)
+            wait_for_something(run);
+    }
+    return error;
+}
+
+static int finish(struct run *run)
+{
+    if (!run->end) {
+        if (run->status == CTL_TIMEOUT || run->status > CTL_SIGNALLED)
+            print_failure(run->ctl, "NotStarted", "ended before the process was started");
+        return run->status;
+    }
+    if (run->ctl->is_json) {
+        json_object_set(run->end, "process", run->process);
+        print_document(json_incref(run->end));
+    }
+    return run->has_timed_out ? CTL_TIMEOUT : status_of_exit(run->ctl, run->end);
+}
+
+static int run_in_foreground(struct run *run)
+{
+    int error, status = call_open(run->ctl);
+
+    if (status != 0)
+        return status;
+    error = run_signals_open(run);
+    if (error == 0)
+        error = run_loop(run);
+    return error < 0 ? report_connection(run->ctl, error) : finish(run);
+}
+
+int command_run(struct ctl *ctl)
+{
+    struct run run = {.ctl = ctl, .signals = -1, .limit_at = CONNECTION_FOREVER, .suspend_at = CONNECTION_FOREVER};
+    double seconds = -1;
+    int status = value_seconds(ctl, OPT_TIMEOUT, &seconds);
+
+    ctl->exits_as_child = true;
+    if (status == 0)
+        status = spawn_request(ctl, &run.params);
+    if (status != 0)
+        return status;
+    if (seconds >= 0)
+        run.limit_at = clock_monotonic() + (int64_t) (seconds * NSEC_PER_SEC);
+    add_stdio(ctl, run.params);
+    status = run_in_foreground(&run);
+    close_fd(run.signals);
+    json_decref(run.params);
+    json_decref(run.process);
+    json_decref(run.end);
+    return status;
+}

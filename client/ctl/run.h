@@ -1,0 +1,56 @@
+/*
+ * run: a process in the foreground. run.c asks and waits; run_signals.c passes signals on.
+ */
+#ifndef PROCD_CTL_RUN_H
+#define PROCD_CTL_RUN_H
+
+#include "client/ctl/ctl.h"
+#include "client/lib/connection.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ^Z: the process is stopped first, then procctl stops itself. */
+enum suspension {
+    SUSPENSION_NONE,
+    SUSPENSION_ASKED,  /* SIGTSTP is on its way; after suspend_at SIGSTOP follows */
+    SUSPENSION_FORCED, /* SIGSTOP is on its way; after suspend_at procctl stops all the same */
+};
+
+struct run {
+    struct ctl *ctl;
+    int signals;     /* a signalfd */
+    json_t *params;  /* of the spawn */
+    json_t *process; /* the id; NULL until it was started */
+    int64_t spawn_id, join_id, stop_id;
+    int64_t limit_at; /* --timeout; CONNECTION_FOREVER: none, or it has struck */
+    bool has_timed_out;
+    int early_signal; /* came before the process was known to run; 0: none */
+    enum suspension suspension;
+    int64_t suspend_at;
+    bool is_subscribed; /* to process.stopped */
+    json_t *end;        /* the result of join or stop: we are done */
+    int status;         /* with `is_over`: ended without a result */
+    bool is_over;
+};
+
+/* A request about the process. members: its params besides `process`; taken over. 0 or -errno. */
+int run_ask(struct run *run, const char *method, json_t *members, int64_t *ret_id);
+
+/* Blocks the signals that are passed on and opens run->signals. 0 or -errno. */
+int run_signals_open(struct run *run);
+
+/* The process runs: passes on what has come too early. 0 or -errno. */
+int run_signals_started(struct run *run);
+
+/* Passes on those that have come. 0 or -errno. */
+int run_signals_forward(struct run *run);
+
+/* The process has stopped: procctl stops, too, until SIGCONT. */
+void run_suspend(struct run *run);
+
+/* suspend_at has come, and the process has not stopped yet. 0 or -errno. */
+int run_suspend_due(struct run *run);
+
+#endif

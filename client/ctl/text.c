@@ -1,0 +1,222 @@
+#include "client/ctl/text.h"
+#include "client/ctl/ctl.h"
+#include "daemon/base/cleanup.h"
+#include "proto/bytes.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static _Noreturn void out_of_memory(void)
+{
+    fputs("procctl: out of memory\n", stderr);
+    _exit(CTL_FAILED);
+}
+
+char *text_format(const char *format, ...)
+{
+    char *text;
+    va_list list;
+
+    va_start(list, format);
+    if (vasprintf(&text, format, list) < 0)
+        out_of_memory();
+    va_end(list);
+    return text;
+}
+
+/* A string that grows. */
+struct text {
+    char *bytes;
+    size_t size;
+    FILE *stream;
+};
+
+static void text_open(struct text *text)
+{
+    text->stream = open_memstream(&text->bytes, &text->size);
+    if (!text->stream)
+        out_of_memory();
+}
+
+static char *text_close(struct text *text)
+{
+    if (fclose(text->stream) != 0)
+        out_of_memory();
+    return text->bytes;
+}
+
+/* Bytes of the well-formed UTF-8 sequence at bytes (size > 0) and its character, or 0. Unicode, table 3-7. */
+static size_t utf8_decode(const unsigned char *bytes, size_t size, uint32_t *ret_character)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char lead = bytes[0];
+    size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    uint32_t character = length == 1 ? lead : lead & (0x7fU >> length);
+
+    if (length == 0 || length > size)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80)
+            return 0;
+        character = character << 6 | (bytes[i] & 0x3f);
+    }
+    if (character < least[length] || character > 0x10ffff || (character >= 0xd800 && character <= 0xdfff))
+        return 0;
+    *ret_character = character;
+    return length;
+}
+
+/* May a terminal see it? */
+static bool is_harmless(uint32_t character)
+{
+    static const struct {
+        uint32_t first, last;
+    } bad[] = {
+        {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},     {0x200b, 0x200f}, {0x2028, 0x202e},
+        {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (character >= bad[i].first && character <= bad[i].last)
+            return false;
+    return true;
+}
+
+/* Bytes of the harmless character at bytes, or 0. */
+static size_t harmless_length(const char *bytes, size_t size)
+{
+    uint32_t character;
+    size_t length = utf8_decode((const unsigned char *) bytes, size, &character);
+
+    return length > 0 && is_harmless(character) ? length : 0;
+}
+
+/* also: further characters that get a backslash. */
+static void put_escaped(FILE *stream, const char *bytes, size_t size, const char *also)
+{
+    size_t length;
+
+    for (size_t i = 0; i < size; i += length > 0 ? length : 1) {
+        length = harmless_length(bytes + i, size - i);
+        if (length == 0) {
+            fprintf(stream, "\\x%02x", (unsigned char) bytes[i]);
+            continue;
+        }
+        if (bytes[i] == '\\' || (length == 1 && strchr(also, bytes[i])))
+            fputc('\\', stream);
+        fwrite(bytes + i, 1, length, stream);
+    }
+}
+
+char *text_escaped(const char *bytes, size_t size)
+{
+    struct text text;
+
+    text_open(&text);
+    put_escaped(text.stream, bytes, size, "");
+    return text_close(&text);
+}
+
+/* A word that no shell would split, expand or change. */
+static bool is_bare(const char *bytes, size_t size)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%^";
+
+    return size > 0 && bytes[0] != '=' && memchr(bytes, '\0', size) == NULL && strspn(bytes, plain) >= size;
+}
+
+static void put_quoted(FILE *stream, const char *bytes, size_t size)
+{
+    bool is_simple = memchr(bytes, '\'', size) == NULL;
+
+    for (size_t i = 0, length; is_simple && i < size; i += length) {
+        length = harmless_length(bytes + i, size - i);
+        is_simple = length > 0;
+    }
+    if (is_bare(bytes, size)) {
+        fwrite(bytes, 1, size, stream);
+    } else if (is_simple) {
+        fprintf(stream, "'%.*s'", (int) size, bytes);
+    } else {
+        fputs("$'", stream);
+        put_escaped(stream, bytes, size, "'");
+        fputc('\'', stream);
+    }
+}
+
+char *text_quoted(const char *bytes, size_t size)
+{
+    struct text text;
+
+    text_open(&text);
+    put_quoted(text.stream, bytes, size);
+    return text_close(&text);
+}
+
+char *text_of_json(const json_t *value)
+{
+    CLEANUP_MEMORY char *bytes = NULL;
+    size_t size;
+    char *text;
+
+    if (!value || json_is_null(value))
+        return text_format("-");
+    if (bytes_from_json(value, &bytes, &size) == 0)
+        return text_escaped(bytes, size);
+    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+    if (!text)
+        out_of_memory();
+    return text;
+}
+
+char *text_of_argv(const json_t *argv)
+{
+    struct text text;
+    const json_t *word;
+    size_t i;
+
+    text_open(&text);
+    json_array_foreach(argv, i, word) {
+        CLEANUP_MEMORY char *bytes = NULL;
+        size_t size;
+
+        if (i > 0)
+            fputc(' ', text.stream);
+        if (bytes_from_json(word, &bytes, &size) == 0)
+            put_quoted(text.stream, bytes, size);
+        else
+            fputc('?', text.stream);
+    }
+    return text_close(&text);
+}
+
+char *text_of_time(double seconds)
+{
+    double whole = floor(seconds);
+    int milliseconds = (int) ((seconds - whole) * 1000);
+    time_t point = (time_t) whole;
+    struct tm local;
+    char day[64];
+
+    if (!(whole > -1e15 && whole < 1e15) || !localtime_r(&point, &local))
+        return text_format("%.3f", seconds);
+    strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", &local);
+    return text_format("%s.%03d", day, milliseconds);
+}
+
+char *text_of_span(double seconds)
+{
+    unsigned long long rest = seconds > 0 && seconds < 1e15 ? (unsigned long long) seconds : 0;
+    unsigned long long days = rest / 86400, hours = rest / 3600 % 24, minutes = rest / 60 % 60;
+
+    if (days > 0)
+        return text_format("%llu-%02llu:%02llu:%02llu", days, hours, minutes, rest % 60);
+    if (hours > 0)
+        return text_format("%02llu:%02llu:%02llu", hours, minutes, rest % 60);
+    return text_format("%02llu:%02llu", minutes, rest % 60);
+}
