@@ -100,10 +100,11 @@ struct client {
 /* A process's name, and its place among the generations ("3:1"), from which the default names of its children are
  * made. Shared by the process and its events. Sizes are without the NUL. */
 struct title {
-    uint32_t refs, name_size, path_size;
-    char name[PROTO_NAME_MAX + 1];
-    char path[];
+    uint32_t refs, name_size, path_size, name_room;
+    char name[]; /* name_room bytes, then the path; each with its NUL */
 };
+
+const char *title_path(const struct title *title);
 
 /* What never changes about a process, shared by the process and recorded answers: argv (argc strings with their NUL),
  * cwd (and a NUL), labels (label_count pairs of strings with their NUL). Charged to its account while it lives. */

@@ -9,20 +9,34 @@ static const char name_prefix[] = "Process-";
 
 /* ---- titles ---- */
 
-/* Room: the longest name and its NUL, then the parent's path with the own number and a NUL. */
+const char *title_path(const struct title *title)
+{
+    return title->name + title->name_room;
+}
+
+/* A name that is not given yet is made later of the path, and never longer than a name may be. */
+static size_t name_room(size_t name_size, size_t path_room)
+{
+    size_t made = sizeof name_prefix + path_room;
+
+    return name_size > 0 ? name_size + 1 : made < PROTO_NAME_MAX + 1 ? made : PROTO_NAME_MAX + 1;
+}
+
 static struct title *title_new(const struct blob *name, const char *parent_path, size_t parent_path_size)
 {
-    struct title *title = calloc(1, sizeof *title + parent_path_size + NUMBER_DIGITS + 1);
+    size_t path_room = parent_path_size + NUMBER_DIGITS + 1, room = name_room(name->size, path_room);
+    struct title *title = calloc(1, sizeof *title + room + path_room);
 
     if (!title)
         return NULL;
     title->refs = 1;
+    title->name_room = (uint32_t) room;
     title->name_size = (uint32_t) name->size;
     if (name->size > 0)
         memcpy(title->name, name->data, name->size);
     title->path_size = (uint32_t) parent_path_size;
     if (parent_path_size > 0)
-        memcpy(title->path, parent_path, parent_path_size);
+        memcpy((char *) title_path(title), parent_path, parent_path_size);
     return title;
 }
 
@@ -60,17 +74,19 @@ static size_t write_number(char *to, uint64_t number)
 
 void title_number(struct title *title, uint64_t number)
 {
+    char *path = (char *) title_path(title);
+
     if (title->path_size > 0)
-        title->path[title->path_size++] = ':';
-    title->path_size += (uint32_t) write_number(title->path + title->path_size, number);
-    title->path[title->path_size] = '\0';
+        path[title->path_size++] = ':';
+    title->path_size += (uint32_t) write_number(path + title->path_size, number);
+    path[title->path_size] = '\0';
     if (title->name_size > 0)
         return;
     memcpy(title->name, name_prefix, sizeof name_prefix);
     title->name_size = sizeof name_prefix - 1;
     /* generations upon generations: a path that does not fit gives the name its last number only */
     if (title->name_size + title->path_size <= PROTO_NAME_MAX) {
-        memcpy(title->name + title->name_size, title->path, title->path_size);
+        memcpy(title->name + title->name_size, path, title->path_size);
         title->name_size += title->path_size;
     } else {
         title->name_size += (uint32_t) write_number(title->name + title->name_size, number);
@@ -135,7 +151,7 @@ struct record *record_make(struct account *account, struct title *title, const s
 
 struct record *record_new(struct account *account, const struct core_input *input, const struct title *parent)
 {
-    struct title *title = title_new(&input->blob[BLOB_NAME], parent ? parent->path : NULL, parent ? parent->path_size : 0);
+    struct title *title = title_new(&input->blob[BLOB_NAME], parent ? title_path(parent) : NULL, parent ? parent->path_size : 0);
     struct record *record = record_make(account, title, &input->blob[BLOB_ARGV], &input->blob[BLOB_CWD],
                                         &input->blob[BLOB_LABELS]);
 

@@ -46,7 +46,7 @@ static void put_title(struct out *out, const struct title *title)
     if (!title)
         return;
     put_blob(out, title->name, title->name_size);
-    put_blob(out, title->path, title->path_size);
+    put_blob(out, title_path(title), title->path_size);
 }
 
 static void put_record(struct out *out, const struct record *record)
