@@ -27,7 +27,7 @@ struct header {
 };
 
 struct journal {
-    int fd;
+    int fd; /* a copy of our own */
     struct header *header;
     char *area[2];
     int current;      /* the active area, -1: none */
@@ -56,19 +56,16 @@ int journal_open(int fd, const char *epoch, const char *build, struct journal **
     size_t size = HEADER_SIZE + 2 * JOURNAL_AREA_MAX;
     struct journal *journal = calloc(1, sizeof *journal);
     void *memory;
+    int r;
 
     if (!journal)
         return -ENOMEM;
-    if (ftruncate(fd, (off_t) size) < 0 || fallocate(fd, 0, 0, HEADER_SIZE) < 0) {
-        free(journal);
-        return -errno;
-    }
+    journal->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (journal->fd < 0 || ftruncate(fd, (off_t) size) < 0 || fallocate(fd, 0, 0, HEADER_SIZE) < 0)
+        goto fail;
     memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (memory == MAP_FAILED) {
-        free(journal);
-        return -errno;
-    }
-    journal->fd = fd;
+    if (memory == MAP_FAILED)
+        goto fail;
     journal->header = memory;
     journal->area[0] = (char *) memory + HEADER_SIZE;
     journal->area[1] = journal->area[0] + JOURNAL_AREA_MAX;
@@ -78,12 +75,19 @@ int journal_open(int fd, const char *epoch, const char *build, struct journal **
     journal->used = journal->current < 0 ? 0 : atomic_load(&journal->header->committed[journal->current]);
     *ret_journal = journal;
     return 0;
+fail:
+    r = -errno;
+    close_fd(journal->fd);
+    free(journal);
+    return r;
 }
 
 struct journal *journal_close(struct journal *journal)
 {
-    if (journal)
-        munmap(journal->header, HEADER_SIZE + 2 * JOURNAL_AREA_MAX);
+    if (!journal)
+        return NULL;
+    munmap(journal->header, HEADER_SIZE + 2 * JOURNAL_AREA_MAX);
+    close_fd(journal->fd);
     free(journal);
     return NULL;
 }
