@@ -35,13 +35,19 @@ static void link_lost(struct keeper_link *link, const char *why)
     link->server->done = true;
 }
 
-/* EPIPE: the keeper has let go, after daemon.stop or because it died; the read says so, too. */
-static void link_unsent(struct keeper_link *link, ssize_t error)
+/* The keeper has let go: after LINK_LEAVE, when it replaces this broker, or because it died. */
+static void link_closed(struct keeper_link *link)
 {
-    if (error == -EPIPE || error == -ECONNRESET)
-        link->server->done = true;
+    log_debug("link to the keeper: closed");
+    link->server->done = true;
+}
+
+static void send_failed(struct keeper_link *link, ssize_t sent)
+{
+    if (sent == -EPIPE || sent == -ECONNRESET)
+        link_closed(link);
     else
-        link_lost(link, strerror((int) -error));
+        link_lost(link, strerror((int) -sent));
 }
 
 static void queue_free(struct queued *queued)
@@ -95,7 +101,7 @@ void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64
     if (sent == -EAGAIN || sent == -ENOBUFS || sent == -ETOOMANYREFS)
         enqueue(link, iov, more_size > 0 ? 2 : 1, fds, fd_count);
     else if (sent < 0)
-        link_unsent(link, sent);
+        send_failed(link, sent);
 }
 
 void keeper_link_send(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message, size_t size,
@@ -119,7 +125,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
             return;
         }
         if (sent < 0) {
-            link_unsent(link, sent);
+            send_failed(link, sent);
             return;
         }
         TAILQ_REMOVE(&link->queue, queued, next);
@@ -141,8 +147,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         if (size == -EAGAIN)
             return;
         if (size == 0 || size == -ECONNRESET) {
-            /* the keeper has let go: after daemon.stop, or because it died */
-            link->server->done = true;
+            link_closed(link);
             return;
         }
         if (size < (ssize_t) sizeof(struct link_head)) {
