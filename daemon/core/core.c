@@ -1,7 +1,6 @@
 #include "daemon/core/internal.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,7 +120,7 @@ int step_adopt(struct core *core, const struct core_input *input)
     process->data.parent = adopt->creator_process;
     process->data.started_mono = adopt->mono;
     process->data.started_wall = adopt->wall;
-    process->data.stop_signal = SIGTERM;
+    process->data.stop_signal = NUMBER_OF_SIGTERM;
     process->data.stop_span = STOP_GRACE_DEFAULT;
     process->data.oom = INPUT_OOM_UNKNOWN;
     if (!adopt->pid)

@@ -7,13 +7,20 @@
 
 #include "daemon/core/core.h"
 
+/* signal(7): the same on all machines; <signal.h> has no place in a room without system calls */
+#define NUMBER_OF_SIGKILL 9
+#define NUMBER_OF_SIGTERM 15
+
 /* ---- quota.c ---- */
 
 /* The account of a uid, made where there is none; NULL without memory. */
 struct account *account_get(struct core *core, uint32_t uid);
 /* Frees an account that counts nothing any more. */
 void account_trim(struct core *core, struct account *account);
+/* Is there no room for one more? */
 bool quota_full(const struct account *account, enum core_quota quota);
+/* The same for one that is counted already. */
+bool quota_exceeded(const struct account *account, enum core_quota quota);
 void quota_charge(struct account *account, enum core_quota quota);
 void quota_release(struct account *account, enum core_quota quota);
 

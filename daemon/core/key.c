@@ -67,7 +67,7 @@ static int key_follow(struct core *core, const struct core_input *input, struct 
 
     if (!waiter)
         return -ENOMEM;
-    if (quota_full(waiter->account, QUOTA_WAITERS)) {
+    if (quota_exceeded(waiter->account, QUOTA_WAITERS)) {
         waiter_fail_quota(core, waiter, QUOTA_WAITERS);
         return KEY_HANDLED;
     }

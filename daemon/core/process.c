@@ -1,7 +1,6 @@
 #include "daemon/core/internal.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,7 +159,7 @@ void process_deadline(struct core *core, struct process *process)
     if (!order)
         return;
     process->orders[PROCESS_ORDER_KILL] = NULL;
-    order_give_signal(core, order, process->data.id, SIGKILL, true);
+    order_give_signal(core, order, process->data.id, NUMBER_OF_SIGKILL, true);
 }
 
 /* ---- what the keeper reports ---- */
@@ -222,8 +221,10 @@ static void process_set_end(struct process *process, const struct input_report *
 /* Does it have what it waited for? */
 static bool waiter_satisfied(const struct waiter *waiter, const struct process *process)
 {
+    if (!process_ended(process))
+        return false; /* the rest of its tree may be gone before itself */
     if (waiter->data.kind == WAIT_STOP)
-        return process_ended(process) && process->data.flags & PROCESS_TREE_GONE;
+        return process->data.flags & PROCESS_TREE_GONE;
     return waiter->data.kind == WAIT_JOIN || !(waiter->data.flags & REQUEST_ALL) || waiter->left == 0;
 }
 

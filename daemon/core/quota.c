@@ -64,6 +64,11 @@ bool quota_full(const struct account *account, enum core_quota quota)
     return account->used[quota] >= quota_limit(quota, account->uid);
 }
 
+bool quota_exceeded(const struct account *account, enum core_quota quota)
+{
+    return account->used[quota] > quota_limit(quota, account->uid);
+}
+
 void quota_charge(struct account *account, enum core_quota quota)
 {
     account->used[quota]++;

@@ -4,7 +4,6 @@
 #include "daemon/core/internal.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@ static void spawn_set(struct process *process, const struct core_input *input, s
 
     process->data.state = PROCESS_STARTING;
     process->data.flags = is_daemon ? PROCESS_DAEMON : 0;
-    process->data.stop_signal = request->signal ? request->signal : SIGTERM;
+    process->data.stop_signal = request->signal ? request->signal : NUMBER_OF_SIGTERM;
     process->data.stop_span = request->flags & REQUEST_DEADLINE ? request->span : STOP_GRACE_DEFAULT;
     process->data.oom = INPUT_OOM_UNKNOWN;
     process->data.parent = parent ? parent->data.id : 0;
@@ -128,7 +127,7 @@ int step_spawn(struct core *core, const struct core_input *input)
 
 static void park(struct core *core, struct waiter *waiter, int64_t span)
 {
-    if (quota_full(waiter->account, QUOTA_WAITERS))
+    if (quota_exceeded(waiter->account, QUOTA_WAITERS))
         waiter_fail_quota(core, waiter, QUOTA_WAITERS);
     else if (waiter->data.flags & REQUEST_DEADLINE)
         waiter_set_deadline(core, waiter, span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span);
@@ -227,14 +226,18 @@ static void stop_begin(struct core *core, struct process *process, const struct 
 {
     int signal = request->signal ? request->signal : process->data.stop_signal;
     int64_t span = request->flags & REQUEST_DEADLINE ? request->span : process->data.stop_span;
+    bool gone = process_ended(process) && process->data.flags & PROCESS_TREE_GONE;
 
+    if (!gone && quota_exceeded(waiter->account, QUOTA_WAITERS)) {
+        free(order);
+        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
+        return;
+    }
     waiter->left = !process_ended(process);
     waiter_link(waiter, 0, process);
     process_stop(core, process, signal, span, order);
-    if (process_ended(process) && process->data.flags & PROCESS_TREE_GONE)
+    if (gone)
         waiter_answer_process(core, waiter, REPLY_JOIN, process);
-    else if (quota_full(waiter->account, QUOTA_WAITERS))
-        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
 }
 
 int step_stop(struct core *core, const struct core_input *input)
