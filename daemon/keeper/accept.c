@@ -92,7 +92,8 @@ static int connection_new(struct keeper *keeper, int accepted)
     return 0;
 }
 
-/* No descriptor is left: with the spare one the next connection is closed, so that it does not wake us for ever. */
+/* No descriptor is left: with the spare one the next connection is closed, so that it does not wake us for
+ * ever. */
 static void accept_without_room(struct keeper *keeper)
 {
     struct clients *clients = &keeper->clients;

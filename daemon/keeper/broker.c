@@ -132,7 +132,7 @@ static void broker_start(struct keeper *keeper)
 {
     int fd = -1, r;
 
-    keeper->broker_was_ready = false;
+    keeper->broker_was_ready = keeper->ping_open = false;
     keeper->lookup.backoff = 0;
     lookup_start(keeper);
     r = role_begin(keeper, &keeper->broker, keeper->fresh_binary, broker_died, &fd);
@@ -163,6 +163,7 @@ void broker_ready(struct keeper *keeper)
 void broker_pong(struct keeper *keeper)
 {
     keeper->broker.answered = true;
+    keeper->ping_open = false;
     if (keeper->watchdog > 0)
         notify_send("WATCHDOG=1");
 }
@@ -222,6 +223,19 @@ static void check_link(struct keeper *keeper)
         keeper->broker_killed = false;
 }
 
+/* Four in the watchdog's time: the broker that leaves one unanswered is replaced, and the next one's answer is
+ * in time. Until it is ready none is expected: a state is read for as long as it takes. */
+static void ping(struct keeper *keeper)
+{
+    if (keeper->ping_open && keeper->broker.pidfd >= 0) {
+        log_error("the broker does not answer: killing it");
+        pidfd_signal(keeper->broker.pidfd, SIGKILL);
+    }
+    keeper->ping_open = keeper->broker_was_ready && keeper->broker.pidfd >= 0;
+    keeper->link.due |= DUE_PING;
+    keeper->ping_at = keeper->now + keeper->watchdog / 4;
+}
+
 int64_t broker_tick(struct keeper *keeper)
 {
     int64_t now = keeper->now;
@@ -239,10 +253,8 @@ int64_t broker_tick(struct keeper *keeper)
             keeper->link.due |= DUE_LOOKUP;
         }
     }
-    if (keeper->ping_at <= now) {
-        keeper->link.due |= DUE_PING;
-        keeper->ping_at = now + keeper->watchdog / 2;
-    }
+    if (keeper->ping_at <= now)
+        ping(keeper);
     return earlier(earlier(keeper->old_kill_at, keeper->broker.start_at),
                    earlier(keeper->lookup.start_at, keeper->ping_at));
 }
@@ -254,7 +266,7 @@ int broker_open(struct keeper *keeper)
     keeper->old_broker = keeper->lookup_fd = -1;
     keeper->old_kill_at = INT64_MAX;
     keeper->watchdog = notify_watchdog();
-    keeper->ping_at = keeper->watchdog > 0 ? keeper->now + keeper->watchdog / 2 : INT64_MAX;
+    keeper->ping_at = keeper->watchdog > 0 ? keeper->now + keeper->watchdog / 4 : INT64_MAX;
     keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
     return keeper->state_fd < 0 ? -errno : 0;
 }

@@ -47,13 +47,22 @@ static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
     cgroups->pooled++;
 }
 
-static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
+static int remove_directory(struct keeper *keeper, struct cgroup *cgroup)
 {
     char name[16];
 
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
     cgroup->dir = close_fd(cgroup->dir);
-    unlinkat(keeper->cgroups.base, name, AT_REMOVEDIR);
+    return unlinkat(keeper->cgroups.base, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
+{
+    if (remove_directory(keeper, cgroup) < 0) { /* somebody is just leaving, or has made one of their own in it */
+        cgroup->state = CGROUP_ORPHAN;
+        TAILQ_INSERT_TAIL(&keeper->cgroups.orphans, cgroup, order);
+        return;
+    }
     cgroup->was_killed = false;
     cgroup->state = CGROUP_UNUSED;
     TAILQ_INSERT_TAIL(&keeper->cgroups.unused, cgroup, order);
@@ -155,10 +164,11 @@ void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup)
 
 void cgroup_sweep(struct keeper *keeper)
 {
-    struct cgroup *cgroup, *next;
+    struct cgroup *cgroup, *next, *last = TAILQ_LAST(&keeper->cgroups.orphans, cgroup_list);
 
+    /* one that cannot be removed yet goes to the end again: each is looked at once */
     for (cgroup = TAILQ_FIRST(&keeper->cgroups.orphans); cgroup; cgroup = next) {
-        next = TAILQ_NEXT(cgroup, order);
+        next = cgroup == last ? NULL : TAILQ_NEXT(cgroup, order);
         if (!cgroup_empty(keeper, cgroup))
             continue;
         TAILQ_REMOVE(&keeper->cgroups.orphans, cgroup, order);
@@ -266,8 +276,7 @@ void cgroups_close(struct keeper *keeper)
     if (cgroups->base < 0)
         return;
     for (unsigned i = 0; i < cgroups->made; i++)
-        if (cgroups->all[i].state != CGROUP_UNUSED)
-            remove_one(keeper, &cgroups->all[i]);
+        (void) remove_directory(keeper, &cgroups->all[i]);
     cgroups->base = close_fd(cgroups->base);
     cgroup_unfind();
 }

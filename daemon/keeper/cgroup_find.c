@@ -22,8 +22,8 @@ static void cleanup_file(FILE **file)
         fclose(*file);
 }
 
-/* proc_pid_mountinfo(5): id parent dev root mount-point options [tags] - type source options. `root` is what of the
- * hierarchy is mounted there. */
+/* proc_pid_mountinfo(5): id parent dev root mount-point options [tags] - type source options. `root` is what of
+ * the hierarchy is mounted there. */
 static int find_mount(char *ret_root, char *ret_mount)
 {
     CLEANUP(cleanup_file) FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -32,8 +32,8 @@ static int find_mount(char *ret_root, char *ret_mount)
     if (!file)
         return -errno;
     while (fgets(line, sizeof line, file))
-        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %4095s %4095s", ret_root, ret_mount) == 2 &&
-            !strchr(ret_mount, '\\'))
+        if (strstr(line, " - cgroup2 ") &&
+            sscanf(line, "%*s %*s %*s %4095s %4095s", ret_root, ret_mount) == 2 && !strchr(ret_mount, '\\'))
             return 0;
     return -ENOENT;
 }

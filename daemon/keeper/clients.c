@@ -26,8 +26,8 @@ bool client_alive(const struct client *client)
     return !client->forgotten && pidfd_alive(client->pidfd);
 }
 
-/* Do two pidfds with the same number speak of the same process? Since Linux 6.9 their inodes tell, dead or alive;
- * before that only what lives has its number for sure. */
+/* Do two pidfds with the same number speak of the same process? Since Linux 6.9 their inodes tell, dead or
+ * alive; before that only what lives has its number for sure. */
 static bool same_process(int one, int other)
 {
     struct statfs fs;
@@ -108,7 +108,8 @@ void client_forget(struct keeper *keeper, struct client *client)
     client_free_unused(client);
 }
 
-int client_identify(struct keeper *keeper, const struct link_identify *order, struct link_identity *ret_answer)
+int client_identify(struct keeper *keeper, const struct link_identify *order,
+                    struct link_identity *ret_answer)
 {
     struct connection *connection = connection_find(keeper, order->connection);
     int pidfd = order->pid > 0 ? pidfd_open_process(order->pid) : -ESRCH;
@@ -125,7 +126,8 @@ int client_identify(struct keeper *keeper, const struct link_identify *order, st
     if (proc_identity(order->pid, &uid, &same) < 0 || !pidfd_alive(pidfd))
         return close_fd(pidfd);
     ret_answer->error = EPERM;
-    if (connection->client->pid <= 0 || !asker_same || !same || (connection->uid != 0 && connection->uid != uid))
+    if (connection->client->pid <= 0 || !asker_same || !same ||
+        (connection->uid != 0 && connection->uid != uid))
         return close_fd(pidfd);
     client = client_get(keeper, order->pid, pidfd, uid, &is_new);
     ret_answer->error = client ? 0 : ENOMEM;

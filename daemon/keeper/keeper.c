@@ -46,9 +46,19 @@ static void signals_ready(struct keeper *keeper, struct watch *watch, uint32_t e
     }
 }
 
+/* The C library keeps two signals to itself, and does not show that our parent had them ignored. The kernel's own
+ * struct, all zero, is SIG_DFL in each of its layouts. */
+static void signals_of_the_c_library(void)
+{
+    static const char by_default[64];
+
+    for (int number = 32; number < 34; number++)
+        syscall(SYS_rt_sigaction, number, by_default, NULL, 8);
+}
+
 /*
  * All are blocked for good, and none is ignored or handled, so that a child has nothing but its mask to reset. A
- * sanitizer's own handlers go with the exec.
+ * sanitizer's own handlers go with the exec. SIGABRT is let through: the service manager's watchdog ends us by it.
  */
 static int signals_open(struct keeper *keeper)
 {
@@ -56,6 +66,7 @@ static int signals_open(struct keeper *keeper)
     int fd, r;
 
     sigfillset(&all);
+    sigdelset(&all, SIGABRT);
     sigprocmask(SIG_SETMASK, &all, NULL);
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
@@ -63,6 +74,7 @@ static int signals_open(struct keeper *keeper)
         if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
             signal(number, SIG_DFL);
     }
+    signals_of_the_c_library();
     sigemptyset(&ours);
     sigaddset(&ours, SIGCHLD);
     sigaddset(&ours, SIGHUP);
@@ -88,8 +100,8 @@ static void make_epoch(char *epoch)
 }
 
 /*
- * A child shares memory with us until its exec, and the kernel keeps the OOM scores of all who do the same: written in
- * the child, 0 would be ours, too. So everybody has 0.
+ * A child shares memory with us until its exec, and the kernel keeps the OOM scores of all who do the same:
+ * written in the child, 0 would be ours, too. So everybody has 0.
  */
 static void reset_oom_score(void)
 {
@@ -111,7 +123,8 @@ static int become_keeper(struct keeper *keeper)
     return 0;
 }
 
-/* A process that has ended, for whoever asks for the descriptor of one. Its end was a signal: none can read success from it. */
+/* A process that has ended, for whoever asks for the descriptor of one. Its end was a signal: nobody can read
+ * success from it. */
 static int make_dead_pidfd(void)
 {
     int pidfd = -1;
@@ -139,8 +152,9 @@ static int keeper_open(struct keeper *keeper)
     keeper->link.fd = keeper->loop.epoll = keeper->state_fd = keeper->cgroups.base = -1;
     keeper->now = clock_monotonic();
     keeper->socket = keeper->config->socket;
-    if ((r = become_keeper(keeper)) < 0 || (r = loop_open(&keeper->loop)) < 0 || (r = signals_open(keeper)) < 0 ||
-        (r = table_open(&keeper->table)) < 0 || (r = clients_open(keeper)) < 0 || (r = broker_open(keeper)) < 0)
+    if ((r = become_keeper(keeper)) < 0 || (r = loop_open(&keeper->loop)) < 0 ||
+        (r = signals_open(keeper)) < 0 || (r = table_open(&keeper->table)) < 0 ||
+        (r = clients_open(keeper)) < 0 || (r = broker_open(keeper)) < 0)
         return r;
     cgroups_open(keeper);
     keeper->table.dead_pidfd = make_dead_pidfd();

@@ -54,7 +54,8 @@ static void leave_begin(struct keeper *keeper)
     link_down(keeper);
 }
 
-/* With the name gone nobody new can come: whoever is on the old socket came in time, and is served on a new one. */
+/* With the name gone nobody new can come: whoever is on the old socket came in time, and is served on a new
+ * one. */
 static bool somebody_came(struct keeper *keeper)
 {
     CLEANUP_FD int lock = -1;

@@ -14,10 +14,12 @@
 #include "daemon/keeper/wire.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define BATCH      64
+#define CLOSER_PATIENCE (100 * NSEC_PER_MSEC)
 #define NUMBER_GAP 1000000 /* orders that a broker undid are left out; more is no honest mistake */
 
 /* ---- numbered orders ---- */
@@ -65,7 +67,8 @@ static void order_forget_process(struct keeper *keeper, const void *message, con
     if (!slot)
         return;
     if (!slot->ended || slot->job || slot->failed) {
-        log_error("process %llu is not to be forgotten: it has not ended", (unsigned long long) order->process);
+        log_error("process %llu is not to be forgotten: it has not ended",
+                  (unsigned long long) order->process);
         return;
     }
     tree_forget(keeper, slot);
@@ -207,8 +210,10 @@ static bool take_number(struct keeper *keeper, const struct link_head *head)
     if (head->number <= link->executed)
         return false;
     if (head->number - link->executed > NUMBER_GAP) {
-        log_error("order %llu refused: the last one was %llu", (unsigned long long) head->number,
-                  (unsigned long long) link->executed);
+        if (!link->told_malformed)
+            log_error("order %llu refused: the last one was %llu", (unsigned long long) head->number,
+                      (unsigned long long) link->executed);
+        link->told_malformed = true;
         return false;
     }
     link->executed = head->number;
@@ -216,17 +221,50 @@ static bool take_number(struct keeper *keeper, const struct link_head *head)
     return true;
 }
 
-/* Closing what a client sent may block, but for pipes and memfds, which are the bulk. */
+/* Pipes and memfds, which are the bulk: their close never blocks. */
+static bool closes_at_once(int fd)
+{
+    struct stat st;
+
+    return (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) || fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+/*
+ * What a client sent may block in close, so the closer does it. A close takes the number out of our table before
+ * it blocks: that is waited for, since a child cloned before would get a copy, and be the one to block. It takes
+ * as long as a thread takes to begin; where all closers are stuck there is nothing to wait for.
+ */
 static void drop_descriptors(struct fdpass *fds)
 {
-    for (size_t i = 0; i < fds->count; i++) {
-        struct stat st;
+    bool stuck = closer_pending() >= CLOSER_THREADS_MAX;
+    int64_t until = 0;
 
-        if ((fstat(fds->fd[i], &st) == 0 && S_ISFIFO(st.st_mode)) || fcntl(fds->fd[i], F_GET_SEALS) >= 0)
+    for (size_t i = 0; i < fds->count; i++) {
+        if (closes_at_once(fds->fd[i]))
             fds->fd[i] = close_fd(fds->fd[i]);
+        else
+            closer_close(&fds->fd[i], 1);
     }
-    closer_close(fds->fd, fds->count);
+    for (size_t i = 0; i < fds->count; i++) {
+        while (!stuck && fds->fd[i] >= 0 && fcntl(fds->fd[i], F_GETFD) >= 0) {
+            if (until == 0)
+                until = clock_monotonic() + CLOSER_PATIENCE;
+            stuck = clock_monotonic() >= until;
+            sched_yield();
+        }
+    }
     fds->count = 0;
+}
+
+/* Once per broker: a hostile one shall not fill the log. */
+static void tell_malformed(struct keeper *keeper, const void *message, size_t size)
+{
+    const struct link_head *head = message;
+
+    if (!keeper->link.told_malformed)
+        log_error("a malformed message from the broker (kind %u, %zu bytes)",
+                  size >= sizeof *head ? head->kind : 0, size);
+    keeper->link.told_malformed = true;
 }
 
 /* One message: 1, 0 when there is none, or -errno (-ENOTCONN: end of the stream). */
@@ -241,8 +279,7 @@ static int read_one(struct keeper *keeper)
         return size == -EAGAIN ? 0 : size == 0 ? -ENOTCONN : (int) size;
     kind = find_kind(message, (size_t) size);
     if (!kind)
-        log_error("a malformed message from the broker (kind %u, %zd bytes)",
-                  size >= (ssize_t) sizeof(struct link_head) ? ((struct link_head *) message)->kind : 0, size);
+        tell_malformed(keeper, message, (size_t) size);
     else if (take_number(keeper, message))
         kind->execute(keeper, message, &fds);
     drop_descriptors(&fds);

@@ -29,7 +29,8 @@ static int64_t timeval_ns(struct timeval value)
     return (int64_t) value.tv_sec * NSEC_PER_SEC + (int64_t) value.tv_usec * 1000;
 }
 
-static void fill_end(struct keeper *keeper, struct slot *slot, const siginfo_t *info, const struct rusage *usage)
+static void fill_end(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
+                     const struct rusage *usage)
 {
     slot->end = (struct link_exited){
         .process = slot->process,
@@ -52,8 +53,8 @@ static void fill_end(struct keeper *keeper, struct slot *slot, const siginfo_t *
 }
 
 /* info NULL: somebody else has waited for it. reaped: its number is free already. */
-static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info, const struct rusage *usage,
-                       bool reaped)
+static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
+                       const struct rusage *usage, bool reaped)
 {
     loop_remove(&keeper->loop, &slot->exit);
     slot->ended = true;
@@ -125,8 +126,8 @@ static void waited(struct keeper *keeper, const siginfo_t *info)
 
 void reap_request_sweep(struct keeper *keeper)
 {
-    int64_t pause = SWEEP_PAUSE > keeper->scan_cost * SCAN_SHARE ? SWEEP_PAUSE : keeper->scan_cost * SCAN_SHARE;
-    int64_t at = keeper->swept + pause;
+    int64_t fair = keeper->scan_cost * SCAN_SHARE;
+    int64_t at = keeper->swept + (fair > SWEEP_PAUSE ? fair : SWEEP_PAUSE);
 
     if (keeper->sweep_at > at)
         keeper->sweep_at = at > keeper->now ? at : keeper->now;

@@ -100,7 +100,8 @@ int role_start(const struct keeper_config *config, const char *role, bool fresh,
     if (fresh)
         take_fresh();
     snprintf(role_option, sizeof role_option, "--role=%s", role);
-    snprintf(level_option, sizeof level_option, "--log-level=%s", log_level_name((enum log_level) config->log_level));
+    snprintf(level_option, sizeof level_option, "--log-level=%s",
+             log_level_name((enum log_level) config->log_level));
     snprintf(as_option, sizeof as_option, "--as=%u:%u", config->broker_uid, config->broker_gid);
     make_environment(texts, sizeof texts, environment);
     pid = syscall(SYS_clone3, &args, sizeof args);

@@ -104,7 +104,8 @@ void socket_unlink(struct socket_name *name)
 {
     struct stat st;
 
-    if (name->inode != 0 && lstat(name->path, &st) == 0 && st.st_dev == name->device && st.st_ino == name->inode)
+    if (name->inode != 0 && lstat(name->path, &st) == 0 && st.st_dev == name->device &&
+        st.st_ino == name->inode)
         unlink(name->path);
     name->inode = 0;
 }

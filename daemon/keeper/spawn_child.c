@@ -11,8 +11,8 @@
 #include <sys/prctl.h>
 
 /*
- * Raw system calls and the plan's memory only. glibc would touch the keeper's errno and locks, and a sanitizer's
- * shadow of the stack is not ours either.
+ * Raw system calls and the plan's memory only. glibc would touch the keeper's errno and locks, and a
+ * sanitizer's shadow of the stack is not ours either.
  */
 #define CHILD static __attribute__((no_sanitize("address", "undefined")))
 
@@ -21,7 +21,7 @@ CHILD long open_file(const char *path, int flags)
     return raw4(__NR_openat, AT_FDCWD, path, flags | O_NOCTTY | O_CLOEXEC, 0666);
 }
 
-/* Handlers were never set, ignored signals were set to default when the keeper began: only the mask is left. */
+/* Handlers were never set, ignored signals set to default when the keeper began: only the mask is left. */
 CHILD long step_signals(struct spawn_plan *plan)
 {
     uint64_t none = 0;
@@ -37,8 +37,8 @@ CHILD long step_session(struct spawn_plan *plan)
 }
 
 /*
- * While it is still root's and nobody can stop it: a child that is held up later (a FIFO, SIGSTOP) must not keep
- * copies of what others are waiting to see closed.
+ * While it is still root's and nobody can stop it: a child that is held up later (a FIFO, SIGSTOP) must not
+ * keep copies of what others are waiting to see closed.
  */
 CHILD long step_close(struct spawn_plan *plan)
 {

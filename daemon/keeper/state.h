@@ -164,6 +164,7 @@ struct link {
     enum link_phase phase;
     bool full;  /* until EPOLLOUT */
     bool ready; /* LINK_READY came */
+    bool told_malformed;
     uint32_t due;
     struct client *client_cursor;
     struct slot *slot_cursor;
@@ -225,7 +226,7 @@ struct keeper {
     int state_fd, lookup_fd;
     uint32_t restarts, starts, unready_deaths;
     bool fresh_state; /* the next broker begins with an empty core */
-    bool fresh_binary, told_ready, broker_was_ready, broker_killed;
+    bool fresh_binary, told_ready, broker_was_ready, broker_killed, ping_open;
     int64_t watchdog, ping_at;
     char epoch[LINK_EPOCH_MAX + 1];
 };

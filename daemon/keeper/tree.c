@@ -51,7 +51,7 @@ struct round {
     unsigned news; /* signalled in this pass */
 };
 
-/* The descriptor first, the proof after it: whatever holds the number then is what is signalled, or has ended. */
+/* The descriptor first, the proof after it: whoever holds the number then is signalled, or has ended. */
 static void signal_in_cgroup(pid_t pid, void *data)
 {
     struct round *round = data;
@@ -60,7 +60,8 @@ static void signal_in_cgroup(pid_t pid, void *data)
     if (set_has(&reached, pid))
         return;
     pidfd = pidfd_open_process(pid);
-    if (pidfd < 0 || !cgroup_holds(round->keeper, round->slot->cgroup, pid) || pidfd_signal(pidfd, round->signal) < 0)
+    if (pidfd < 0 || !cgroup_holds(round->keeper, round->slot->cgroup, pid) ||
+        pidfd_signal(pidfd, round->signal) < 0)
         return;
     set_add(&reached, pid);
     round->news++;

@@ -72,7 +72,8 @@ static bool send_hello(struct keeper *keeper)
     };
     int fds[2] = {keeper->state_fd, keeper->lookup_fd};
 
-    snprintf(hello.broker_user, sizeof hello.broker_user, "%s", config->broker_user ? config->broker_user : "");
+    snprintf(hello.broker_user, sizeof hello.broker_user, "%s",
+             config->broker_user ? config->broker_user : "");
     memcpy(hello.epoch, keeper->epoch, sizeof hello.epoch);
     return link_send(keeper, &hello, sizeof hello, fds, 2);
 }
@@ -191,7 +192,8 @@ static bool send_due(struct keeper *keeper)
 
         if (!(link->due & due_kinds[i].due))
             continue;
-        if (!send_head(keeper, due_kinds[i].kind, number, due_kinds[i].due == DUE_LOOKUP ? keeper->lookup_fd : -1))
+        if (!send_head(keeper, due_kinds[i].kind, number,
+                       due_kinds[i].due == DUE_LOOKUP ? keeper->lookup_fd : -1))
             return false;
         link->due &= ~due_kinds[i].due;
         if (due_kinds[i].due == DUE_LOOKUP)
@@ -255,7 +257,7 @@ int link_up(struct keeper *keeper, int fd)
     enlarge(fd);
     link->fd = fd;
     link->phase = PHASE_HELLO;
-    link->full = link->ready = false;
+    link->full = link->ready = link->told_malformed = false;
     link->due = keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
     link->client_cursor = NULL;
     link->slot_cursor = NULL;
