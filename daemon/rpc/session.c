@@ -219,9 +219,12 @@ void session_run(struct session *session)
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     struct session *session = context;
-    int r = frame_receive(&session->reader, (int) fd);
+    int r;
 
     (void) what;
+    if (session->flags & SESSION_READY)
+        return; /* whole lines are left from before: more would pile up, as executing is slower than reading */
+    r = frame_receive(&session->reader, (int) fd);
     if (r == -EAGAIN)
         return;
     if (r == 0) {
