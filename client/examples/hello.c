@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     procd_init(argc, argv); /* the processes begin here, too, and turn off into f */
 
     for (int i = 0; i < COUNT; i++) {
-        char name[16];
+        char name[32];
         struct procd_options options = {.target = "f"};
 
         snprintf(name, sizeof name, "alvin:%d", i);

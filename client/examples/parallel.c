@@ -24,7 +24,7 @@ PROCD_TARGET(count_primes)
 
 static procd_process *start(void)
 {
-    struct procd_options options = {.target = "count_primes", .args = json_pack("[i,i]", 40000, 4203)};
+    struct procd_options options = {.target = "count_primes", .args = json_pack("[i,i]", 80000, 7837)};
     procd_process *process = procd_process_new(&options);
 
     if (!process || procd_process_start(process) < 0)

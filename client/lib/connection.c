@@ -11,7 +11,7 @@
 /* Forked, or gone. */
 static int check(const struct connection *connection)
 {
-    if (connection->generation != forks_generation())
+    if (!forks_is(connection->generation))
         return -EINVAL;
     return connection->failed;
 }
@@ -209,7 +209,7 @@ static int await(struct connection *connection, int64_t id, int64_t deadline, st
 
 int connection_receive(struct connection *connection, int64_t deadline, struct incoming *ret_incoming)
 {
-    if (connection->generation != forks_generation())
+    if (!forks_is(connection->generation))
         return -EINVAL;
     return await(connection, 0, deadline, ret_incoming);
 }

@@ -25,7 +25,6 @@ procd_process *current_make_target(const char *name, pid_t parent)
 
     if (!here)
         return NULL;
-    here->is_target = true;
     here->parent_pid = parent;
     here->current = make(name);
     return here->current;

@@ -140,7 +140,7 @@ static int check(const procd_events *events)
 {
     if (!events)
         return failure_note(-EINVAL, "no stream");
-    if (events->generation != forks_generation())
+    if (!forks_is(events->generation))
         return failure_note(-EINVAL, "the stream belongs to the process that this one was forked from");
     return 0;
 }

@@ -48,6 +48,11 @@ uint64_t forks_generation(void)
     return seen;
 }
 
+bool forks_is(uint64_t generation)
+{
+    return page && atomic_load_explicit(page, memory_order_acquire) == generation;
+}
+
 void *forks_area(void)
 {
     return forks_generation() ? area : NULL;

@@ -7,6 +7,7 @@
 #ifndef PROCD_CLIENT_LIB_FORKS_H
 #define PROCD_CLIENT_LIB_FORKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@
 
 /* A number of this process that none of its forebears had. 0: no memory (the page could not be made). */
 uint64_t forks_generation(void);
+
+/* Is this the process that had this number? Touches nothing. */
+bool forks_is(uint64_t generation);
 
 /* FORKS_AREA_SIZE bytes, aligned for anything, zero in a process that has not written to them. NULL: no
  * memory. */

@@ -24,8 +24,6 @@ struct library {
     char *env, *env_text;          /* environment.c: the last one, and how it was encoded */
     size_t env_size;
     pid_t parent_pid;              /* told by the creator; 0: it was not */
-    bool is_target;                /* this process runs a target */
-    bool has_exit_handler;
 };
 
 /* NULL: no memory. */

@@ -61,7 +61,7 @@ int process_check(const struct procd_process *process)
 {
     if (!process)
         return failure_note(-EINVAL, "no process");
-    if (process->generation != forks_generation())
+    if (!forks_is(process->generation))
         return failure_note(-EINVAL, "the handle belongs to the process that this one was forked from");
     return 0;
 }

@@ -99,7 +99,7 @@ struct procd_process *current_make_target(const char *name, pid_t parent);
 
 /* ---- exit.c ---- */
 
-/* Registers the exit handler, once in a process. */
+/* The end of this process, and of none that it forks, waits for its children. */
 void exit_prepare(void);
 
 #endif
