@@ -1,1 +1,49 @@
-# The files of this folder are listed here.
+# tests/unit/ROOM/test_X.c mirrors ROOM/X.c. A test links its own room and those below it, so that linking shows the
+# layers.
+unit_base_libs = daemon/base/libbase.la $(CHECK_LIBS)
+unit_proto_libs = proto/libproto.la $(unit_base_libs) $(JANSSON_LIBS)
+unit_keeper_libs = daemon/keeper/libkeeper.la daemon/base/libnotify.la $(unit_base_libs)
+unit_core_libs = daemon/core/libcore.la $(unit_base_libs)
+unit_journal_libs = daemon/journal/libjournal.la $(unit_core_libs)
+unit_rpc_libs = daemon/rpc/librpc.la daemon/journal/libjournal.la daemon/core/libcore.la daemon/keeper/libkeeper.la \
+	daemon/base/libnotify.la $(unit_proto_libs) $(EVENT_LIBS)
+unit_client_libs = client/lib/libclient.la $(CHECK_LIBS) $(JANSSON_LIBS)
+unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS)
+
+unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/test_endpoint \
+	%D%/client/test_error %D%/client/test_events %D%/client/test_exit %D%/client/test_process \
+	%D%/client/test_reconnect %D%/keeper/test_orders %D%/keeper/test_spawn \
+	%D%/keeper/test_spec %D%/keeper/test_tree
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
+%C%_client_test_autostart_LDADD = $(unit_client_libs)
+%C%_client_test_autostart_SOURCES = %D%/client/test_autostart.c $(unit_client_helpers)
+%C%_client_test_connection_LDADD = $(unit_client_libs)
+%C%_client_test_connection_SOURCES = %D%/client/test_connection.c $(unit_client_helpers)
+%C%_client_test_endpoint_LDADD = $(unit_client_libs)
+%C%_client_test_endpoint_SOURCES = %D%/client/test_endpoint.c $(unit_client_helpers)
+%C%_client_test_error_LDADD = $(unit_client_libs)
+%C%_client_test_error_SOURCES = %D%/client/test_error.c $(unit_client_helpers)
+%C%_client_test_events_LDADD = $(unit_client_libs)
+%C%_client_test_events_SOURCES = %D%/client/test_events.c $(unit_client_helpers)
+%C%_client_test_process_LDADD = $(unit_client_libs)
+%C%_client_test_process_SOURCES = %D%/client/test_process.c $(unit_client_helpers)
+%C%_client_test_reconnect_LDADD = $(unit_client_libs)
+%C%_client_test_reconnect_SOURCES = %D%/client/test_reconnect.c $(unit_client_helpers)
+%C%_client_test_exit_LDADD = $(unit_client_libs)
+%C%_client_test_exit_SOURCES = %D%/client/test_exit.c $(unit_client_helpers)
+
+unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h %D%/core/world.c \
+	%D%/core/world.h
+
+unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_builder.h
+%C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
+%C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
+%C%_keeper_test_tree_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_tree_SOURCES = %D%/keeper/test_tree.c $(unit_keeper_helpers)
+%C%_keeper_test_spec_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_spec_SOURCES = %D%/keeper/test_spec.c $(unit_keeper_helpers)

@@ -1,0 +1,38 @@
+/*
+ * A client that costs next to nothing: requests are text that the caller has formatted, replies are searched
+ * with strstr. Lines and sockets only; any failure ends the program.
+ */
+#ifndef PROCD_TESTS_BENCH_WIRE_H
+#define PROCD_TESTS_BENCH_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct wire {
+    int fd;
+    size_t begin, end;
+    char buffer[1 << 16];
+};
+
+/* False with errno set where nobody listens. */
+bool wire_open(struct wire *wire, const char *path);
+void wire_close(struct wire *wire);
+
+void wire_send(struct wire *wire, const char *bytes, size_t size);
+
+/* One read, which waits for the first byte. False at the end of the stream. */
+bool wire_receive(struct wire *wire);
+/* The next whole line that was received, NUL in place of its LF; NULL: none. Good till the next receive. */
+char *wire_next(struct wire *wire);
+/* The next line, waited for. */
+char *wire_line(struct wire *wire);
+
+/* Sends a line and waits for its reply, which must be a result. */
+char *wire_call(struct wire *wire, const char *bytes, size_t size);
+
+/* The number behind the first `key` of the result in a line. Ends the program where there is none. */
+long wire_number(const char *line, const char *key);
+/* Ends the program unless the line is a result in which `text` is found. */
+void wire_expect(const char *line, const char *text);
+
+#endif

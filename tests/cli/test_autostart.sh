@@ -1,0 +1,138 @@
+#!/bin/sh
+# The user's own daemon: started on demand, by one of many; it leaves when idle; where it must not be started, or cannot
+# be, procctl and procd say why and exit 125.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+XDG_RUNTIME_DIR=$dir/run
+PROCD_DAEMON=$PROCD
+export XDG_RUNTIME_DIR PROCD_DAEMON
+# A system's daemon would be found first.
+[ ! -S /run/procd/procd.sock ] || exit 77
+own=$XDG_RUNTIME_DIR/procd/procd.sock
+
+keeper() { "$PROCCTL" call daemon.info | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1; }
+# daemons: those that listen below this test's directory, a pid a line. (The pattern is in a file: it would find itself.)
+say "$XDG_RUNTIME_DIR/" >"$dir/pattern"
+daemons() { grep -slF -f "$dir/pattern" /proc/[0-9]*/cmdline | sed 's|^/proc/||; s|/cmdline$||'; }
+no_daemons() { [ -z "$(daemons)" ]; }
+empty() { [ -z "$(find "$XDG_RUNTIME_DIR" -type s -o -name '*.sock')" ]; }
+# Runs before the common clean-up: what was started on demand is nobody's child.
+leave() {
+    result=$?
+    "$PROCCTL" daemon stop 2>/dev/null
+    for pid in $(daemons); do kill -KILL "$pid"; done
+    (exit $result)
+    clean_up
+}
+trap leave EXIT
+
+# nobody starts one only to ask, or where it was forbidden
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+for command in ping "daemon info" "daemon stop" "daemon restart" "--no-autostart ps" "completion bash" --help; do
+    # shellcheck disable=SC2086
+    "$PROCCTL" $command >/dev/null 2>&1
+done
+expect 125 env PROCD_AUTOSTART=0 "$PROCCTL" ps
+err_has "procd is not running"
+no_daemons || fail "a daemon was started"
+
+# 200 first commands at once: one daemon, no error
+many=0
+while [ $many -lt 200 ]; do
+    many=$((many + 1))
+    { "$PROCCTL" spawn -n "many-$many" -- true >"$dir/many.$many" 2>&1 || echo "$many: $?" >>"$dir/failed"; } &
+done
+wait
+[ ! -e "$dir/failed" ] || fail "of 200 first commands failed: $(head -n 3 "$dir/failed"; cat "$dir"/many.* | grep -v '^[0-9]*$' | head -n 3)"
+[ "$(cat "$dir"/many.* | sort -n | uniq | wc -l)" = 200 ] || fail "200 spawns did not give 200 ids"
+rm -f "$dir"/many.*
+first=$(keeper)
+settled() { [ "$("$PROCCTL" ps -q | wc -l)" = 0 ]; }
+wait_until "the 200 have ended" settled
+# Keeper and broker are the only ones, and the broker is the keeper's child.
+for pid in $(daemons); do
+    [ "$pid" = "$first" ] || [ "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status")" = "$first" ] || fail "$pid is a second daemon"
+done
+
+# It has nothing of its starter: session, directory, descriptors, variables of systemd.
+expect 0 "$PROCCTL" daemon stop
+wait_until "it has left" no_daemons
+expect 0 env LISTEN_FDS=1 LISTEN_PID=1 NOTIFY_SOCKET=/nowhere WATCHDOG_USEC=1 "$PROCCTL" ps
+first=$(keeper)
+[ "$(readlink "/proc/$first/cwd")" = / ] || fail "its directory is $(readlink "/proc/$first/cwd")"
+for fd in 0 1 2; do
+    [ "$(readlink "/proc/$first/fd/$fd")" = /dev/null ] || fail "its descriptor $fd is $(readlink "/proc/$first/fd/$fd")"
+done
+[ "$(cut -d ' ' -f 6 "/proc/$first/stat")" != "$(cut -d ' ' -f 6 /proc/self/stat)" ] || fail "it is in our session"
+! tr '\0' '\n' <"/proc/$first/environ" | grep -qE '^(LISTEN_|NOTIFY_SOCKET|WATCHDOG_)' || fail "it has systemd's variables"
+expect 0 "$PROCCTL" daemon stop
+wait_until "it has left" no_daemons
+empty || fail "a stopped daemon left its socket"
+
+# Two live daemons cannot have one socket; what a dead one left is taken over.
+mkdir -m 700 "$XDG_RUNTIME_DIR/procd" 2>/dev/null
+socket=$own
+start_daemon
+expect 125 "$PROCD" --user --socket "$own"
+[ -s "$dir/err" ] || fail "the second daemon says nothing"
+expect 0 ctl ping
+for pid in "$(broker)" "$daemon"; do kill -KILL "$pid"; done
+wait "$daemon" 2>/dev/null
+daemon=
+wait_until "both are gone" no_daemons
+start_daemon
+finish
+
+# idle: it leaves, without a trace; nobody who comes meanwhile is lost
+idle_daemon() { "$PROCD" --user --socket "$own" --idle-exit "$1" 2>"$dir/log" & daemon=$!; wait_until "it answers" ctl ping; }
+idle_daemon 1
+expect 0 ctl spawn -- true
+expect 0 ctl join "$(cat "$dir/out")"
+wait "$daemon" || fail "the idle daemon exited $?"
+daemon=
+empty || fail "the idle daemon left its socket"
+no_daemons || fail "the idle daemon left a process"
+# Its life is longer than its time where something runs, or an end was not read.
+idle_daemon 1
+expect 0 ctl spawn -- sh -c 'sleep 1.5; exit 4'
+id=$(cat "$dir/out")
+expect 4 ctl join "$id"
+wait "$daemon"
+daemon=
+# Clients that come while it leaves: each gets an answer, from it or from the next one.
+for late in 0.96 0.98 1.00 1.02 ${TEST_LONG:+0.97 0.98 0.99 1.00 1.01 1.02 1.03}; do
+    idle_daemon 1
+    sleep $late
+    clients=
+    for client in 1 2 3 4 5 6 7 8; do
+        "$PROCCTL" -q ps >"$dir/late.$client" 2>&1 &
+        clients="$clients $!"
+    done
+    for client in $clients; do
+        wait "$client" || fail "a client was lost while the daemon left: exit $?: $(cat "$dir"/late.*)"
+    done
+    "$PROCCTL" daemon stop >/dev/null 2>&1
+    wait "$daemon"
+    daemon=
+    wait_until "all have left" no_daemons
+done
+
+# paths and directories that cannot be
+long=$dir/$(printf '%0110d' 0)
+expect 125 "$PROCCTL" -s "$long" ps
+err_has "too long"
+expect 125 "$PROCD" --user --socket "$long"
+[ -s "$dir/err" ] || fail "procd says nothing of a path that is too long"
+expect 125 "$PROCD" --user --socket "$dir/no/such/directory/s"
+[ -s "$dir/err" ] || fail "procd says nothing of a directory that is missing"
+expect 125 env PROCD_DAEMON="$dir/no-procd" "$PROCCTL" ps
+err_has "procd"
+if [ "$(id -u)" = 0 ]; then
+    rm -rf "$XDG_RUNTIME_DIR/procd"
+    mkdir -m 700 "$XDG_RUNTIME_DIR/procd"
+    chown 65534 "$XDG_RUNTIME_DIR/procd"
+    expect 125 "$PROCCTL" ps
+    err_has "does not belong to you"
+    rm -rf "$XDG_RUNTIME_DIR/procd"
+fi
+no_daemons || fail "a daemon is left"

@@ -1,0 +1,83 @@
+#!/bin/sh
+# The completions load, and offer what fits the place. Shells that are not installed are left out.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+start_daemon
+ctl spawn -n worker -- sleep 1000 >/dev/null
+bin=$(dirname "$PROCCTL")
+PATH=$bin:$PATH PROCD_SOCKET=$socket
+export PATH PROCD_SOCKET
+
+# completes LINE: what bash would offer, one a line
+completes() {
+    cat >"$dir/complete.bash" <<'END'
+source "$1"
+line=$2
+read -ra COMP_WORDS <<<"$line"
+[[ $line == *' ' ]] && COMP_WORDS+=("")
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$line COMP_POINT=${#line}
+_procctl procctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\n' "${COMPREPLY[@]}"
+END
+    bash "$dir/complete.bash" "$dir/procctl.bash" "$1"
+}
+offers() {
+    completes "$1" | grep -qxF -e "$2" || fail "bash: [$1] does not offer $2, but $(completes "$1" | tr '\n' ' ')"
+}
+refuses() {
+    ! completes "$1" | grep -qxF -e "$2" || fail "bash: [$1] offers $2"
+}
+
+if command -v bash >/dev/null; then
+    ctl completion bash >"$dir/procctl.bash"
+    bash -n "$dir/procctl.bash" || fail "bash cannot read its completions"
+    offers "procctl " spawn
+    offers "procctl " daemon
+    offers "procctl sp" spawn
+    offers "procctl --json " ps
+    offers "procctl --" --socket
+    offers "procctl -s $dir/" "$dir/s"
+    offers "procctl --color a" always
+    offers "procctl daemon " restart
+    offers "procctl join w" worker
+    offers "procctl wait " worker
+    offers "procctl join -w 3 worker w" worker
+    offers "procctl kill -s TE" TERM
+    offers "procctl kill --signal H" HUP
+    offers "procctl events --kind process.e" process.exited
+    offers "procctl call process.j" process.join
+    offers "procctl completion z" zsh
+    offers "procctl spawn --l" --limit
+    offers "procctl run -C $dir/ --" --chdir
+    offers "procctl run sl" sleep
+    offers "procctl run -n x -- sl" sleep
+    offers "procctl run -- cat $dir/procctl.b" "$dir/procctl.bash"
+    refuses "procctl ps --" --grace
+    refuses "procctl " info
+    refuses "procctl kill -s $dir/" "$dir/s"
+fi
+if command -v zsh >/dev/null; then
+    mkdir "$dir/zsh"
+    ctl completion zsh >"$dir/zsh/_procctl"
+    zsh -n "$dir/zsh/_procctl" || fail "zsh cannot read its completions"
+    python3 "$TOP_SRCDIR/tests/cli/type_in_zsh.py" "$dir/zsh" 'procctl pru' 'procctl prune' 'procctl daemon resta' 'procctl daemon restart' \
+        'procctl inspect work' 'procctl inspect worker' 'procctl events --foll' 'procctl events --follow' \
+        'procctl kill --signal STO' 'procctl kill --signal STOP' || fail "zsh"
+fi
+if command -v fish >/dev/null; then
+    ctl completion fish >"$dir/procctl.fish"
+    fish -n "$dir/procctl.fish" || fail "fish cannot read its completions"
+    fish_offers() {
+        XDG_CONFIG_HOME=$dir HOME=$dir fish -N -c "source $dir/procctl.fish; complete -C '$1'" 2>/dev/null | cut -f1 |
+            grep -qxF -e "$2" || fail "fish: [$1] does not offer $2"
+    }
+    fish_offers "procctl sp" spawn
+    fish_offers "procctl daemon res" restart
+    fish_offers "procctl inspect wor" worker
+    fish_offers "procctl --json join wor" worker
+    fish_offers "procctl events --foll" --follow
+    fish_offers "procctl kill --signal STO" STOP
+    fish_offers "procctl run -- slee" sleep
+fi
+unset PROCD_SOCKET
+finish

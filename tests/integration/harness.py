@@ -1,0 +1,343 @@
+"""What the tests of whole daemons share: a daemon of one's own, and the accounts at its end.
+
+A test is a function test_*(daemon) of a module that ends with `main()`. It gets a daemon that nobody else
+uses, and at its end descriptors, children, connections and log of that daemon must be what they were: see
+Daemon.finish.
+"""
+import collections
+import glob
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+from clients import SOON, Client, Closed, Peer, same, wait_for
+
+PROCD = os.environ.get('PROCD') or os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'procd')
+LONG = bool(os.environ.get('TEST_LONG'))
+
+
+class Skip(Exception):
+    """This machine or user cannot run the test."""
+
+
+class TimeUp(BaseException):
+    """The test has run for too long; no test's own `except Exception` may swallow it."""
+
+
+def prompt(seconds):
+    """Was nobody held up? A ping takes less than a millisecond, but a busy machine may take its time, too."""
+    return seconds < (0.1 if os.getloadavg()[0] <= os.cpu_count() else 1)
+
+
+# ---------------------------------------------------------------- processes, as /proc shows them
+
+def stat_of(pid):
+    """(name, state, parent), or None once it is gone."""
+    try:
+        with open('/proc/%d/stat' % pid, encoding='utf-8', errors='replace') as file:
+            head, _, tail = file.read().rpartition(')')
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, parent = tail.split()[:2]
+    return head.partition('(')[2], state, int(parent)
+
+
+def processes():
+    """{pid: (name, state, parent)} of all."""
+    found = {int(name): stat_of(int(name)) for name in os.listdir('/proc') if name.isdigit()}
+    return {pid: stat for pid, stat in found.items() if stat}
+
+
+def children_of(pid):
+    return {child: stat for child, stat in processes().items() if stat[2] == pid}
+
+
+def descendants_of(pid):
+    table, found, layer = processes(), [], [pid]
+    while layer:
+        layer = [child for child, stat in table.items() if stat[2] in layer]
+        found += layer
+    return found
+
+
+def is_dead(pid):
+    """Gone, or a zombie."""
+    stat = stat_of(pid)
+    return stat is None or stat[1] in 'ZX'
+
+
+def is_broker(pid):
+    try:
+        with open('/proc/%d/cmdline' % pid, 'rb') as file:
+            return b'--role=broker' in file.read()
+    except OSError:
+        return False
+
+
+def descriptors(pid):
+    """How many of each sort the process has open; their number where nobody may look; None: it is gone."""
+    folder, sorts = '/proc/%d/fd' % pid, collections.Counter()
+    try:
+        names = os.listdir(folder)
+    except PermissionError:
+        return collections.Counter({'all': os.stat(folder).st_size})
+    except OSError:
+        return None
+    for name in names:
+        try:
+            target = os.readlink(os.path.join(folder, name))
+        except OSError:
+            continue  # closed meanwhile
+        # the keeper has some empty cgroups ready, more or less of them
+        if 'cgroup' not in target:
+            sorts[re.sub(r'\d+', 'N', target)] += 1
+    return sorts
+
+
+def cgroups_of(keeper_pid):
+    """The directories that a keeper has made for its children."""
+    with open('/proc/self/mountinfo', encoding='utf-8') as file:
+        mounts = [line.split()[4] for line in file if ' - cgroup2 ' in line]
+    pattern = '%s/**/procd-%d.*'
+    return [path for mount in mounts for path in glob.glob(pattern % (mount, keeper_pid), recursive=True)]
+
+
+def remove_cgroups(folders):
+    """What a keeper that was killed has left."""
+    for path in [below for top in folders for below in (*glob.glob(top + '/*/'), top)]:
+        try:
+            os.rmdir(path)
+        except OSError:
+            pass  # somebody is in it
+
+
+# ---------------------------------------------------------------- the daemon
+
+class Daemon:
+    """A daemon in a directory of its own. Use it as a context: its end is its accounts."""
+
+    def __init__(self, *options, env=None, mode='--user', allow=(), before=None, owner=-1):
+        self.options, self.mode, self.env, self.before = options, mode, env or {}, before
+        self.allow = list(allow)  # patterns of lines that its log may hold
+        self.dir = tempfile.mkdtemp(prefix='procd-test-')
+        os.chmod(self.dir, 0o755)
+        os.chown(self.dir, owner, -1)
+        self.path = os.path.join(self.dir, 's')
+        self.log_path = os.path.join(self.dir, 'log')
+        self.process = self.keeper_pid = None
+
+    def start(self):
+        with open(self.log_path, 'wb') as log:
+            stat = os.fstat(log.fileno())
+            kept = {name: value for name, value in os.environ.items()
+                    if re.match('PATH$|[A-Z]+SAN_OPTIONS$', name)}
+            # its lines then carry their level, as for the journal
+            stream = {'JOURNAL_STREAM': '%d:%d' % (stat.st_dev, stat.st_ino)}
+            self.process = subprocess.Popen(
+                [PROCD, self.mode, '--socket', self.path, *self.options], env={**kept, **stream, **self.env},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/', preexec_fn=self.before)
+        wait_for(self.answers, 'the start of the daemon')
+        self.keeper_pid = self.info()['pid']
+        self.connection = self.connect()  # the one that is counted, before and after
+        self.accounts_before = wait_for(self.settled)
+        return self
+
+    def answers(self):
+        assert self.process.poll() is None, 'the daemon has ended: ' + self.log()
+        try:
+            return self.ask('daemon.ping') == {}
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+
+    def connect(self):
+        return Client(self.path)
+
+    def ask(self, method, **params):
+        """One request on a connection of its own; asked again where a broker took it to its grave."""
+        end = time.monotonic() + SOON
+        while True:
+            try:
+                with self.connect() as client:
+                    return client.call(method, **params)
+            except Closed:
+                assert time.monotonic() < end, 'every connection is closed: ' + self.log()
+
+    def info(self):
+        return self.ask('daemon.info')
+
+    @property
+    def broker_pid(self):
+        return self.info()['broker_pid']
+
+    def kill_broker(self):
+        """SIGKILL, and wait until another one answers. Returns the new one's pid."""
+        pid = self.broker_pid
+        os.kill(pid, signal.SIGKILL)
+        return wait_for(lambda: self.broker_pid not in (0, pid) and self.broker_pid, 'a new broker')
+
+    def without_broker(self):
+        """Kills the broker, and stops the next one as soon as it is there: SIGCONT lets it begin. Its pid."""
+        old = self.broker_pid
+        os.kill(old, signal.SIGKILL)
+        new = wait_for(lambda: [pid for pid in children_of(self.keeper_pid) if pid != old and is_broker(pid)],
+                       'the next broker', step=0.0002)
+        os.kill(new[0], signal.SIGSTOP)
+        return new[0]
+
+    def log(self):
+        with open(self.log_path, encoding='utf-8', errors='replace') as file:
+            return file.read()
+
+    def sanitized(self):
+        """Memory is then no measure."""
+        with open(PROCD, 'rb') as file:
+            return b'__asan_init' in file.read()
+
+    # the end
+
+    def accounts(self):
+        """What must be as before: who is there, the descriptors of both roles, the keeper's children."""
+        info = self.connection.call('daemon.info')
+        return {**{name: info[name] for name in ('connections', 'subscriptions', 'clients')},
+                'keeper': descriptors(self.keeper_pid), 'broker': descriptors(info['broker_pid']),
+                'children': sorted(state == 'Z' for _, state, _ in children_of(self.keeper_pid).values())}
+
+    def settled(self):
+        """The accounts of one connection, once they stay the same: the first are still being handed over."""
+        readings = [self.accounts() for _ in range(10)]
+        alone = readings[0]['connections'] == readings[0]['clients'] == 1
+        return alone and all(reading == readings[0] for reading in readings) and readings[0]
+
+    def end_processes(self):
+        """Nothing that a test has started outlives it."""
+        with self.connect() as client:
+            running = client.call('process.list', alive=True)['processes']
+            for number in [client.start('process.stop', process=each['id'], grace=0) for each in running]:
+                client.result(number)
+
+    def finish(self):
+        """The accounts: everything is as it was at the start."""
+        for peer in list(Peer.alive):
+            peer.kill()
+        for client in list(Client.alive):
+            client.close()
+        self.connection = self.connect()
+        self.end_processes()
+        try:
+            wait_for(lambda: self.accounts() == self.accounts_before, limit=10)
+        except AssertionError:
+            left = 'left behind: %r; it began with %r' % (self.accounts(), self.accounts_before)
+            raise AssertionError(left) from None
+        self.stop()
+
+    def stop(self):
+        self.ask('daemon.stop')
+        self.ended()
+
+    def ended(self, status=0):
+        """Waits for the daemon's end by itself, and looks at what is left."""
+        same(self.process.wait(SOON), status, 'exit status of the daemon')
+        assert not os.path.exists(self.path), 'the socket is left behind'
+        same(cgroups_of(self.keeper_pid), [], 'cgroups left behind')
+
+    def judge_log(self):
+        """Its lines carry a level, 3 for errors; what has none came from a library, or a sanitizer."""
+        # a thread that ends while leaks are looked for
+        allow = ['Unable to get registers from thread', *self.allow]
+        bad = [line for line in self.log().splitlines()
+               if re.search(r'Sanitizer|runtime error|^<3>|^(?!<\d>)', line)
+               and not any(re.search(pattern, line) for pattern in allow)]
+        assert not bad, 'in its log: ' + '\n'.join(bad[:20])
+
+    def kill(self):
+        """Whatever state the test has left it in: nothing stays behind."""
+        for peer in list(Peer.alive):
+            peer.kill()
+        for client in list(Client.alive):
+            client.close()
+        if self.process and self.process.poll() is None:
+            left = descendants_of(self.process.pid)
+            for pid in [self.process.pid, *left]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.process.wait()
+            remove_cgroups(cgroups_of(self.keeper_pid or -1))
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(self, kind, *unused):
+        try:
+            if kind is None:
+                if self.process.poll() is None:
+                    self.finish()
+                self.judge_log()
+            else:
+                print('the log of the daemon:\n' + self.log()[-4000:])
+        finally:
+            self.kill()
+
+
+# ---------------------------------------------------------------- the run
+
+def options(*arguments, limit=60, root=False, **daemon):
+    """What a test wants: arguments of procd and of Daemon, the seconds it may take, whether it needs root."""
+    def mark(test):
+        test.options, test.limit, test.root, test.daemon = arguments, limit, root, daemon
+        return test
+    return mark
+
+
+def time_up(*unused):
+    signal.alarm(30)  # for the clean-up; then the signal's default action
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    raise TimeUp('time is up')
+
+
+def run(test):
+    if getattr(test, 'root', False) and os.geteuid() != 0:
+        raise Skip('needs root')
+    signal.signal(signal.SIGALRM, time_up)
+    signal.alarm(getattr(test, 'limit', 60))
+    try:
+        with Daemon(*getattr(test, 'options', ()), **getattr(test, 'daemon', {})) as daemon:
+            test(daemon)
+    finally:
+        signal.alarm(0)
+
+
+def main(prefix='test_'):
+    """Runs the tests of the program, or those that its arguments name."""
+    tests = [(name, test) for name, test in vars(sys.modules['__main__']).items() if name.startswith(prefix)]
+    results = collections.Counter()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for name, test in tests:
+        if sys.argv[1:] and not any(part in name for part in sys.argv[1:]):
+            continue
+        begin, word, why = time.monotonic(), 'ok', ''
+        try:
+            run(test)
+        except Skip as reason:
+            word, why = 'skip', ': %s' % reason
+        except (Exception, TimeUp) as problem:
+            traceback.print_exc(file=sys.stdout)
+            word, why = 'FAIL', ': %s: %s' % (type(problem).__name__, problem)
+        results[word] += 1
+        print('%-4s %s (%.2f s)%s' % (word, name, time.monotonic() - begin, why), flush=True)
+    print('%d passed, %d failed' % (results['ok'], results['FAIL']))
+    sys.exit(1 if results['FAIL'] else 0 if results['ok'] else 77)

@@ -1,0 +1,558 @@
+"""The units at work under the systemd of this machine, which must have procd installed and unused, and two users,
+alice and bob. It installs nothing; drop-ins live in /run, and nothing that was started is left."""
+import contextlib
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import traceback
+
+from clients import Client, same, wait_for
+
+SOCKET = '/run/procd/procd.sock'
+CGROUPS = '/sys/fs/cgroup'
+DROP_IN = '/run/systemd/system/procd.service.d'
+WATCHDOG = 2  # seconds, where a test waits for it
+USERS = ('alice', 'bob')
+LONG_SLEEP = ('sleep', '1000')
+
+
+# ---------------------------------------------------------------- commands
+
+def run(*command, status=0, **more):
+    """Runs it to its end, which must be `status`; returns what it wrote to its standard output."""
+    end = subprocess.run(command, capture_output=True, encoding='utf-8', timeout=60, check=False, **more)
+    assert end.returncode == status, '%s: status %d, wanted %d; it wrote: %s%s' % (
+        ' '.join(command), end.returncode, status, end.stdout, end.stderr)
+    return end.stdout
+
+
+def show(name, unit='procd.service', manager=('systemctl',)):
+    return run(*manager, 'show', '-P', name, unit).strip()
+
+
+def states(unit='procd.service', manager=('systemctl',)):
+    return [show(name, unit, manager) for name in ('ActiveState', 'SubState')]
+
+
+def reaches(want, unit='procd.service', limit=20):
+    wait_for(lambda: states(unit) == want, '%s in the states %s' % (unit, want), limit, 0.02)
+
+
+def as_user(user, *command, env=()):
+    """The command line that runs it as this user: with the groups, and no more of the environment than is needed."""
+    clean = ['env', '-i', 'PATH=' + os.environ['PATH'], *env]
+    return [*clean, *command] if user == 'root' else ['runuser', '-u', user, '--', *clean, *command]
+
+
+def procctl():
+    """It is beside the daemon."""
+    program = show('ExecStart').split('path=')[1].split()[0]
+    return os.path.join(os.path.dirname(program), 'procctl')
+
+
+def ctl(user, *words, status=0, env=()):
+    return run(*as_user(user, procctl(), '--no-autostart', *words, env=env), status=status)
+
+
+def info(user='root', env=()):
+    return json.loads(ctl(user, '--json', 'daemon', 'info', env=env))
+
+
+def spawn(user, *command):
+    """Returns (id, pid)."""
+    made = json.loads(ctl(user, '--json', 'spawn', '--', *command))
+    return made['id'], made['pid']
+
+
+def sh(user, script):
+    return spawn(user, 'sh', '-c', script)
+
+
+# ---------------------------------------------------------------- processes and cgroups
+
+def status_of(pid):
+    with open('/proc/%d/status' % pid, encoding='utf-8') as file:
+        return {name: value.strip() for name, _, value in (line.partition(':') for line in file)}
+
+
+def alive(pid):
+    try:
+        return status_of(pid)['State'][0] not in 'ZX'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def name_of(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return status_of(pid)['Name']
+    return ''
+
+
+def cgroup_of(pid):
+    with open('/proc/%d/cgroup' % pid, encoding='utf-8') as file:
+        return next(line[3:].strip() for line in file if line.startswith('0::'))
+
+
+def pids_below(cgroup):
+    found = []
+    for folder, _, files in os.walk(CGROUPS + cgroup):
+        if 'cgroup.procs' in files:
+            with contextlib.suppress(OSError), open(os.path.join(folder, 'cgroup.procs'), encoding='utf-8') as file:
+                found += [int(line) for line in file]
+    return found
+
+
+def identity_of(pid):
+    status = status_of(pid)
+    return [set(status['Uid'].split()), set(status['Gid'].split()), set(status['Groups'].split())]
+
+
+def wanted_identity(user):
+    entry = pwd.getpwnam(user)
+    groups = {str(gid) for gid in os.getgrouplist(user, entry.pw_gid)}
+    return [{str(entry.pw_uid)}, {str(entry.pw_gid)}, groups]
+
+
+# ---------------------------------------------------------------- what is installed
+
+def test_verify():
+    """systemd accepts the installed units: it warns without failing, so every word about ours counts."""
+    for manager in ('--system', '--user'):
+        end = subprocess.run(['systemd-analyze', manager, '--man=no', 'verify', 'procd.service', 'procd.socket'],
+                             env={**os.environ, 'XDG_RUNTIME_DIR': '/run'}, capture_output=True, encoding='utf-8',
+                             check=False)
+        said = [line for line in (end.stdout + end.stderr).splitlines() if 'procd' in line]
+        same((end.returncode, said), (0, []), 'systemd-analyze %s verify' % manager)
+
+
+def test_user_and_folder():
+    """sysusers made the broker's user; tmpfiles makes the folder again, as the socket unit does."""
+    run('systemd-sysusers', 'procd.conf')
+    entry = pwd.getpwnam('procd')
+    assert 0 < entry.pw_uid < 1000, 'not a system user: %r' % (entry,)
+    assert entry.pw_shell.endswith('nologin'), 'somebody could log in: %r' % (entry,)
+    same([group.gr_name for group in grp.getgrall() if 'procd' in group.gr_mem], [], 'groups of procd')
+    for make in (('systemctl', 'start', 'procd.socket'), ('systemd-tmpfiles', '--create', 'procd.conf')):
+        run('systemctl', 'stop', 'procd.socket')
+        shutil.rmtree(os.path.dirname(SOCKET), ignore_errors=True)
+        run(*make)
+        made = os.stat(os.path.dirname(SOCKET))
+        same((stat.S_IMODE(made.st_mode), made.st_uid, made.st_gid), (0o755, 0, 0), 'the folder by ' + make[0])
+
+
+SERVICE = {'Type': 'notify', 'NotifyAccess': 'main', 'KillMode': 'process', 'Restart': 'on-failure',
+           'OOMPolicy': 'continue', 'Delegate': 'yes', 'TasksMax': 'infinity', 'WatchdogUSec': '30s',
+           'LimitNOFILESoft': '1024', 'NoNewPrivileges': 'no'}
+
+
+def test_properties():
+    """What the units must say, as systemd has understood it."""
+    ctl('root', 'ping')
+    want = {**SERVICE, 'TriggeredBy': 'procd.socket'}
+    same({name: show(name) for name in want}, want, 'systemctl show procd.service')
+    want = {'Listen': SOCKET + ' (Stream)', 'SocketMode': '0666', 'DirectoryMode': '0755', 'Accept': 'no'}
+    same({name: show(name, 'procd.socket') for name in want}, want, 'systemctl show procd.socket')
+
+
+# ---------------------------------------------------------------- start and users
+
+def test_first_connection():
+    """Nothing runs until somebody connects; then the service reaches its readiness, and the client its answer."""
+    same(states('procd.socket'), ['active', 'listening'], 'procd.socket')
+    same(states(), ['inactive', 'dead'], 'procd.service before the first connection')
+    same(stat.S_IMODE(os.stat(SOCKET).st_mode), 0o666, 'mode of the socket')
+    begin = time.monotonic()
+    ctl('alice', 'ping')
+    print('     the first connection: %.0f ms' % ((time.monotonic() - begin) * 1000))
+    same(states(), ['active', 'running'], 'procd.service after it')
+    same(int(show('MainPID')), info()['pid'], 'the main process')
+
+
+def test_two_users():
+    """They run as themselves, and do not see each other's processes."""
+    made = {user: spawn(user, *LONG_SLEEP) for user in USERS}
+    for user, (process, pid) in made.items():
+        same(identity_of(pid), wanted_identity(user), 'uid, gid and groups of a process of ' + user)
+        seen = json.loads(ctl(user, '--json', 'ps', '-a'))['processes']
+        same([each['id'] for each in seen], [process], 'what %s sees' % user)
+    for user, other in (USERS, USERS[::-1]):
+        foreign = str(made[other][0])
+        for words in (['inspect'], ['kill'], ['kill', '-s', 'KILL'], ['terminate'], ['stop'], ['is-alive'], ['rm']):
+            ctl(user, *words, foreign, status=4)
+    for user, (process, pid) in made.items():
+        assert alive(pid), 'the process of %s was killed' % user
+        same(ctl(user, 'is-alive', str(process)), 'yes\n')
+        ctl(user, 'daemon', 'stop', status=5)
+        ctl(user, 'daemon', 'restart', status=5)
+
+
+def test_groups_are_the_callers():
+    """Not those of the database: what the client has when it connects."""
+    group = next(each.gr_name for each in grp.getgrall() if each.gr_gid > 0 and not each.gr_mem
+                 and each.gr_name not in USERS)
+    shown = run('runuser', '-u', 'alice', '-G', group, '--', procctl(), 'run', '--', 'id', '-G')
+    same(shown, run('runuser', '-u', 'alice', '-G', group, '--', 'id', '-G'), 'groups of the child')
+    assert str(grp.getgrnam(group).gr_gid) in shown.split(), 'group %s is not among %s' % (group, shown)
+
+
+def test_cgroups():
+    """Each child has a cgroup of its own below the unit's, by which a tree is found wherever it went."""
+    pid = info()['pid']
+    unit = show('ControlGroup')
+    same(cgroup_of(pid), unit, 'cgroup of the keeper')
+    fork = 'setsid sleep 1000 & (setsid sleep 1000 &) ; wait'
+    deaf = 'trap "" TERM; '
+    made = [sh('alice', fork), sh('alice', deaf + fork), sh('bob', fork), sh('root', fork)]
+    cgroups = [cgroup_of(pid) for _, pid in made]
+    same(len(set(cgroups)), len(made), 'different cgroups of %d processes' % len(made))
+    for cgroup in cgroups:
+        assert cgroup.startswith(unit + '/'), '%s is not below %s' % (cgroup, unit)
+        wait_for(lambda: sorted(map(name_of, pids_below(cgroup))) == ['sh', 'sleep', 'sleep'], 'a tree in ' + cgroup)
+    trees = [pids_below(cgroup) for cgroup in cgroups]
+    ctl('alice', 'terminate', str(made[0][0]))
+    wait_for(lambda: not any(map(alive, trees[0])), 'the end of a whole tree by terminate')
+    ctl('alice', 'stop', '-g', '0', str(made[1][0]))
+    same([pid for pid in trees[1] if alive(pid)], [], 'alive after stop')
+    assert all(map(alive, trees[2] + trees[3])), 'other trees have lost processes'
+
+
+# ---------------------------------------------------------------- privileges
+
+CAPABILITIES = ('CapInh', 'CapPrm', 'CapEff', 'CapAmb')
+
+
+def test_broker_is_confined():
+    """The user procd, no capability, no way to get one, no network."""
+    broker, keeper = info()['broker_pid'], info()['pid']
+    status, none = status_of(broker), '0' * 16
+    same(identity_of(broker)[:2], [{str(pwd.getpwnam('procd').pw_uid)}, {str(pwd.getpwnam('procd').pw_gid)}], 'it is')
+    same(status['Groups'], '', 'its groups')
+    same({name: status[name] for name in CAPABILITIES}, dict.fromkeys(CAPABILITIES, none), 'its capabilities')
+    same(status['NoNewPrivs'], '1', 'its NoNewPrivs')
+    assert namespaces(broker)['net'] != namespaces(keeper)['net'], 'it has the network of the machine'
+
+
+def test_children_are_not_confined():
+    """A process of root is as any other of root; others cannot gain privileges, and that is all."""
+    first, (_, pid) = status_of(1), spawn('root', *LONG_SLEEP)
+    status = status_of(pid)
+    same([status[name] for name in ('CapBnd', 'CapPrm', 'CapEff', 'Seccomp', 'NoNewPrivs')],
+         [first['CapBnd'], first['CapBnd'], first['CapBnd'], '0', '0'], 'bounding set ... of a process of root')
+    for user in ('root', *USERS):
+        _, pid = spawn(user, *LONG_SLEEP)
+        same(namespaces(pid), namespaces(1), 'namespaces of a process of ' + user)
+        status = status_of(pid)
+        same([status['CapBnd'], status['Seccomp'], status['NoNewPrivs']],
+             [first['CapBnd'], '0', '0' if user == 'root' else '1'], 'bounding set ... of a process of ' + user)
+
+
+def namespaces(pid):
+    return {name: os.readlink('/proc/%d/ns/%s' % (pid, name))
+            for name in ('mnt', 'net', 'ipc', 'uts', 'pid', 'user', 'cgroup')}
+
+
+def test_children_do_not_inherit():
+    """Nothing that systemd gave to the daemon: no variable, no descriptor; the soft limit of the unit."""
+    with contextlib.closing(Client(SOCKET)) as client:
+        text = client.output('/bin/sh', '-c', 'env; ls -l /proc/self/fd; ulimit -n').decode()
+    for name in ('NOTIFY_SOCKET', 'LISTEN_', 'WATCHDOG_', 'INVOCATION_ID', 'JOURNAL_STREAM', 'SYSTEMD_EXEC_PID',
+                 'socket:', 'anon_inode'):
+        assert name not in text, '%s is in the child: %s' % (name, text)
+    same(text.splitlines()[-1], '1024', 'the limit of descriptors')
+
+
+SPEAK = '''
+import array, os, select, socket, sys
+speaker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+speaker.connect('/run/systemd/notify')
+for state in sys.argv[1:]:
+    speaker.send(state.replace('PID', str(os.getpid())).encode())
+read, write = os.pipe()
+rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [write]))]
+speaker.sendmsg([b'FDSTORE=1\\nFDNAME=stranger'], rights)
+speaker.sendmsg([b'BARRIER=1'], rights)
+os.close(write)  # systemd closes the other one, once it has read all before it
+sys.exit(0 if select.select([read], [], [], 20)[0] else 'systemd does not answer')
+'''
+
+
+def test_only_the_keeper_speaks():
+    """A child that talks to systemd in the service's name is not heard: it could end the service for everybody."""
+    epoch = info()['epoch']
+    before = show('MainPID')
+    told = ('STATUS=stranger', 'MAINPID=PID', 'WATCHDOG=trigger', 'STOPPING=1', 'RELOADING=1')
+    for user in (*USERS, 'root'):
+        ctl(user, 'run', '-w', '30', '--', sys.executable, '-c', SPEAK, *told)
+    seen = [show(name) for name in ('MainPID', 'StatusText', 'NFileDescriptorStore')]
+    same([*states(), *seen], ['active', 'running', before, '', '0'], 'the service, after strangers spoke for it')
+    same(info()['epoch'], epoch, 'the epoch')
+
+
+# ---------------------------------------------------------------- another broker
+
+def replaced_by(act):
+    """act(): another broker must serve, under the same keeper, over children that live on; no exit is lost."""
+    before, restarts = info(), show('NRestarts')
+    lasting, pid = sh('alice', 'trap "exit 7" USR1; while :; do sleep 0.05; done')
+    # one ends while no broker is there: it sees the end of the old one
+    during, _ = sh('root', 'while kill -0 %d 2>/dev/null; do :; done; exit 9' % before['broker_pid'])
+    with joining('alice', lasting) as waiting:
+        begin = time.monotonic()
+        act(before)
+        after = wait_for(lambda: serving_other(before['broker_pid']), 'another broker', step=0.01)
+        print('     another broker after %.0f ms' % ((time.monotonic() - begin) * 1000))
+        same([after['pid'], after['epoch']], [before['pid'], before['epoch']], 'keeper and epoch')
+        same([*states(), show('MainPID'), show('NRestarts')],
+             ['active', 'running', str(before['pid']), restarts], 'the service')
+        assert alive(pid), 'a child of alice has died'
+        same(identity_of(after['broker_pid'])[0], {str(pwd.getpwnam('procd').pw_uid)}, 'user of the new broker')
+        ctl('root', '-q', 'join', '-w', '20', str(during), status=9)
+        ctl('alice', 'kill', '-s', 'USR1', str(lasting))
+        same(waiting.wait(20), 7, 'status of join, which began before')
+    ctl('alice', '-q', 'join', '-w', '20', str(lasting), status=7)
+
+
+@contextlib.contextmanager
+def joining(user, process):
+    """procctl join, under way."""
+    words = [procctl(), '--no-autostart', 'join', str(process)]
+    with subprocess.Popen(as_user(user, *words), stdout=subprocess.DEVNULL) as waiting:
+        try:
+            wait_for(lambda: info(user)['clients'] > 1 or waiting.poll() is not None, 'join', limit=5)
+            yield waiting
+        finally:
+            waiting.kill()
+
+
+def serving_other(old):
+    end = subprocess.run(as_user('root', procctl(), '--no-autostart', '--json', 'daemon', 'info'),
+                         capture_output=True, encoding='utf-8', timeout=30, check=False)
+    after = json.loads(end.stdout) if end.returncode == 0 else {'broker_pid': old}
+    return after['broker_pid'] not in (0, old) and after
+
+
+def test_reload():
+    replaced_by(lambda before: run('systemctl', 'reload', 'procd'))
+
+
+def test_daemon_restart():
+    replaced_by(lambda before: ctl('root', 'daemon', 'restart'))
+
+
+def test_broker_is_killed():
+    replaced_by(lambda before: os.kill(before['broker_pid'], signal.SIGKILL))
+
+
+# ---------------------------------------------------------------- the watchdog
+
+@contextlib.contextmanager
+def impatient():
+    """The service with a watchdog of WATCHDOG seconds, started."""
+    os.makedirs(DROP_IN, exist_ok=True)
+    with open(DROP_IN + '/test.conf', 'w', encoding='utf-8') as file:
+        file.write('[Service]\nWatchdogSec=%d\n' % WATCHDOG)
+    run('systemctl', 'daemon-reload')
+    try:
+        ctl('root', 'ping')
+        same(show('WatchdogUSec'), '%ds' % WATCHDOG, 'the drop-in')
+        yield
+    finally:
+        shutil.rmtree(DROP_IN)
+        run('systemctl', 'daemon-reload')
+
+
+def test_watchdog_of_a_healthy_daemon():
+    with impatient():
+        pid, begin = show('MainPID'), int(show('WatchdogTimestampMonotonic'))
+        wait_for(lambda: int(show('WatchdogTimestampMonotonic')) > begin + 3e6 * WATCHDOG, 'fed for three periods',
+                 step=0.2)
+        same([*states(), show('MainPID'), show('NRestarts')], ['active', 'running', pid, '0'], 'the service')
+
+
+def test_broker_hangs():
+    """The keeper replaces it before systemd loses its patience, which would cost the children."""
+    with impatient():
+        replaced_by(lambda before: os.kill(before['broker_pid'], signal.SIGSTOP))
+
+
+def service_fails(act):
+    """act() on the keeper: systemd starts another one, and what was left of the old one does not stand in its way."""
+    old, (_, child) = info(), spawn('alice', *LONG_SLEEP)
+    restarts = int(show('NRestarts'))
+    begin = time.monotonic()
+    act(old['pid'])
+    wait_for(lambda: int(show('NRestarts')) == restarts + 1 and states() == ['active', 'running'],
+             'another keeper', step=0.05)
+    print('     another keeper after %.1f s' % (time.monotonic() - begin))
+    new = info()
+    assert new['epoch'] != old['epoch'] and str(new['pid']) == show('MainPID') != str(old['pid']), 'the same keeper'
+    wait_for(lambda: not alive(old['broker_pid']), 'the end of the old broker')
+    same(ctl('alice', 'run', '--', 'echo', 'served'), 'served\n')
+    assert alive(child), 'systemd has killed a child, which KillMode=process forbids'
+    os.kill(child, signal.SIGKILL)
+
+
+def test_keeper_hangs():
+    with impatient():
+        service_fails(lambda keeper: os.kill(keeper, signal.SIGSTOP))
+
+
+def test_keeper_is_killed():
+    service_fails(lambda keeper: os.kill(keeper, signal.SIGKILL))
+
+
+# ---------------------------------------------------------------- the end
+
+def test_stop():
+    """The children are asked first, whoever does not hear is killed; the socket listens on."""
+    epoch = info()['epoch']
+    unit = show('ControlGroup')
+    told = '/run/procd-test-told'
+    _, polite = sh('root', 'trap "echo told >%s; exit 0" TERM; while :; do sleep 0.05; done' % told)
+    with contextlib.closing(Client(SOCKET)) as client:
+        deaf = client.sh('trap "" TERM; while :; do sleep 1; done', stop_timeout=0.5)['pid']
+    _, other = spawn('bob', *LONG_SLEEP)
+    try:
+        wait_for(lambda: all(int(status_of(pid)['SigCgt' if pid == polite else 'SigIgn'], 16) & 1 << signal.SIGTERM - 1
+                             for pid in (polite, deaf)), 'their traps')
+        begin = time.monotonic()
+        run('systemctl', 'stop', 'procd')
+        print('     stopped after %.1f s' % (time.monotonic() - begin))
+        assert os.path.exists(told), 'a child was not asked by SIGTERM'
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(told)
+    same([pid for pid in (polite, deaf, other) if alive(pid)], [], 'children that live on')
+    same([*states(), show('Result')], ['inactive', 'dead', 'success'], 'the service')
+    same(pids_below(unit), [], 'left in the cgroup')
+    assert not os.path.exists(CGROUPS + unit), '%s is still there' % unit
+    same(states('procd.socket'), ['active', 'listening'], 'the socket')
+    same(json.loads(ctl('alice', '--json', 'ps', '-a'))['processes'], [], 'processes of the next daemon')
+    assert info()['epoch'] != epoch, 'the same daemon'
+
+
+def test_daemon_stop():
+    """Told so by a client it ends, and stays so until somebody connects."""
+    epoch = info()['epoch']
+    _, pid = spawn('alice', *LONG_SLEEP)
+    ctl('root', 'daemon', 'stop')
+    wait_for(lambda: states()[1] in ('dead', 'auto-restart', 'failed'), 'the end', step=0.02)
+    same([*states(), show('Result')], ['inactive', 'dead', 'success'], 'the service')
+    assert not alive(pid), 'a child of alice lives on'
+    same(states('procd.socket'), ['active', 'listening'], 'the socket')
+    assert info()['epoch'] != epoch, 'the same daemon'
+
+
+# ---------------------------------------------------------------- a user's own
+
+@contextlib.contextmanager
+def user_manager(user):
+    """The systemd of a user who is not logged in. Yields how systemctl and procctl speak to it."""
+    folder = '/run/user/%d' % pwd.getpwnam(user).pw_uid
+    lingering = os.path.exists('/var/lib/systemd/linger/' + user)
+    run('loginctl', 'enable-linger', user)
+    try:
+        wait_for(lambda: os.path.exists(folder + '/systemd/private'), 'the user manager', step=0.02)
+        yield ['XDG_RUNTIME_DIR=' + folder]
+    finally:
+        if not lingering:
+            run('loginctl', 'disable-linger', user)
+
+
+def test_user_units():
+    """Where the system's socket is closed, a user's procctl goes to the user's own daemon."""
+    run('systemctl', 'stop', 'procd.socket')
+    reaches(['inactive', 'dead'])
+    with user_manager('alice') as env:
+        manager = as_user('alice', 'systemctl', '--user', env=env)
+        run(*manager, 'start', 'procd.socket')
+        try:
+            same(states(manager=manager), ['inactive', 'dead'], 'her service before the first connection')
+            look_at_users_own(env, manager)
+        finally:
+            run(*manager, 'stop', 'procd.socket', 'procd.service')
+    ctl('bob', 'ping', status=125)
+
+
+def look_at_users_own(env, manager):
+    path = env[0].partition('=')[2] + '/procd/procd.sock'
+    same([stat.S_IMODE(os.stat(name).st_mode) for name in (path, os.path.dirname(path))], [0o600, 0o700], 'modes')
+    made = json.loads(ctl('alice', '--json', 'spawn', '--', *LONG_SLEEP, env=env))
+    same(states(manager=manager), ['active', 'running'], 'her service')
+    same(int(show('MainPID', manager=manager)), info('alice', env)['pid'], 'the main process')
+    same({name: show(name, manager=manager) for name in SERVICE}, SERVICE, 'systemctl --user show procd.service')
+    same(identity_of(made['pid']), wanted_identity('alice'), 'identity of the child')
+    same(status_of(made['pid'])['NoNewPrivs'], '0', 'NoNewPrivs in a daemon of one\'s own')
+    unit = show('ControlGroup', manager=manager)
+    assert cgroup_of(made['pid']).startswith(unit + '/'), '%s is not below %s' % (cgroup_of(made['pid']), unit)
+    run(*manager, 'reload', 'procd.service')
+    wait_for(lambda: info('alice', env)['restarts'] == 1, 'the reload')
+    assert alive(made['pid']), 'a child has died'
+    run(*manager, 'stop', 'procd.service')
+    assert not alive(made['pid']), 'a child lives on'
+    same(pids_below(unit), [], 'left in the cgroup')
+    same(states('procd.socket', manager), ['active', 'listening'], 'her socket')
+
+
+# ---------------------------------------------------------------- the run
+
+def reason_to_skip():
+    """Why these tests cannot run here, or must not."""
+    if os.geteuid() != 0:
+        return 'needs root'
+    if not os.path.isdir('/run/systemd/system'):
+        return 'systemd does not run here'
+    if show('LoadState', 'procd.socket') != 'loaded' or show('LoadState') != 'loaded':
+        return 'procd is not installed here'
+    if states('procd.socket')[0] != 'inactive' or states()[0] != 'inactive':
+        return 'procd is in use here'
+    if not os.path.exists(CGROUPS + '/cgroup.procs'):
+        return 'no cgroup v2 at ' + CGROUPS
+    known = [entry.pw_name for entry in pwd.getpwall()]
+    missing = [user for user in USERS if user not in known]
+    return 'there is no user ' + missing[0] if missing else None
+
+
+def one(test):
+    """Every test begins with the socket that listens and nothing that runs."""
+    run('systemctl', 'start', 'procd.socket')
+    try:
+        test()
+    except BaseException:
+        subprocess.run(['systemctl', '--no-pager', 'status', 'procd.service', 'procd.socket'], check=False)
+        subprocess.run(['journalctl', '--no-pager', '-n', '30', '-u', 'procd.service'], check=False)
+        raise
+    finally:
+        run('systemctl', 'stop', 'procd.socket', 'procd.service')
+
+
+def main():
+    reason = reason_to_skip()
+    if reason:
+        print('systemd_inside.py: ' + reason)
+        return 77
+    failed = 0
+    tests = [(name, test) for name, test in globals().items() if name.startswith('test_')]
+    for name, test in tests:
+        if sys.argv[1:] and not any(part in name for part in sys.argv[1:]):
+            continue
+        begin, word, why = time.monotonic(), 'ok', ''
+        try:
+            one(test)
+        except (Exception, subprocess.TimeoutExpired) as problem:
+            traceback.print_exc(file=sys.stdout)
+            word, why, failed = 'FAIL', ': %s: %s' % (type(problem).__name__, problem), failed + 1
+        print('%-4s %s (%.2f s)%s' % (word, name, time.monotonic() - begin, why), flush=True)
+    print('%d of %d failed' % (failed, len(tests)))
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""The programs of client/examples do what their first lines promise, where a user sees it; and what a user's own
+program meets: the header, also in C++, and the names in the library."""
+import os
+import pty
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from clients import drain, same
+from harness import Skip, main
+
+BUILD = os.environ.get('TOP_BUILDDIR', '.')
+FOLDER = os.path.join(BUILD, 'client', 'examples')
+LIBRARY = os.path.join(BUILD, '.libs', 'libprocd.so')
+HEADERS = os.path.join(os.environ.get('TOP_SRCDIR', '.'), 'client', 'lib')
+CLOCK = r'\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}'
+
+
+def example(daemon, name, stdout):
+    return subprocess.Popen([os.path.join(FOLDER, name)], stdout=stdout, stdin=subprocess.DEVNULL,
+                            env={**os.environ, 'PROCD_SOCKET': daemon.path, 'PROCD_AUTOSTART': '0'})
+
+
+def run(daemon, name):
+    """What it wrote, its pid, and how long it took."""
+    begun = time.monotonic()
+    program = example(daemon, name, subprocess.PIPE)
+    text = program.communicate()[0].decode()
+    same(program.returncode, 0, 'exit status of ' + name)
+    return text.splitlines(), program.pid, time.monotonic() - begun
+
+
+def side_by_side(lines, names, seconds):
+    """Three greetings in any order, then the end; a second in all, where it would be three in turns."""
+    same(lines[-1], 'end')
+    for line in lines[:-1]:
+        assert re.fullmatch('hello \\S+ ' + CLOCK, line), line
+    same(sorted(line.split()[1] for line in lines[:-1]), names)
+    assert 1 <= seconds < 2.9, seconds
+
+
+def test_hello(daemon):
+    lines, _, seconds = run(daemon, 'hello')
+    side_by_side(lines, ['alvin:0', 'alvin:1', 'alvin:2'], seconds)
+
+
+def test_subclass(daemon):
+    lines, _, seconds = run(daemon, 'subclass')
+    side_by_side(lines, ['Process-1', 'Process-2', 'Process-3'], seconds)
+
+
+def test_hello_on_a_terminal(daemon):
+    """Its processes have a session of their own, and write to its terminal nevertheless."""
+    ours, theirs = pty.openpty()
+    program = example(daemon, 'hello', theirs)
+    same(program.wait(), 0)
+    os.close(theirs)
+    text = ''
+    try:
+        while True:
+            text += os.read(ours, 4096).decode()
+    except OSError:  # how a terminal says that nobody has it open any more
+        os.close(ours)
+    side_by_side(text.split('\r\n')[:-1], ['alvin:0', 'alvin:1', 'alvin:2'], 1)
+
+
+def test_info(daemon):
+    lines, pid, _ = run(daemon, 'info')
+    same(lines[:4], ['name: main process line', 'parent process: %d' % os.getpid(), 'process id: %d' % pid,
+                     '-' * 18])
+    same(lines[-1], 'ending')
+    told = [lines[i:i + 4] for i in range(4, len(lines) - 1, 4)]
+    if told[0][0] == 'name: egon':
+        told.reverse()
+    same([part[0] for part in told], ['name: alvin', 'name: egon'])
+    for part in told:
+        same(part[1], 'parent process: %d' % pid)
+        assert re.fullmatch(r'process id: \d+', part[2]) and part[2] != 'process id: %d' % pid, part
+        same(part[3], '-' * 18)
+    assert told[0][2] != told[1][2]
+
+
+def test_parallel(daemon):
+    lines, _, _ = run(daemon, 'parallel')
+    same(len(lines), 3)
+    ratio = float(re.fullmatch(r'ratio: (\d+\.\d\d)', lines[2])[1])
+    assert re.fullmatch(r'one after the other: \d+\.\d\d s', lines[0]), lines
+    assert re.fullmatch(r'side by side: \d+\.\d\d s', lines[1]), lines
+    # Two processors do not share it evenly on a busy machine; in turns it would be 1.
+    assert ratio > 1.2 or len(os.sched_getaffinity(0)) < 2 or os.getloadavg()[0] > 2, ratio
+
+
+def test_without_a_daemon(daemon):
+    """A program that cannot have processes says so, and does not hang."""
+    read, write = os.pipe()
+    env = {**os.environ, 'PROCD_SOCKET': daemon.path + '.none', 'PROCD_AUTOSTART': '0'}
+    program = subprocess.Popen([os.path.join(FOLDER, 'hello')], stderr=write, env=env)
+    os.close(write)
+    same(program.wait(), 1)
+    same(drain(read), b'hello: no daemon answers\n')
+
+
+CPP = """
+#include <procd.h>
+
+namespace {
+PROCD_TARGET(square)
+{
+    json_int_t n = json_integer_value(json_array_get(args, 0));
+    return static_cast<int>(n * n);
+}
+}
+
+int main(int argc, char **argv)
+{
+    procd_init(argc, argv);
+    procd_options options{};
+    options.target = "square";
+    options.args = json_pack("[i]", 7);
+    procd_process *process = procd_process_new(&options);
+    int status = -1;
+    if (procd_process_start(process) == 0 && procd_process_join(process, PROCD_FOREVER) == 1)
+        procd_process_exitcode(process, &status);
+    procd_process_free(process);
+    return status;
+}
+"""
+
+
+def build_and_run(daemon, compiler, *options):
+    if not shutil.which(compiler) or not os.path.exists(LIBRARY):
+        raise Skip('no %s, or no shared library' % compiler)
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = os.path.join(folder, 'a.cc'), os.path.join(folder, 'a')
+        with open(source, 'w', encoding='utf-8') as file:
+            file.write(CPP)
+        command = [compiler, '-Wall', '-Wextra', '-Wshadow', '-pedantic', '-Werror', *options, '-I', HEADERS,
+                   source, LIBRARY, '-ljansson', '-Wl,--gc-sections', '-o', program]
+        built = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+        same(built.returncode, 0, built.stderr.decode())
+        env = {**os.environ, 'PROCD_SOCKET': daemon.path, 'LD_LIBRARY_PATH': os.path.dirname(LIBRARY)}
+        same(subprocess.run([program], env=env, check=False).returncode, 49)
+
+
+def test_cpp(daemon):
+    build_and_run(daemon, 'g++', '-std=c++11', '-ffunction-sections', '-fdata-sections')
+
+
+def test_cpp_by_clang(daemon):
+    build_and_run(daemon, 'clang++', '-std=c++11', '-O2')
+
+
+def test_names_in_the_library(daemon):
+    """What the header declares, and nothing else."""
+    del daemon
+    if not shutil.which('nm') or not os.path.exists(LIBRARY):
+        raise Skip('no nm, or no shared library')
+    listed = subprocess.run(['nm', '-D', '--defined-only', LIBRARY], stdout=subprocess.PIPE, check=True)
+    lines = listed.stdout.decode().splitlines()
+    names = {line.split()[2].partition('@')[0] for line in lines if ' A ' not in line}
+    with open(os.path.join(HEADERS, 'procd.h'), encoding='utf-8') as header:
+        declared = set(re.findall(r'PROCD_PUBLIC [^(;]*?\b(procd_\w+)\(', header.read()))
+    same(names, declared)
+
+
+main()

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""What holds a child or a descriptor up holds up nobody else: FIFOs, SIGSTOP, closes that block."""
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+from clients import Client, Peer, fails, same, wait_for
+from harness import children_of, is_dead, main, options, prompt, stat_of
+
+
+def held_child(daemon, client, fifo, **params):
+    """Begins a spawn that opens a FIFO without a reader: (request, pid)."""
+    before = set(children_of(daemon.keeper_pid))
+    number = client.start('process.spawn', argv=['/bin/sleep', '1000'], stdout={'file': fifo}, **params)
+    new = wait_for(lambda: set(children_of(daemon.keeper_pid)) - before, 'the held child')
+    same(len(new), 1)
+    return number, new.pop()
+
+
+def fifo_at(daemon, name):
+    path = os.path.join(daemon.dir, name)
+    os.mkfifo(path)
+    return path
+
+
+def slowest(client, seconds, *busy):
+    """Pings for a while, and until each of `busy` (client, request) is answered: the longest one took."""
+    longest, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end or any(number not in other.replies for other, number in busy):
+        begin = time.monotonic()
+        client.call('daemon.ping')
+        longest = max(longest, time.monotonic() - begin)
+        for other, _ in busy:
+            other.pump(0.001)
+    return longest
+
+
+def test_held_children_hold_up_nobody(daemon):
+    """A FIFO without a reader, and SIGSTOP before the exec: others go on, and after 10 s both have failed."""
+    fifo, other_fifo = fifo_at(daemon, 'fifo'), fifo_at(daemon, 'other')
+    with Client(daemon.path) as client, Client(daemon.path) as other:
+        begin = time.monotonic()
+        held, pid = held_child(daemon, client, fifo)
+        stopped, stopped_pid = held_child(daemon, client, other_fifo)
+        os.kill(stopped_pid, signal.SIGSTOP)
+        wait_for(lambda: stat_of(stopped_pid)[1] == 'T')
+        # the FIFO would let it go, the stop does not
+        reader = os.open(other_fifo, os.O_RDONLY | os.O_NONBLOCK)
+        same(other.exitcode(other.spawn('/bin/true')['id']), 0)
+        assert client.pending(held, stopped)
+        worst = slowest(other, 1, (client, held), (client, stopped))
+        took = time.monotonic() - begin
+        assert 9.5 < took < 15, 'the deadline came after %g s' % took
+        assert prompt(worst), 'somebody else waited for %g s' % worst
+        fails('SpawnFailed', lambda: client.result(held), errno='ETIMEDOUT', stage='stdio')
+        fails('SpawnFailed', lambda: client.result(stopped), errno='ETIMEDOUT')
+        wait_for(lambda: is_dead(pid) and is_dead(stopped_pid), 'the end of what was late')
+        os.close(reader)
+        same([each['argv'] for each in client.call('process.list')['processes']], [['/bin/true']])
+
+
+def test_client_vanishes_during_a_held_spawn(daemon):
+    """The start goes on without it; where it was to end with its creator, it does."""
+    fifo = fifo_at(daemon, 'fifo')
+    with Client(daemon.path) as client, Peer(daemon.path) as peer:
+        with Client(daemon.path) as gone:
+            _, pid = held_child(daemon, gone, fifo)
+        before = set(children_of(daemon.keeper_pid))
+        peer.start('process.spawn', argv=['/bin/sleep', '1000'], stdout={'file': fifo}, daemon=True)
+        daemon_pid = wait_for(lambda: set(children_of(daemon.keeper_pid)) - before).pop()
+        peer.kill()
+        wait_for(lambda: client.call('daemon.info')['clients'] == 1)
+        same(client.call('process.list')['processes'], [], 'not begun, not seen')
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        wait_for(lambda: is_dead(daemon_pid), 'the end of the orphan')
+        seen = wait_for(lambda: client.call('process.list', alive=True)['processes'])
+        same([each['pid'] for each in seen], [pid])
+        os.close(reader)
+
+
+def lingering_socket(listener):
+    """A TCP socket whose last close blocks for 4 s: it has data that the other side does not take."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    sock.connect(listener.getsockname())
+    sock.setblocking(False)
+    try:
+        while True:
+            sock.send(bytes(1 << 16))
+    except BlockingIOError:
+        pass
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 4))
+    return sock
+
+
+def close_takes(sock):
+    begin = time.monotonic()
+    sock.close()
+    return time.monotonic() - begin
+
+
+def send_lingering(client, listener, method, **params):
+    """The daemon's copies are the last ones."""
+    sock = lingering_socket(listener)
+    number = client.start(method, _fds=[sock.fileno()], **params)
+    threading.Thread(target=close_takes, args=[sock]).start()  # should it be the last after all
+    return client, number
+
+
+@options(limit=90)
+def test_descriptors_whose_close_blocks(daemon):
+    """Wherever the last copy of a lingering socket is closed, others are served."""
+    with socket.socket() as listener, Client(daemon.path) as other:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(('127.0.0.1', 0))
+        listener.listen(64)
+        assert close_takes(lingering_socket(listener)) > 3, 'the premise: such a close blocks'
+        users = [Client(daemon.path) for _ in range(7)]
+        busy = [
+            send_lingering(users[0], listener, 'daemon.ping'),
+            send_lingering(users[1], listener, 'no.such.method'),
+            send_lingering(users[2], listener, 'process.spawn', argv=['/bin/true']),
+            send_lingering(users[3], listener, 'process.spawn', argv=['/bin/true'], fds=[[0, 3]]),
+            send_lingering(users[4], listener, 'process.spawn', argv=['/nonexistent'], stdin={'fd': 0}),
+            send_lingering(users[5], listener, 'process.spawn', argv=[]),
+        ]
+        sock = lingering_socket(listener)
+        users[6].raw(b'{"half a line', [sock.fileno()])
+        threading.Thread(target=close_takes, args=[sock]).start()
+        users[6].close()
+        worst = slowest(other, 5, *busy)
+        assert prompt(worst), 'somebody else waited for %g s' % worst
+        assert 'result' in busy[0][0].reply(busy[0][1])
+        same(other.exitcode(other.spawn('/bin/true')['id']), 0)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""How the daemon ends: children first, or children left alone; and who finds its socket then."""
+import os
+import signal
+import subprocess
+
+from clients import SOON, Client, Gate, fails, same, wait_for
+from harness import PROCD, Daemon, cgroups_of, children_of, is_dead, main, remove_cgroups
+
+
+def stubborn(client):
+    """A child that ends a while after SIGTERM: (info, what it says then)."""
+    read, write = os.pipe()
+    child = client.sh('trap "sleep 0.3; echo done; exit 0" TERM; echo; while :; do sleep 0.02; done',
+                      _fds=[write], stdout={'fd': 0})
+    os.close(write)
+    same(os.read(read, 10), b'\n')
+    return child, read
+
+
+def test_stop_stops_the_children_first(daemon):
+    with Client(daemon.path) as client:
+        children = [stubborn(client) for _ in range(3)]
+        join = client.start('process.join', process=children[0][0]['id'])
+        same(client.call('daemon.stop'), {})
+        fails('ShuttingDown', lambda: client.spawn('/bin/true'))
+        same(client.call('daemon.ping'), {})
+        same(client.result(join)['exitcode'], 0, 'joiners are answered')
+        assert client.gone()
+    daemon.ended()
+    for _, read in children:
+        same(os.read(read, 10), b'done\n')
+        os.close(read)
+
+
+def test_sigterm_stops_the_children_first(daemon):
+    for_each = (signal.SIGTERM, signal.SIGINT)
+    with Client(daemon.path) as client:
+        _, read = stubborn(client)
+        os.kill(daemon.keeper_pid, for_each[daemon.keeper_pid % 2])
+        assert client.gone()
+    daemon.ended()
+    same(os.read(read, 10), b'done\n')
+    os.close(read)
+
+
+def test_sigterm_while_there_is_no_broker(daemon):
+    with Client(daemon.path) as client:
+        _, read = stubborn(client)
+        held = daemon.without_broker()
+        os.kill(daemon.keeper_pid, signal.SIGTERM)
+        os.kill(held, signal.SIGCONT)
+    daemon.ended()
+    same(os.read(read, 10), b'done\n')
+    os.close(read)
+
+
+def test_detach(daemon):
+    """The daemon gives up its socket, the children live on, and it ends after the last of them."""
+    gates = [Gate(), Gate()]
+    client = Client(daemon.path)
+    children = [client.spawn('/bin/cat', _fds=gate.fds, stdin=gate.stdin, stdout='null') for gate in gates]
+    join = client.start('process.join', process=children[0]['id'])
+    same(client.call('daemon.stop', mode='detach'), {})
+    wait_for(lambda: not os.path.exists(daemon.path), 'the socket is given up')
+    fails('ShuttingDown', lambda: client.spawn('/bin/true'))
+    assert client.pending(join)
+    gates[0].open()
+    same(client.result(join)['exitcode'], 0, 'who was connected is still served')
+    client.close()
+    with Daemon() as other:  # nothing is in the way of a new one
+        same(other.info()['processes'], {'running': 0, 'ended': 0})
+    assert not is_dead(children[1]['pid'])
+    assert daemon.process.poll() is None, 'it has ended before its last child'
+    gates[1].open()
+    daemon.ended()
+
+
+def test_detach_without_children(daemon):
+    daemon.ask('daemon.stop', mode='detach')
+    daemon.ended()
+
+
+def test_two_daemons_on_one_socket(daemon):
+    """The second says so and ends with 125; the first goes on."""
+    second = subprocess.run([PROCD, '--user', '--socket', daemon.path], stdin=subprocess.DEVNULL, check=False,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SOON)
+    same(second.returncode, 125)
+    assert second.stderr, 'without a word'
+    same(daemon.ask('daemon.ping'), {})
+
+
+def test_a_socket_left_behind(daemon):
+    """The keeper was killed: broker and helper end with it, and the next one takes the path over."""
+    roles, folders = children_of(daemon.keeper_pid), cgroups_of(daemon.keeper_pid)
+    os.kill(daemon.keeper_pid, signal.SIGKILL)
+    daemon.process.wait(SOON)
+    assert os.path.exists(daemon.path)
+    wait_for(lambda: all(is_dead(pid) for pid in roles), 'the end of broker and helper')
+    daemon.start()
+    same(daemon.info()['restarts'], 0)
+    remove_cgroups(folders)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,34 @@
+#!/bin/sh
+# systemd accepts the units as they will be installed: no unknown key, no missing program.
+set -eu
+command -v systemd-analyze >/dev/null || exit 77
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+bindir=$(dirname "$PROCD")
+
+failed=0
+for manager in system user; do
+    made=$TOP_BUILDDIR/systemd/$manager/procd.service
+    if grep -n '@' "$made"; then
+        echo "$made: a place that was not filled in"
+        failed=1
+    fi
+    mkdir "$scratch/$manager"
+    sed "s|@bindir@|$bindir|" "$TOP_SRCDIR/systemd/$manager/procd.service.in" \
+        >"$scratch/$manager/procd.service"
+    cp "$TOP_SRCDIR/systemd/$manager/procd.socket" "$scratch/$manager"
+    # It warns without failing, so every word about our files counts; other units are not ours to judge.
+    if ! XDG_RUNTIME_DIR=$scratch systemd-analyze "--$manager" --man=no verify \
+        "$scratch/$manager/procd.service" "$scratch/$manager/procd.socket" >"$scratch/said" 2>&1; then
+        cat "$scratch/said"
+        failed=1
+    elif grep -F "procd" "$scratch/said"; then
+        failed=1
+    fi
+done
+
+# sysusers and tmpfiles read their files without touching the system.
+if command -v systemd-sysusers >/dev/null; then
+    systemd-sysusers --dry-run "$TOP_SRCDIR/systemd/sysusers.d/procd.conf" || failed=1
+fi
+exit "$failed"

@@ -1,0 +1,283 @@
+/* Trees: with cgroups where there are some, and without; signals that reach all of them and nobody else. */
+#include "tests/unit/keeper/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct harness harness;
+
+static void start(int without)
+{
+    harness.no_cgroups = without;
+    harness_start(&harness);
+}
+
+/* Runs until its input ends: a pipe that everything in the tree holds, so that its end tells that all are gone. */
+static uint64_t begin_tree(const char *command, int *ret_witness, pid_t *ret_pid)
+{
+    static struct spec_builder spec;
+    union message message;
+    uint64_t process;
+    int pair[2];
+
+    ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+    spec_shell(&spec, command);
+    spec_head(&spec)->stdio[1] = (struct link_stdio){.kind = LINK_STDIO_FD, .fd = 0};
+    process = harness_spawn(&harness, harness.connection, &spec, &pair[1], 1);
+    close(pair[1]);
+    harness_expect(&harness, LINK_SPAWNED, &message);
+    *ret_witness = pair[0];
+    if (ret_pid)
+        *ret_pid = message.spawned.pid;
+    return process;
+}
+
+/* Reads `count` bytes: each member of the tree writes one when it is there. */
+static void await_members(int witness, int count)
+{
+    char byte;
+
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(read(witness, &byte, 1), 1);
+}
+
+static void await_nobody(int witness)
+{
+    struct pollfd wait_for = {.fd = witness, .events = POLLIN};
+    char byte;
+
+    ck_assert_int_eq(poll(&wait_for, 1, 10000), 1);
+    ck_assert_int_eq(read(witness, &byte, 1), 0);
+    close(witness);
+}
+
+START_TEST(kill_reaches_every_descendant)
+{
+    int witness;
+    uint64_t process;
+    union message message;
+
+    start(_i);
+    process = begin_tree("(sh -c 'printf x; sleep 100 & printf x; wait' & printf x; wait) & printf x; wait", &witness, NULL);
+    await_members(witness, 4);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    harness_signal(&harness, process, SIGKILL, true);
+    await_nobody(witness);
+    ck_assert_int_eq(harness_exit(&harness, process), -SIGKILL);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    ck_assert_uint_eq(message.process.process, process);
+    harness_stop(&harness);
+}
+END_TEST
+
+START_TEST(other_signals_reach_every_descendant)
+{
+    int witness;
+    uint64_t process;
+
+    start(_i);
+    process = begin_tree("(trap 'exit 0' USR1; printf x; while :; do sleep 0.05; done) & "
+                         "trap 'exit 5' USR1; printf x; while :; do sleep 0.05; done", &witness, NULL);
+    await_members(witness, 2);
+    harness_signal(&harness, process, SIGUSR1, true);
+    await_nobody(witness);
+    ck_assert_int_eq(harness_exit(&harness, process), 5);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* The child ends, a grandchild lives: the tree is gone with the last one, and can be killed after the child's end. */
+START_TEST(a_tree_outlives_its_child)
+{
+    int witness;
+    uint64_t process;
+    union message message;
+
+    start(_i);
+    process = begin_tree("(sleep 100; true) & printf x; exit 3", &witness, NULL);
+    await_members(witness, 1);
+    ck_assert_int_eq(harness_exit(&harness, process), 3);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    ck_assert(harness_silent(&harness, 200));
+    harness_signal(&harness, process, SIGKILL, true);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    ck_assert_uint_eq(message.process.process, process);
+    await_nobody(witness);
+    harness_about(&harness, LINK_FORGET_PROCESS, process);
+    harness_stop(&harness);
+}
+END_TEST
+
+START_TEST(a_tree_that_ends_by_itself)
+{
+    int witness, release[2];
+    static struct spec_builder spec;
+    uint64_t process;
+    union message message;
+
+    start(_i);
+    ck_assert_int_eq(pipe2(release, O_CLOEXEC), 0);
+    spec_shell(&spec, "(read x <&3; true) & exit 0");
+    {
+        const struct link_placed_fd placed = {.fd = 0, .target = 3};
+
+        spec_head(&spec)->placed = spec_add(&spec, &placed, sizeof placed);
+        spec_head(&spec)->placed_count = 1;
+    }
+    process = harness_spawn(&harness, harness.connection, &spec, &release[0], 1);
+    ck_assert_int_eq(harness_exit(&harness, process), 0);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    ck_assert(harness_silent(&harness, 150));
+    close(release[1]);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    close(release[0]);
+    (void) witness;
+    /* one that is asked about too late is answered at once */
+    process = harness_shell(&harness, "true", NULL);
+    harness_exit(&harness, process);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    harness_stop(&harness);
+}
+END_TEST
+
+START_TEST(stops_are_reported)
+{
+    union message message;
+    uint64_t process;
+
+    start(_i);
+    process = harness_shell(&harness, "while :; do sleep 0.05; done", NULL);
+    for (int i = 0; i < 3; i++) {
+        harness_signal(&harness, process, SIGSTOP, false);
+        harness_expect(&harness, LINK_STOPPED, &message);
+        harness_signal(&harness, process, SIGCONT, false);
+        harness_expect(&harness, LINK_CONTINUED, &message);
+    }
+    harness_signal(&harness, process, SIGTERM, false);
+    ck_assert_int_eq(harness_exit(&harness, process), -SIGTERM);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* A process with this very number, a session of its own, which is nobody's child here. */
+static pid_t process_with_pid(pid_t number)
+{
+    pid_t wanted[1] = {number};
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t) wanted, .set_tid_size = 1};
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+
+    if (pid == 0) {
+        setsid();
+        for (;;)
+            pause();
+    }
+    return (pid_t) pid;
+}
+
+/* The number of an ended process comes again: its id must never reach the new holder. */
+START_TEST(a_number_that_comes_again_is_not_hit)
+{
+    pid_t pid, again = -1;
+    uint64_t process;
+    int status;
+
+    if (geteuid() != 0)
+        return;
+    start(_i);
+    process = harness_shell(&harness, "exit 0", &pid);
+    ck_assert_int_eq(harness_exit(&harness, process), 0);
+    harness_until((again = process_with_pid(pid)) == pid); /* free once its session is known to be empty */
+    harness_signal(&harness, process, SIGKILL, false);
+    harness_signal(&harness, process, SIGKILL, true);
+    harness_signal(&harness, process, SIGTERM, true);
+    ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 4", NULL)), 4);
+    ck_assert_int_eq(waitpid(again, &status, WNOHANG), 0);
+    kill(again, SIGKILL);
+    waitpid(again, &status, 0);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* Without cgroups the number stays taken as long as somebody is in the session. */
+START_TEST(a_number_is_not_free_while_its_session_lives)
+{
+    pid_t pid;
+    int witness;
+    uint64_t process;
+    union message message;
+
+    if (geteuid() != 0)
+        return;
+    start(1);
+    process = begin_tree("sleep 100 & printf x; exit 0", &witness, &pid);
+    await_members(witness, 1);
+    ck_assert_int_eq(harness_exit(&harness, process), 0);
+    ck_assert_int_lt(process_with_pid(pid), 0);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    harness_signal(&harness, process, SIGTERM, true);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    await_nobody(witness);
+    harness_until(kill(pid, 0) < 0);
+    harness_stop(&harness);
+}
+END_TEST
+
+START_TEST(leaving_kills_what_is_left)
+{
+    struct link_leave leave = {.head = {.kind = LINK_LEAVE, .size = sizeof leave}};
+    int witness;
+
+    start(_i);
+    begin_tree("(sleep 100; true) & printf x; sleep 100", &witness, NULL);
+    await_members(witness, 1);
+    harness_send(&harness, &leave, sizeof leave, NULL, 0);
+    await_nobody(witness);
+    harness_gone(&harness);
+}
+END_TEST
+
+START_TEST(detached_children_live_on)
+{
+    struct link_leave leave = {.head = {.kind = LINK_LEAVE, .size = sizeof leave}, .detach = 1};
+    int witness;
+    uint64_t process;
+
+    start(_i);
+    process = begin_tree("printf x; sleep 100", &witness, NULL);
+    await_members(witness, 1);
+    harness_send(&harness, &leave, sizeof leave, NULL, 0);
+    harness_until(access(harness.path, F_OK) < 0);
+    ck_assert_int_eq(kill(harness.keeper, 0), 0);
+    harness_signal(&harness, process, SIGKILL, true);
+    await_nobody(witness);
+    harness_gone(&harness);
+}
+END_TEST
+
+static void add(TCase *test)
+{
+    tcase_add_loop_test(test, kill_reaches_every_descendant, 0, 2);
+    tcase_add_loop_test(test, other_signals_reach_every_descendant, 0, 2);
+    tcase_add_loop_test(test, a_tree_outlives_its_child, 0, 2);
+    tcase_add_loop_test(test, a_tree_that_ends_by_itself, 0, 2);
+    tcase_add_loop_test(test, stops_are_reported, 0, 2);
+    tcase_add_loop_test(test, a_number_that_comes_again_is_not_hit, 0, 2);
+    tcase_add_test(test, a_number_is_not_free_while_its_session_lives);
+    tcase_add_loop_test(test, leaving_kills_what_is_left, 0, 2);
+    tcase_add_loop_test(test, detached_children_live_on, 0, 2);
+}
+
+int main(void)
+{
+    return harness_main("tree", add);
+}
