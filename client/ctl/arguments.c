@@ -116,8 +116,8 @@ static int parse_command(struct parser *parser)
     name = &parser->argv[parser->at];
     parser->command = command_find(name, (size_t) (parser->argc - parser->at), &words);
     if (!parser->command)
-        return fail(parser, begins_command(*name) ? "%s what? See procctl --help" : "unknown command %s", *name,
-                    strlen(*name));
+        return fail(parser, begins_command(*name) ? "%s what? See procctl --help" : "unknown command %s",
+                    *name, strlen(*name));
     parser->at += (int) words;
     return 0;
 }
@@ -164,8 +164,8 @@ static int check_words(struct parser *parser)
     return fail(parser, "%s is one word too many", last, strlen(last));
 }
 
-int arguments_parse(int argc, char **argv, const struct command **ret_command, struct arguments *ret_arguments,
-                    struct arguments_error *ret_error)
+int arguments_parse(int argc, char **argv, const struct command **ret_command,
+                    struct arguments *ret_arguments, struct arguments_error *ret_error)
 {
     struct parser parser = {argv, argc, 1, NULL, ret_arguments, ret_error};
     size_t room = 1;

@@ -27,10 +27,11 @@ struct arguments_error {
     char word[256];
 };
 
-/* Sorts argv[1..]. Sets ret_command (NULL: none was named) also with an error, as far as it got. ret_arguments is always
- * set and must go to arguments_done; its strings are those of argv. 0, -EINVAL with ret_error, or -ENOMEM. */
-int arguments_parse(int argc, char **argv, const struct command **ret_command, struct arguments *ret_arguments,
-                    struct arguments_error *ret_error);
+/* Sorts argv[1..]. Sets ret_command (NULL: none was named) also with an error, as far as it got.
+ * ret_arguments is always set and must go to arguments_done; its strings are those of argv. 0, -EINVAL with
+ * ret_error, or -ENOMEM. */
+int arguments_parse(int argc, char **argv, const struct command **ret_command,
+                    struct arguments *ret_arguments, struct arguments_error *ret_error);
 void arguments_done(struct arguments *arguments);
 
 bool argument_given(const struct arguments *arguments, enum option_id id);
@@ -38,7 +39,8 @@ bool argument_given(const struct arguments *arguments, enum option_id id);
 /* The value given last, or NULL. */
 const char *argument_value(const struct arguments *arguments, enum option_id id);
 
-/* The next value of an option that may be given several times, from *position (begin with 0) on; NULL: no more. */
+/* The next value of an option that may be given several times, from *position (begin with 0) on; NULL: no
+ * more. */
 const char *argument_next(const struct arguments *arguments, enum option_id id, size_t *position);
 
 #endif

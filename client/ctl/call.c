@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The parameters: of the command line, or of standard input. NULL: they are no JSON object, which has been said. */
+/* The parameters: of the command line, or of standard input. NULL: they are no JSON object, which has been
+ * said. */
 static json_t *read_params(const struct ctl *ctl, const char *text)
 {
     json_error_t error;
@@ -22,7 +23,8 @@ static json_t *read_params(const struct ctl *ctl, const char *text)
     if (params)
         usage_error(ctl, "the parameters are no JSON object");
     else
-        usage_error(ctl, "the parameters are no JSON: line %d, column %d: %s", error.line, error.column, error.text);
+        usage_error(ctl, "the parameters are no JSON: line %d, column %d: %s", error.line, error.column,
+                    error.text);
     json_decref(params);
     return NULL;
 }

@@ -116,7 +116,8 @@ static char *spawn_error_text(const json_t *error, const json_t *params)
         subject = json_object_get(params, "cwd");
     if (subject && bytes_from_json(subject, &bytes, &size) < 0)
         bytes = NULL;
-    return text_format("%s%s%s: %s", stage, bytes ? " " : "", bytes ? bytes : "", number ? strerror(number) : name);
+    return text_format("%s%s%s: %s", stage, bytes ? " " : "", bytes ? bytes : "",
+                       number ? strerror(number) : name);
 }
 
 /* "17: no such process" */
@@ -144,7 +145,8 @@ char *error_text(const json_t *error, const json_t *params)
 
 static int spawn_error_status(const json_t *error)
 {
-    bool is_missing = strcmp(data_string(error, "errno"), "ENOENT") == 0 && strcmp(data_string(error, "stage"), "exec") == 0;
+    bool is_missing = strcmp(data_string(error, "errno"), "ENOENT") == 0 &&
+                      strcmp(data_string(error, "stage"), "exec") == 0;
 
     return is_missing ? CTL_NOT_FOUND : CTL_CANNOT_EXECUTE;
 }
@@ -184,7 +186,8 @@ static int report_error(const struct ctl *ctl, json_t *error, const json_t *para
 int call_with_fds(struct ctl *ctl, const char *method, json_t *params, const int *fds, size_t fd_count,
                   json_t **ret_result)
 {
-    struct connection_request request = {.method = method, .params = params, .fds = fds, .fd_count = fd_count};
+    struct connection_request request = {
+        .method = method, .params = params, .fds = fds, .fd_count = fd_count};
     struct incoming incoming = {0};
     json_t *result = NULL, *error = NULL;
     int status = call_open(ctl), failed;

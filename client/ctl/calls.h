@@ -1,6 +1,6 @@
 /*
- * Requests to the daemon and their failures, on top of client/lib/connection.h. What fails is said on standard error
- * and turned into an exit status here.
+ * Requests to the daemon and their failures, on top of client/lib/connection.h. What fails is said on
+ * standard error and turned into an exit status here.
  */
 #ifndef PROCD_CTL_CALLS_H
 #define PROCD_CTL_CALLS_H
@@ -14,8 +14,8 @@
 /* Connects, if that has not been done. 0, or the status: reported. */
 int call_open(struct ctl *ctl);
 
-/* One request and its answer, without a limit of time. params is taken over; it may be NULL. 0 and ret_result (a new
- * reference), or the status: reported, with --json as the one document, too. */
+/* One request and its answer, without a limit of time. params is taken over; it may be NULL. 0 and ret_result
+ * (a new reference), or the status: reported, with --json as the one document, too. */
 int call(struct ctl *ctl, const char *method, json_t *params, json_t **ret_result);
 
 /* The same with descriptors, which stay the caller's. */
@@ -25,7 +25,8 @@ int call_with_fds(struct ctl *ctl, const char *method, json_t *params, const int
 /* A lost or impossible connection: says so. The status. */
 int report_connection(const struct ctl *ctl, int error);
 
-/* An error object of the daemon: what to tell a person (a new string) and the status. params: of the request, or NULL. */
+/* An error object of the daemon: what to tell a person (a new string) and the status. params: of the request,
+ * or NULL. */
 char *error_text(const json_t *error, const json_t *params);
 int error_status(const struct ctl *ctl, const json_t *error);
 

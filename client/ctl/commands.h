@@ -63,18 +63,21 @@ extern const struct option_spec option_specs[OPTION_COUNT];
 extern const struct command commands[];
 extern const size_t command_count;
 
-/* The command that argv (count words) begins with, by name or alias, and how many words the name has. NULL: none. */
+/* The command that argv (count words) begins with, by name or alias, and how many words the name has. NULL:
+ * none. */
 const struct command *command_find(char *const *argv, size_t count, size_t *ret_words);
 
-/* A command's option (its own before the global ones), by letter or by word. OPT_NONE: none. command NULL: only the
- * global ones. */
+/* A command's option (its own before the global ones), by letter or by word. OPT_NONE: none. command NULL:
+ * only the global ones. */
 enum option_id option_by_letter(const struct command *command, char letter);
 enum option_id option_by_word(const struct command *command, const char *word, size_t length);
 
-/* The fixed words of a kind, separated by blanks (made on the first call), or NULL where they are not fixed. */
+/* The fixed words of a kind, separated by blanks (made on the first call), or NULL where they are not
+ * fixed. */
 const char *completes_words(enum completes completes);
 
-#define COMMAND(id, name, aliases, words, least, most, completes, options, summary, more) int command_##id(struct ctl *ctl);
+#define COMMAND(id, name, aliases, words, least, most, completes, options, summary, more) \
+    int command_##id(struct ctl *ctl);
 #include "client/ctl/commands.def"
 #undef COMMAND
 

@@ -9,7 +9,11 @@ int command_completion(struct ctl *ctl)
     static const struct {
         const char *shell;
         void (*print)(void);
-    } shells[] = {{"bash", print_bash_completion}, {"zsh", print_zsh_completion}, {"fish", print_fish_completion}};
+    } shells[] = {
+        {"bash", print_bash_completion},
+        {"zsh", print_zsh_completion},
+        {"fish", print_fish_completion},
+    };
     const char *shell = ctl->arguments.words[0];
 
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {

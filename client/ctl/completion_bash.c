@@ -15,10 +15,10 @@ static void print_options(const struct command *command)
 static const char *kind_name(enum completes kind)
 {
     static const char *const names[COMPLETES_COUNT] = {
-        [COMPLETES_NOTHING] = "nothing",     [COMPLETES_FILE] = "file",       [COMPLETES_DIRECTORY] = "directory",
-        [COMPLETES_COMMAND] = "command",     [COMPLETES_PROCESS] = "process", [COMPLETES_METHOD] = "method",
-        [COMPLETES_KIND] = "kind",           [COMPLETES_SIGNAL] = "signal",   [COMPLETES_LIMIT] = "limit",
-        [COMPLETES_SHELL] = "shell",         [COMPLETES_WHEN] = "when",
+        [COMPLETES_NOTHING] = "nothing", [COMPLETES_FILE] = "file",       [COMPLETES_DIRECTORY] = "directory",
+        [COMPLETES_COMMAND] = "command", [COMPLETES_PROCESS] = "process", [COMPLETES_METHOD] = "method",
+        [COMPLETES_KIND] = "kind",       [COMPLETES_SIGNAL] = "signal",   [COMPLETES_LIMIT] = "limit",
+        [COMPLETES_SHELL] = "shell",     [COMPLETES_WHEN] = "when",
     };
 
     return names[kind];
@@ -87,13 +87,25 @@ static void print_names(void)
     printf("        *) name=$1 ;;\n    esac\n}\n\n");
 }
 
+/* The names are anybody's: compgen -W would expand what looks like a substitution. */
+static const char processes[] =
+    "# Ids and names of processes that begin so.\n"
+    "_procctl_processes() {\n"
+    "    local id name rest\n"
+    "    while read -r id name rest; do\n"
+    "        [[ $id == ID ]] && continue\n"
+    "        [[ $id == \"$1\"* ]] && printf '%s\\n' \"$id\"\n"
+    "        [[ $name == \"$1\"* ]] && printf '%s\\n' \"$name\"\n"
+    "    done < <(procctl --no-autostart -q ps -a 2>/dev/null)\n"
+    "}\n\n";
+
 static void print_generator(void)
 {
+    fputs(processes, stdout);
     printf("_procctl_generate() {\n    case $1 in\n"
            "        file) compgen -f -- \"$2\" ;;\n"
            "        directory) compgen -d -- \"$2\" ;;\n"
-           "        process) compgen -W \"$(procctl --no-autostart -q ps -a 2>/dev/null |\n"
-           "            awk 'NR > 1 { print $1; print $2 }')\" -- \"$2\" ;;\n"
+           "        process) _procctl_processes \"$2\" ;;\n"
            "        subcommand) compgen -W \"$_procctl_names\" -- \"$2\" ;;\n");
     for (enum completes kind = COMPLETES_NOTHING; kind < COMPLETES_COUNT; kind++)
         if (completes_words(kind))
@@ -109,7 +121,8 @@ static void print_second_words(void)
         const char *blank = strchr(commands[i].name, ' ');
 
         if (blank)
-            printf("        %.*s) echo %s ;;&\n", (int) (blank - commands[i].name), commands[i].name, blank + 1);
+            printf("        %.*s) echo %s ;;&\n", (int) (blank - commands[i].name), commands[i].name,
+                   blank + 1);
     }
     printf("    esac\n}\n\n");
 }

@@ -108,7 +108,8 @@ static const char head[] =
     "    contains -- \"$words[1]\" $argv\n"
     "end\n\n"
     "function __procctl_processes\n"
-    "    procctl --no-autostart -q ps -a 2>/dev/null | awk 'NR > 1 { print $1 \"\\t\" $2; print $2 \"\\t\" $4 }'\n"
+    "    procctl --no-autostart -q ps -a 2>/dev/null |\n"
+    "        awk 'NR > 1 { print $1 \"\\t\" $2; print $2 \"\\t\" $4 }'\n"
     "end\n\n"
     "complete -c procctl -f\n";
 

@@ -124,7 +124,8 @@ static bool opens_group(size_t i)
 {
     size_t length = strcspn(commands[i].name, " ");
 
-    return strchr(commands[i].name, ' ') && (i == 0 || strncmp(commands[i].name, commands[i - 1].name, length + 1) != 0);
+    return strchr(commands[i].name, ' ') &&
+           (i == 0 || strncmp(commands[i].name, commands[i - 1].name, length + 1) != 0);
 }
 
 static void print_groups(void)
@@ -146,7 +147,8 @@ static void print_groups(void)
 static const char processes[] =
     "_procctl_processes() {\n"
     "    local -a known\n"
-    "    known=(${(f)\"$(procctl --no-autostart -q ps -a 2>/dev/null | awk 'NR > 1 { print $1; print $2 }')\"})\n"
+    "    known=(${(f)\"$(procctl --no-autostart -q ps -a 2>/dev/null |\n"
+    "        awk 'NR > 1 { print $1; print $2 }')\"})\n"
     "    compadd -a known\n"
     "}\n\n";
 
@@ -162,7 +164,8 @@ void print_zsh_completion(void)
     printf("_procctl() {\n    local curcontext=$curcontext state line\n    local -a names reply\n"
            "    _arguments -C -s -S");
     print_globals(NULL);
-    printf(" \\\n            '1: :->name' '*:: :->rest'\n    case $state in\n        name)\n            names=(");
+    printf(" \\\n            '1: :->name' '*:: :->rest'\n"
+           "    case $state in\n        name)\n            names=(");
     print_descriptions(NULL);
     for (size_t i = 0; i < command_count; i++)
         if (opens_group(i))

@@ -17,9 +17,9 @@ struct each {
     int (*answered)(const struct ctl *ctl, const char *word, const json_t *result);
 };
 
-/* Asks, waits, reports, and prints the document of --json: {"results": [{"process", and the result's members or
- * "error"}]}, in the order of the command line. The status: of one process its own; of several CTL_OK, or CTL_TIMEOUT
- * or CTL_NEGATIVE where something failed. */
+/* Asks, waits, reports, and prints the document of --json: {"results": [{"process", and the result's members
+ * or "error"}]}, in the order of the command line. The status: of one process its own; of several CTL_OK, or
+ * CTL_TIMEOUT or CTL_NEGATIVE where something failed. */
 int each_process(struct ctl *ctl, struct each *each);
 
 #endif

@@ -61,7 +61,8 @@ static void print_event(const json_t *event)
     putchar('\n');
 }
 
-/* Nothing is lost silently. A number beyond the last event is one of another daemon's life: then all are new. */
+/* Nothing is lost silently. A number beyond the last event is one of another daemon's life: then all are
+ * new. */
 static void print_gap(struct watch *watch)
 {
     bool is_strange = watch->since > watch->last;
@@ -100,8 +101,8 @@ static int take_event(struct watch *watch, const json_t *message)
     return --watch->left == 0 || (!watch->follows && seq == watch->last);
 }
 
-/* The last event may be one that a filter, or another user, hides. The daemon hands out what it keeps turn by turn; a
- * turn that answers a ping and has no event for us has no more to give. */
+/* The last event may be one that a filter, or another user, hides. The daemon hands out what it keeps turn by
+ * turn; a turn that answers a ping and has no event for us has no more to give. */
 static int probe(struct watch *watch)
 {
     struct connection_request request = {.method = "daemon.ping"};

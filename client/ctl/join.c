@@ -12,7 +12,8 @@
 
 int64_t deadline_in(double seconds)
 {
-    return seconds < 0 ? CONNECTION_FOREVER : clock_monotonic() + (int64_t) ((seconds + ANSWER_SECONDS) * NSEC_PER_SEC);
+    return seconds < 0 ? CONNECTION_FOREVER
+                       : clock_monotonic() + (int64_t) ((seconds + ANSWER_SECONDS) * NSEC_PER_SEC);
 }
 
 int status_of_exit(const struct ctl *ctl, const json_t *result)

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A closed standard descriptor would be taken by our socket, and results written into it. Opened the wrong way round the
- * number is taken and every use fails, as it should. */
+/* A closed standard descriptor would be taken by our socket, and results written into it. Opened the wrong
+ * way round the number is taken and every use fails, as it should. */
 static void fill_standard_descriptors(void)
 {
     static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
@@ -30,7 +30,8 @@ static int set_color(struct ctl *ctl)
     const char *terminal = getenv("TERM");
 
     if (!when || strcmp(when, "auto") == 0)
-        ctl->has_color = isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(terminal && strcmp(terminal, "dumb") == 0);
+        ctl->has_color =
+            isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(terminal && strcmp(terminal, "dumb") == 0);
     else if (strcmp(when, "always") == 0)
         ctl->has_color = true;
     else if (strcmp(when, "never") != 0)

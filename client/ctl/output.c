@@ -55,7 +55,8 @@ int usage_error(const struct ctl *ctl, const char *format, ...)
     va_start(list, format);
     put_line(ctl, format, list);
     va_end(list);
-    fprintf(stderr, "Try: procctl %s%s--help\n", ctl->command ? ctl->command->name : "", ctl->command ? " " : "");
+    fprintf(stderr, "Try: procctl %s%s--help\n", ctl->command ? ctl->command->name : "",
+            ctl->command ? " " : "");
     print_failure(ctl, "Usage", "the command line is wrong");
     return CTL_USAGE;
 }

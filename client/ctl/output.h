@@ -1,5 +1,6 @@
 /*
- * What procctl prints: results to standard output, notes and errors to standard error, escaped for a person's eyes.
+ * What procctl prints: results to standard output, notes and errors to standard error, escaped for a person's
+ * eyes.
  */
 #ifndef PROCD_CTL_OUTPUT_H
 #define PROCD_CTL_OUTPUT_H

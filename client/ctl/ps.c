@@ -9,7 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum column { COLUMN_ID, COLUMN_NAME, COLUMN_PID, COLUMN_STATE, COLUMN_EXIT, COLUMN_TIME, COLUMN_COMMAND, COLUMN_COUNT };
+enum column {
+    COLUMN_ID,
+    COLUMN_NAME,
+    COLUMN_PID,
+    COLUMN_STATE,
+    COLUMN_EXIT,
+    COLUMN_TIME,
+    COLUMN_COMMAND,
+    COLUMN_COUNT
+};
 
 static const struct {
     const char *name;
@@ -47,7 +56,8 @@ static char *time_text(const json_t *info)
 
     if (!json_is_number(started))
         return text_format("-");
-    return text_of_span((json_is_number(ended) ? json_number_value(ended) : now) - json_number_value(started));
+    return text_of_span((json_is_number(ended) ? json_number_value(ended) : now) -
+                        json_number_value(started));
 }
 
 static char *cell_text(const json_t *info, enum column column)
@@ -166,7 +176,8 @@ int command_ps(struct ctl *ctl)
     else if (json_array_size(processes) > 0)
         status = print_table(ctl, processes);
     else
-        note(ctl, argument_given(&ctl->arguments, OPT_ALL) ? "no processes" : "no living processes; -a shows ended ones");
+        note(ctl, argument_given(&ctl->arguments, OPT_ALL) ? "no processes"
+                                                           : "no living processes; -a shows ended ones");
     json_decref(list);
     return status;
 }

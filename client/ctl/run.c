@@ -26,8 +26,8 @@ int run_ask(struct run *run, const char *method, json_t *members, int64_t *ret_i
     return error;
 }
 
-/* A background job does not read from the terminal. The kernel would stop it, but knows nothing of our process: it would
- * take what is typed from under the shell's hands. */
+/* A background job does not read from the terminal. The kernel would stop it, but knows nothing of our
+ * process: it would take what is typed from under the shell's hands. */
 static bool is_stdin_of_another(void)
 {
     pid_t foreground = tcgetpgrp(STDIN_FILENO);
@@ -35,11 +35,13 @@ static bool is_stdin_of_another(void)
     return foreground > 0 && foreground != getpgrp();
 }
 
-/* The three descriptors are sent as they are; `{"fd": index}` picks. With --json standard output is for the document. */
+/* The three descriptors are sent as they are; `{"fd": index}` picks. With --json standard output is for the
+ * document. */
 static void add_stdio(const struct ctl *ctl, json_t *params)
 {
     if (!json_object_get(params, "stdin"))
-        json_object_set_new(params, "stdin", is_stdin_of_another() ? json_string("null") : json_pack("{s:i}", "fd", 0));
+        json_object_set_new(params, "stdin",
+                            is_stdin_of_another() ? json_string("null") : json_pack("{s:i}", "fd", 0));
     if (!json_object_get(params, "stdout"))
         json_object_set_new(params, "stdout", json_pack("{s:i}", "fd", ctl->is_json ? 2 : 1));
     json_object_set_new(params, "stderr", json_pack("{s:i}", "fd", 2));
@@ -201,7 +203,8 @@ static int run_in_foreground(struct run *run)
 
 int command_run(struct ctl *ctl)
 {
-    struct run run = {.ctl = ctl, .signals = -1, .limit_at = CONNECTION_FOREVER, .suspend_at = CONNECTION_FOREVER};
+    struct run run = {
+        .ctl = ctl, .signals = -1, .limit_at = CONNECTION_FOREVER, .suspend_at = CONNECTION_FOREVER};
     double seconds = -1;
     int status = value_seconds(ctl, OPT_TIMEOUT, &seconds);
 

@@ -6,8 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* The process is in a session of its own: it ignores SIGTSTP, for a session leader's group is an orphan, unless it has a
- * handler. A handler has this long to stop the process. */
+/* The process is in a session of its own: it ignores SIGTSTP, for a session leader's group is an orphan,
+ * unless it has a handler. A handler has this long to stop the process. */
 #define SUSPEND_PATIENCE (100 * NSEC_PER_MSEC)
 
 static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP};
@@ -70,8 +70,8 @@ int run_suspend_due(struct run *run)
     return forward(run, SIGSTOP, NULL);
 }
 
-/* The answer to the spawn is still to come, though the process may run: the signal is kept for it. Who insists on an end
- * does not wait for a daemon that does not answer; it ends the process then. */
+/* The answer to the spawn is still to come, though the process may run: the signal is kept for it. Who
+ * insists on an end does not wait for a daemon that does not answer; it ends the process then. */
 static void take_early_signal(struct run *run, int number)
 {
     if (number == SIGWINCH || number == SIGCONT)

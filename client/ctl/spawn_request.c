@@ -27,8 +27,8 @@ static json_t *words_json(const struct ctl *ctl)
     return argv;
 }
 
-/* The caller's environment. The first of several variables of one name counts, as in getenv(3); what is no variable, or
- * has a name that is not UTF-8, cannot be said in the protocol and stays here. */
+/* The caller's environment. The first of several variables of one name counts, as in getenv(3); what is no
+ * variable, or has a name that is not UTF-8, cannot be said in the protocol and stays here. */
 static json_t *environment_json(void)
 {
     json_t *environment = json_object();
@@ -129,7 +129,8 @@ static json_t *limit_value_json(const char *text)
     return NULL;
 }
 
-static int add_pairs(const struct ctl *ctl, enum option_id id, value_maker make, const char *member, json_t *params)
+static int add_pairs(const struct ctl *ctl, enum option_id id, value_maker make, const char *member,
+                     json_t *params)
 {
     json_t *pairs;
     int status = value_pairs(ctl, id, make, &pairs);
@@ -144,7 +145,8 @@ static json_t *label_value(const char *text)
     return json_string(text);
 }
 
-/* Whose end is its end. Said in any case: the flag of a process that procctl itself may be is not inherited. */
+/* Whose end is its end. Said in any case: the flag of a process that procctl itself may be is not
+ * inherited. */
 static int add_owner(const struct ctl *ctl, json_t *params)
 {
     int64_t pid = 0;

@@ -1,7 +1,7 @@
 /*
- * Strings of others on their way to a person: a name or an argument may hold anything, also what makes a terminal do
- * things. Control bytes (C0, DEL, C1), what reorders or hides text (bidi controls, zero-width characters), line
- * separators and bytes that are not UTF-8 are written \xHH; a backslash is doubled.
+ * Strings of others on their way to a person: a name or an argument may hold anything, also what makes a
+ * terminal do things. Control bytes (C0, DEL, C1), what reorders or hides text (bidi controls, zero-width
+ * characters), line separators and bytes that are not UTF-8 are written \xHH; a backslash is doubled.
  */
 #ifndef PROCD_CTL_TEXT_H
 #define PROCD_CTL_TEXT_H

@@ -115,7 +115,8 @@ json_t *value_process(const char *word)
     name = json_string(word);
     if (name)
         return name;
-    /* No process has a name that is not UTF-8; asking for one that no process has is a fair question all the same. */
+    /* No process has a name that is not UTF-8; asking for one that no process has is a fair question all the
+     * same. */
     escaped = text_escaped(word, strlen(word));
     return json_string(escaped);
 }

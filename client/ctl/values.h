@@ -1,6 +1,6 @@
 /*
- * Values of options, checked. Each answers 0, or CTL_USAGE after it has said what is wrong; without the option the
- * result stays as it was.
+ * Values of options, checked. Each answers 0, or CTL_USAGE after it has said what is wrong; without the
+ * option the result stays as it was.
  */
 #ifndef PROCD_CTL_VALUES_H
 #define PROCD_CTL_VALUES_H
@@ -16,7 +16,8 @@ int value_integer(const struct ctl *ctl, enum option_id id, int64_t least, int64
 /* The number of a signal: TERM, SIGTERM, 15, RTMIN+3. */
 int value_signal(const struct ctl *ctl, enum option_id id, int *ret_signal);
 
-/* All K=V of an option: a new object, or NULL if it was not given. make turns V into JSON (NULL: it cannot). */
+/* All K=V of an option: a new object, or NULL if it was not given. make turns V into JSON (NULL: it
+ * cannot). */
 typedef json_t *(*value_maker)(const char *text);
 int value_pairs(const struct ctl *ctl, enum option_id id, value_maker make, json_t **ret_object);
 

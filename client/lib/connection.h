@@ -8,7 +8,8 @@
  * -ECONNRESET.
  *
  * One thread at a time. Blocks by polling its own descriptor only; EINTR is no result. In a forked child
- * every function but connection_free answers -EINVAL. Deadlines are nanoseconds of CLOCK_MONOTONIC.
+ * every function but connection_free answers -EINVAL. Deadlines are nanoseconds of CLOCK_MONOTONIC; while the
+ * broker is away one that is over sooner still gives 0.1 s for coming back.
  */
 #ifndef PROCD_CLIENT_LIB_CONNECTION_H
 #define PROCD_CLIENT_LIB_CONNECTION_H

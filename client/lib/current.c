@@ -90,39 +90,66 @@ static void learn(procd_process *process)
     json_decref(info);
 }
 
-/* The handle of the process that asks is filled when somebody wants to know. */
-static int check(procd_process *process, bool is_known)
+/* The handle of the process that asks is filled when somebody wants to know. 0 with the lock held, or the error. */
+static int lock(procd_process *process)
 {
     int r = process_check(process);
 
-    if (r == 0 && process->is_current && !is_known)
+    if (r < 0)
+        return r;
+    if (process->is_current)
         learn(process);
-    return r;
+    pthread_mutex_lock(&process->lock);
+    return 0;
 }
 
 pid_t procd_process_pid(procd_process *process)
 {
-    return check(process, true) < 0 ? -EINVAL : process->pid;
+    return process_check(process) < 0 ? -EINVAL : process->pid;
 }
 
 long procd_process_id(procd_process *process)
 {
-    return check(process, false) < 0 ? -EINVAL : process->id;
+    long id;
+
+    if (lock(process) < 0)
+        return -EINVAL;
+    id = process->id;
+    pthread_mutex_unlock(&process->lock);
+    return id;
+}
+
+/* A target that was given a name knows it without a question. */
+static const char *given_name(procd_process *process)
+{
+    const char *name;
+
+    pthread_mutex_lock(&process->lock);
+    name = process->name;
+    pthread_mutex_unlock(&process->lock);
+    return name;
 }
 
 const char *procd_process_name(procd_process *process)
 {
-    return check(process, process && process->name) < 0 ? NULL : process->name;
+    const char *name;
+
+    if (process_check(process) < 0)
+        return NULL;
+    name = given_name(process);
+    if (name || !process->is_current)
+        return name;
+    learn(process);
+    return given_name(process);
 }
 
 int procd_process_daemon(procd_process *process)
 {
     enum procd_daemon_flag flag;
-    int r = check(process, false);
+    int r = lock(process);
 
     if (r < 0)
         return r;
-    pthread_mutex_lock(&process->lock);
     flag = process->daemon;
     pthread_mutex_unlock(&process->lock);
     if (flag == PROCD_INHERIT) {

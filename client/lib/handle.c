@@ -193,16 +193,22 @@ static int check_room(void)
     return 0;
 }
 
-static void keep_start(procd_process *process, struct incoming *answer, const json_t *info, char *epoch)
+/* Takes the epoch over. */
+static int keep_start(procd_process *process, struct incoming *answer, const json_t *info, char *epoch)
 {
+    int r;
+
     pthread_mutex_lock(&process->lock);
-    if (process_keep_info(process, info) == 0) {
-        process->epoch = epoch;
+    r = process_keep_info(process, info);
+    if (r == 0) {
+        process->epoch = TAKE(epoch);
         process->state = PROCESS_STARTED;
         if (answer->fd_count > 0)
             process->pidfd = take_fd(&answer->fds[0]);
     }
     pthread_mutex_unlock(&process->lock);
+    free(epoch);
+    return r < 0 ? failure_note(r, "an answer that makes no sense") : 0;
 }
 
 /* What was printed before the start comes before what the child prints, also where it is not a terminal. */
@@ -235,10 +241,8 @@ static int spawn(procd_process *process)
         request.fd_count = spawn.fd_count;
         r = library_call(&request, &options, &answer, &info);
     }
-    if (r == 0) {
-        keep_start(process, &answer, info, epoch);
-        r = process->state == PROCESS_STARTED ? 0 : failure_note(-EPROTO, "an answer that makes no sense");
-    }
+    if (r == 0)
+        r = keep_start(process, &answer, info, epoch);
     incoming_done(&answer);
     spawn_done(&spawn);
     return r;

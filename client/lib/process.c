@@ -301,10 +301,16 @@ static int open_pidfd(procd_process *process)
 
 int procd_process_sentinel(procd_process *process)
 {
-    int r = process_check_started(process);
+    int pidfd, r = process_check_started(process);
 
-    if (r == 0 && process->pidfd < 0)
-        r = open_pidfd(process);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&process->lock);
+    pidfd = process->pidfd;
+    pthread_mutex_unlock(&process->lock);
+    if (pidfd >= 0)
+        return pidfd;
+    r = open_pidfd(process);
     return r < 0 ? r : process->pidfd;
 }
 

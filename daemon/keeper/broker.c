@@ -223,8 +223,8 @@ static void check_link(struct keeper *keeper)
         keeper->broker_killed = false;
 }
 
-/* Four in the watchdog's time: the broker that leaves one unanswered is replaced, and the next one's answer is
- * in time. Until it is ready none is expected: a state is read for as long as it takes. */
+/* Four in the watchdog's time: a broker that leaves one unanswered is replaced, and the next one's answer is in
+ * time. Until it is ready none is expected: a state is read for as long as it takes. */
 static void ping(struct keeper *keeper)
 {
     if (keeper->ping_open && keeper->broker.pidfd >= 0) {

@@ -21,36 +21,17 @@ struct outcome identity_ask(struct call *call, int32_t pid)
     return call_park(call);
 }
 
-/* Makes the process that the keeper has found a client of ours. 0 or -ENOMEM. */
-static int meet(struct server *server, const struct link_identity *message, int pidfd)
-{
-    struct core_input input = {.kind = INPUT_CLIENT,
-                               .body.connect = {.client = message->client,
-                                                .process = message->process,
-                                                .pid = message->pid,
-                                                .uid = message->uid}};
-    int r;
-
-    if (peer_find(server, message->client)) {
-        close_fd(pidfd);
-        return 0;
-    }
-    r = server_step(server, &input);
-    if (r < 0) {
-        close_fd(pidfd);
-        return r;
-    }
-    return peer_new(server, message->client, message->process, pidfd) ? 0 : -ENOMEM;
-}
-
 void identity_answered(struct server *server, const struct link_identity *message, int pidfd)
 {
+    struct input_connect who = {
+        .client = message->client, .process = message->process, .pid = message->pid, .uid = message->uid};
     struct call *call = call_find(server, message->tag);
     struct session *session = call ? call->session : NULL;
     int r = 0;
 
+    /* its connection, which brings the pidfd, may be under way still: then it is watched from then on */
     if (message->error == 0)
-        r = meet(server, message, pidfd);
+        r = peer_meet(server, &who, pidfd);
     else
         close_fd(pidfd);
     if (!call)

@@ -35,32 +35,68 @@ static void on_death(evutil_socket_t fd, short what, void *context)
     peer_bury(peer);
 }
 
+/* Takes the pidfd over, also on failure; one that is watched already, or cannot be, is left as it is. 0 or -ENOMEM. */
+static int peer_watch(struct peer *peer, int pidfd)
+{
+    struct event *death;
+
+    if (peer->death || pidfd < 0) {
+        close_fd(pidfd);
+        return 0;
+    }
+    death = event_new(peer->server->base, pidfd, EV_READ, on_death, peer);
+    if (!death || event_add(death, NULL) < 0) {
+        if (death)
+            event_free(death);
+        close_fd(pidfd);
+        return -ENOMEM;
+    }
+    peer->death = death;
+    peer->pidfd = pidfd;
+    return 0;
+}
+
 struct peer *peer_new(struct server *server, uint64_t client, uint64_t process, int pidfd)
 {
     struct peer *peer = calloc(1, sizeof *peer);
 
-    if (!peer)
-        goto fail;
+    if (!peer) {
+        close_fd(pidfd);
+        return NULL;
+    }
     peer->server = server;
     peer->client = client;
     peer->process = process;
-    peer->pidfd = pidfd;
+    peer->pidfd = -1;
     LIST_INIT(&peer->sessions);
-    if (pidfd >= 0) {
-        peer->death = event_new(server->base, pidfd, EV_READ, on_death, peer);
-        if (!peer->death || event_add(peer->death, NULL) < 0)
-            goto fail;
-    }
+    if (peer_watch(peer, pidfd) < 0)
+        goto fail;
     HASH_ADD(hh, server->peers, client, sizeof peer->client, peer);
     if (!peer->hh.tbl)
         goto fail;
     return peer;
 fail:
-    if (peer && peer->death)
+    if (peer->death)
         event_free(peer->death);
+    close_fd(peer->pidfd);
     free(peer);
-    close_fd(pidfd);
     return NULL;
+}
+
+int peer_meet(struct server *server, const struct input_connect *who, int pidfd)
+{
+    struct core_input input = {.kind = INPUT_CLIENT, .body.connect = *who};
+    struct peer *peer = peer_find(server, who->client);
+    int r;
+
+    if (peer)
+        return peer_watch(peer, pidfd);
+    r = server_step(server, &input);
+    if (r < 0) {
+        close_fd(pidfd);
+        return r;
+    }
+    return peer_new(server, who->client, who->process, pidfd) ? 0 : -ENOMEM;
 }
 
 void peer_drain(struct peer *peer)
@@ -111,10 +147,15 @@ void peer_disconnect(struct session *session)
     tell_closed(session->server, session->connection);
 }
 
-/* Nobody was begun to be served: says why where there is something to say, and lets go. */
-static void refuse_connection(struct server *server, const struct link_connection *connection, int socket,
+/* Says why, and lets go. The keeper tells of a new client once: it is watched though it is not served, as it may come
+ * again, and as the keeper forgets it only when we do. */
+static void refuse_connection(struct server *server, const struct link_connection *connection, int socket, int pidfd,
                               const char *limit)
 {
+    struct input_connect who = {.client = connection->client,
+                                .process = connection->process,
+                                .pid = connection->pid,
+                                .uid = connection->uid};
     char line[256];
     struct iovec iov = {line, 0};
 
@@ -127,6 +168,8 @@ static void refuse_connection(struct server *server, const struct link_connectio
         (long long) quota_limit(QUOTA_CONNECTIONS, connection->uid));
 
     log_warning("connection of uid %u refused: %s", connection->uid, limit);
+    if (pidfd >= 0)
+        (void) peer_meet(server, &who, pidfd);
     (void) fdpass_send(socket, &iov, 1, NULL, 0);
     close_fd(socket);
     tell_closed(server, connection->connection);
@@ -150,19 +193,17 @@ void peer_connected(struct server *server, const struct link_connection *connect
     struct peer *peer = peer_find(server, connection->client);
 
     if (!quota_allows(server, connection->uid)) {
-        close_fd(pidfd);
-        refuse_connection(server, connection, socket, quota_name(QUOTA_CONNECTIONS));
+        refuse_connection(server, connection, socket, pidfd, quota_name(QUOTA_CONNECTIONS));
         return;
     }
     if (server_step(server, &input) < 0) {
-        close_fd(pidfd);
-        refuse_connection(server, connection, socket, "memory");
+        refuse_connection(server, connection, socket, pidfd, "memory");
         return;
     }
     if (!peer)
         peer = peer_new(server, connection->client, connection->process, pidfd);
-    else
-        close_fd(pidfd);
+    else if (peer_watch(peer, pidfd) < 0) /* it was known by its pid only: identity.c */
+        peer = NULL;
     if (peer && session_open(server, connection, peer, socket) == 0)
         return;
     if (!peer)

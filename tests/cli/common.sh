@@ -1,6 +1,7 @@
 # shellcheck shell=sh
-# What the tests of the command line share: a run-time directory and a daemon of their own, and at the end the proof that
-# nothing is left: no descriptor, no child, no daemon, no file. Set PROCD and PROCCTL (make check does).
+# What the tests of the command line share: a run-time directory and a daemon of their own, and at the end the
+# proof that nothing is left: no descriptor, no child, no daemon, no file. Set PROCD and PROCCTL (make check
+# does).
 set -u
 : "${PROCD:?}" "${PROCCTL:?}" "${TOP_SRCDIR:=$(cd "$(dirname "$0")/../.." && pwd)}"
 unset PROCD_SOCKET PROCD_AUTOSTART NO_COLOR

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The user's own daemon: started on demand, by one of many; it leaves when idle; where it must not be started, or cannot
-# be, procctl and procd say why and exit 125.
+# The user's own daemon: started on demand, by one of many; it leaves when idle; where it must not be started,
+# or cannot be, procctl and procd say why and exit 125.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 XDG_RUNTIME_DIR=$dir/run
@@ -11,7 +11,8 @@ export XDG_RUNTIME_DIR PROCD_DAEMON
 own=$XDG_RUNTIME_DIR/procd/procd.sock
 
 keeper() { "$PROCCTL" call daemon.info | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1; }
-# daemons: those that listen below this test's directory, a pid a line. (The pattern is in a file: it would find itself.)
+# daemons: those that listen below this test's directory, a pid a line. (The pattern is in a file: it would
+# find itself.)
 say "$XDG_RUNTIME_DIR/" >"$dir/pattern"
 daemons() { grep -slF -f "$dir/pattern" /proc/[0-9]*/cmdline | sed 's|^/proc/||; s|/cmdline$||'; }
 no_daemons() { [ -z "$(daemons)" ]; }

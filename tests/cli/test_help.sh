@@ -1,5 +1,6 @@
 #!/bin/sh
-# One table: what commands.def declares is in --help, in the manual page and in the completions, and nothing else is.
+# One table: what commands.def declares is in --help, in the manual page and in the completions, and nothing
+# else is.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 table=$TOP_SRCDIR/client/ctl/commands.def

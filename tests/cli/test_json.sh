@@ -4,7 +4,8 @@
 . "$(dirname "$0")/common.sh"
 start_daemon
 
-# one STATUS EXPRESSION WORD...: exits so, with exactly one document, d, of which the expression (of Python) is true
+# one STATUS EXPRESSION WORD...: exits so, with exactly one document, d, of which the expression (of Python)
+# is true
 one() {
     wanted=$1 expression=$2
     shift 2

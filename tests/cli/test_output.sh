@@ -1,5 +1,6 @@
 #!/bin/sh
-# Where the output goes: closed or full standard output, pipes that nobody reads, hostile names, colors, quiet.
+# Where the output goes: closed or full standard output, pipes that nobody reads, hostile names, colors,
+# quiet.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 start_daemon
@@ -45,7 +46,8 @@ ctl spawn -- true >/dev/null
 wait $follower
 err_is_empty
 
-# names and arguments of others cannot act on a terminal: ESC, C1, DEL, what reorders, bytes that are not UTF-8
+# names and arguments of others cannot act on a terminal: ESC, C1, DEL, what reorders, bytes that are not
+# UTF-8
 evil=$(printf 'a\033[31mb\302\233c\177d\342\200\256e\303\244')
 ctl spawn -n "$evil" -- sh -c 'exit 1' "$evil" "$(printf '\377\001')" "it's" 'two words' >/dev/null || fail "spawn of an odd name"
 for command in "ps -a" events; do

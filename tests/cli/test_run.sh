@@ -1,5 +1,6 @@
 #!/bin/sh
-# run, and what spawn and run hand to the process: descriptors, environment, directory, umask, limits, signals.
+# run, and what spawn and run hand to the process: descriptors, environment, directory, umask, limits,
+# signals.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 start_daemon

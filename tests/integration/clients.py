@@ -348,11 +348,12 @@ class Servant:
         return message
 
     def exchange(self, line):
-        """One line there, one line back, as they are."""
+        """One line there (unless it is empty), one line back, as they are."""
         with socket.socket(socket.AF_UNIX) as plain:
             plain.settimeout(SOON)
             plain.connect(self.path)
-            plain.sendall(line.encode() + b'\n')
+            if line:
+                plain.sendall(line.encode() + b'\n')
             return plain.makefile('rb').readline().decode()
 
     def events(self):

@@ -102,10 +102,10 @@ def descriptors(pid):
 
 
 def cgroups_of(keeper_pid):
-    """The directories that a keeper has made for its children."""
+    """The directories that keepers with this pid have made for their children; '*': all keepers."""
     with open('/proc/self/mountinfo', encoding='utf-8') as file:
         mounts = [line.split()[4] for line in file if ' - cgroup2 ' in line]
-    pattern = '%s/**/procd-%d.*'
+    pattern = '%s/**/procd-%s.*'
     return [path for mount in mounts for path in glob.glob(pattern % (mount, keeper_pid), recursive=True)]
 
 
@@ -132,8 +132,14 @@ class Daemon:
         self.path = os.path.join(self.dir, 's')
         self.log_path = os.path.join(self.dir, 'log')
         self.process = self.keeper_pid = None
+        self.foreign_cgroups = []
+
+    def cgroups(self):
+        """Its own: a pid may come again after a keeper that was killed."""
+        return [path for path in cgroups_of(self.keeper_pid) if path not in self.foreign_cgroups]
 
     def start(self):
+        self.foreign_cgroups = cgroups_of('*')
         with open(self.log_path, 'wb') as log:
             stat = os.fstat(log.fileno())
             kept = {name: value for name, value in os.environ.items()
@@ -146,7 +152,8 @@ class Daemon:
         wait_for(self.answers, 'the start of the daemon')
         self.keeper_pid = self.info()['pid']
         self.connection = self.connect()  # the one that is counted, before and after
-        self.accounts_before = wait_for(self.settled)
+        wait_for(lambda: self.accounts()['connections'] == 1, 'the end of the first connections')
+        self.accounts_before = self.steady_accounts()
         return self
 
     def answers(self):
@@ -209,11 +216,13 @@ class Daemon:
                 'keeper': descriptors(self.keeper_pid), 'broker': descriptors(info['broker_pid']),
                 'children': sorted(state == 'Z' for _, state, _ in children_of(self.keeper_pid).values())}
 
-    def settled(self):
-        """The accounts of one connection, once they stay the same: the first are still being handed over."""
-        readings = [self.accounts() for _ in range(10)]
-        alone = readings[0]['connections'] == readings[0]['clients'] == 1
-        return alone and all(reading == readings[0] for reading in readings) and readings[0]
+    def steady_accounts(self):
+        """The accounts, once they stay the same: the newest connections are still being handed over."""
+        def steady():
+            readings = [self.accounts() for _ in range(10)]
+            return all(reading == readings[0] for reading in readings) and readings[0]
+
+        return wait_for(steady, 'a steady state')
 
     def end_processes(self):
         """Nothing that a test has started outlives it."""
@@ -245,7 +254,7 @@ class Daemon:
         """Waits for the daemon's end by itself, and looks at what is left."""
         same(self.process.wait(SOON), status, 'exit status of the daemon')
         assert not os.path.exists(self.path), 'the socket is left behind'
-        same(cgroups_of(self.keeper_pid), [], 'cgroups left behind')
+        same(self.cgroups(), [], 'cgroups left behind')
 
     def judge_log(self):
         """Its lines carry a level, 3 for errors; what has none came from a library, or a sanitizer."""
@@ -270,7 +279,7 @@ class Daemon:
                 except ProcessLookupError:
                     pass
             self.process.wait()
-            remove_cgroups(cgroups_of(self.keeper_pid or -1))
+            remove_cgroups(self.cgroups())
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
@@ -282,7 +291,7 @@ class Daemon:
 
     def __exit__(self, kind, *unused):
         try:
-            if kind is None:
+            if kind in (None, Skip):
                 if self.process.poll() is None:
                     self.finish()
                 self.judge_log()

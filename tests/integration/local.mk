@@ -1,8 +1,8 @@
 # Whole daemons, seen through the socket, the library and the process table.
-integration_programs = %D%/test_lib_exit %D%/test_lib_process
+integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process
 integration_scripts = %D%/test_events.py %D%/test_examples.py %D%/test_exits.py %D%/test_framing.py \
-	%D%/test_identity.py %D%/test_join.py %D%/test_restart.py %D%/test_slow.py \
-	%D%/test_spawn.py %D%/test_stop.py %D%/test_systemd.sh %D%/test_units.sh
+	%D%/test_identity.py %D%/test_join.py %D%/test_restart.py %D%/test_slow.py %D%/test_spawn.py \
+	%D%/test_stop.py %D%/test_systemd.sh %D%/test_units.sh
 integration_helpers = %D%/clients.py %D%/harness.py %D%/systemd_inside.py
 check_PROGRAMS += $(integration_programs)
 TESTS += $(integration_programs) $(integration_scripts)
@@ -13,3 +13,5 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 %C%_test_lib_exit_LDADD = $(unit_client_libs)
 %C%_test_lib_process_SOURCES = %D%/test_lib_process.c $(integration_fixture)
 %C%_test_lib_process_LDADD = $(unit_client_libs)
+%C%_test_lib_autostart_SOURCES = %D%/test_lib_autostart.c $(integration_fixture)
+%C%_test_lib_autostart_LDADD = $(unit_client_libs)

@@ -1,5 +1,6 @@
-"""The units at work under the systemd of this machine, which must have procd installed and unused, and two users,
-alice and bob. It installs nothing; drop-ins live in /run, and nothing that was started is left."""
+"""The units at work under the systemd of this machine, where procd is installed and unused, and two users, alice and
+bob, are there. It installs nothing; drop-ins live in /run, and nothing that was started is left: see test_systemd.sh.
+"""
 import contextlib
 import grp
 import json
@@ -46,7 +47,7 @@ def reaches(want, unit='procd.service', limit=20):
 
 
 def as_user(user, *command, env=()):
-    """The command line that runs it as this user: with the groups, and no more of the environment than is needed."""
+    """The command line that runs it as this user, with the user's groups and hardly any environment."""
     clean = ['env', '-i', 'PATH=' + os.environ['PATH'], *env]
     return [*clean, *command] if user == 'root' else ['runuser', '-u', user, '--', *clean, *command]
 
@@ -104,7 +105,7 @@ def pids_below(cgroup):
     found = []
     for folder, _, files in os.walk(CGROUPS + cgroup):
         if 'cgroup.procs' in files:
-            with contextlib.suppress(OSError), open(os.path.join(folder, 'cgroup.procs'), encoding='utf-8') as file:
+            with contextlib.suppress(OSError), open(folder + '/cgroup.procs', encoding='utf-8') as file:
                 found += [int(line) for line in file]
     return found
 
@@ -125,9 +126,9 @@ def wanted_identity(user):
 def test_verify():
     """systemd accepts the installed units: it warns without failing, so every word about ours counts."""
     for manager in ('--system', '--user'):
-        end = subprocess.run(['systemd-analyze', manager, '--man=no', 'verify', 'procd.service', 'procd.socket'],
-                             env={**os.environ, 'XDG_RUNTIME_DIR': '/run'}, capture_output=True, encoding='utf-8',
-                             check=False)
+        command = ['systemd-analyze', manager, '--man=no', 'verify', 'procd.service', 'procd.socket']
+        end = subprocess.run(command, env={**os.environ, 'XDG_RUNTIME_DIR': '/run'}, capture_output=True,
+                             encoding='utf-8', check=False)
         said = [line for line in (end.stdout + end.stderr).splitlines() if 'procd' in line]
         same((end.returncode, said), (0, []), 'systemd-analyze %s verify' % manager)
 
@@ -144,7 +145,7 @@ def test_user_and_folder():
         shutil.rmtree(os.path.dirname(SOCKET), ignore_errors=True)
         run(*make)
         made = os.stat(os.path.dirname(SOCKET))
-        same((stat.S_IMODE(made.st_mode), made.st_uid, made.st_gid), (0o755, 0, 0), 'the folder by ' + make[0])
+        same((stat.S_IMODE(made.st_mode), made.st_uid, made.st_gid), (0o755, 0, 0), 'folder by ' + make[0])
 
 
 SERVICE = {'Type': 'notify', 'NotifyAccess': 'main', 'KillMode': 'process', 'Restart': 'on-failure',
@@ -164,7 +165,7 @@ def test_properties():
 # ---------------------------------------------------------------- start and users
 
 def test_first_connection():
-    """Nothing runs until somebody connects; then the service reaches its readiness, and the client its answer."""
+    """Nothing runs until somebody connects; then the service gets ready, and the client gets its answer."""
     same(states('procd.socket'), ['active', 'listening'], 'procd.socket')
     same(states(), ['inactive', 'dead'], 'procd.service before the first connection')
     same(stat.S_IMODE(os.stat(SOCKET).st_mode), 0o666, 'mode of the socket')
@@ -184,8 +185,8 @@ def test_two_users():
         same([each['id'] for each in seen], [process], 'what %s sees' % user)
     for user, other in (USERS, USERS[::-1]):
         foreign = str(made[other][0])
-        for words in (['inspect'], ['kill'], ['kill', '-s', 'KILL'], ['terminate'], ['stop'], ['is-alive'], ['rm']):
-            ctl(user, *words, foreign, status=4)
+        for words in ('inspect', 'kill', 'kill -s KILL', 'terminate', 'stop', 'is-alive', 'rm'):
+            ctl(user, *words.split(), foreign, status=4)
     for user, (process, pid) in made.items():
         assert alive(pid), 'the process of %s was killed' % user
         same(ctl(user, 'is-alive', str(process)), 'yes\n')
@@ -214,7 +215,8 @@ def test_cgroups():
     same(len(set(cgroups)), len(made), 'different cgroups of %d processes' % len(made))
     for cgroup in cgroups:
         assert cgroup.startswith(unit + '/'), '%s is not below %s' % (cgroup, unit)
-        wait_for(lambda: sorted(map(name_of, pids_below(cgroup))) == ['sh', 'sleep', 'sleep'], 'a tree in ' + cgroup)
+        wait_for(lambda: sorted(map(name_of, pids_below(cgroup))) == ['sh', 'sleep', 'sleep'],
+                 'a tree in ' + cgroup)
     trees = [pids_below(cgroup) for cgroup in cgroups]
     ctl('alice', 'terminate', str(made[0][0]))
     wait_for(lambda: not any(map(alive, trees[0])), 'the end of a whole tree by terminate')
@@ -232,7 +234,7 @@ def test_broker_is_confined():
     """The user procd, no capability, no way to get one, no network."""
     broker, keeper = info()['broker_pid'], info()['pid']
     status, none = status_of(broker), '0' * 16
-    same(identity_of(broker)[:2], [{str(pwd.getpwnam('procd').pw_uid)}, {str(pwd.getpwnam('procd').pw_gid)}], 'it is')
+    same(identity_of(broker)[:2], wanted_identity('procd')[:2], 'uid and gid of the broker')
     same(status['Groups'], '', 'its groups')
     same({name: status[name] for name in CAPABILITIES}, dict.fromkeys(CAPABILITIES, none), 'its capabilities')
     same(status['NoNewPrivs'], '1', 'its NoNewPrivs')
@@ -241,16 +243,14 @@ def test_broker_is_confined():
 
 def test_children_are_not_confined():
     """A process of root is as any other of root; others cannot gain privileges, and that is all."""
-    first, (_, pid) = status_of(1), spawn('root', *LONG_SLEEP)
-    status = status_of(pid)
-    same([status[name] for name in ('CapBnd', 'CapPrm', 'CapEff', 'Seccomp', 'NoNewPrivs')],
-         [first['CapBnd'], first['CapBnd'], first['CapBnd'], '0', '0'], 'bounding set ... of a process of root')
+    names, every = ('CapBnd', 'CapPrm', 'CapEff', 'Seccomp', 'NoNewPrivs'), status_of(1)['CapBnd']
     for user in ('root', *USERS):
         _, pid = spawn(user, *LONG_SLEEP)
-        same(namespaces(pid), namespaces(1), 'namespaces of a process of ' + user)
+        own, stays = (every, '0') if user == 'root' else ('0' * 16, '1')
         status = status_of(pid)
-        same([status['CapBnd'], status['Seccomp'], status['NoNewPrivs']],
-             [first['CapBnd'], '0', '0' if user == 'root' else '1'], 'bounding set ... of a process of ' + user)
+        same(dict(zip(names, map(status.get, names))), dict(zip(names, (every, own, own, '0', stays))),
+             'a process of ' + user)
+        same(namespaces(pid), namespaces(1), 'namespaces of a process of ' + user)
 
 
 def namespaces(pid):
@@ -262,8 +262,8 @@ def test_children_do_not_inherit():
     """Nothing that systemd gave to the daemon: no variable, no descriptor; the soft limit of the unit."""
     with contextlib.closing(Client(SOCKET)) as client:
         text = client.output('/bin/sh', '-c', 'env; ls -l /proc/self/fd; ulimit -n').decode()
-    for name in ('NOTIFY_SOCKET', 'LISTEN_', 'WATCHDOG_', 'INVOCATION_ID', 'JOURNAL_STREAM', 'SYSTEMD_EXEC_PID',
-                 'socket:', 'anon_inode'):
+    for name in ('NOTIFY_SOCKET', 'LISTEN_', 'WATCHDOG_', 'INVOCATION_ID', 'JOURNAL_STREAM',
+                 'SYSTEMD_EXEC_PID', 'socket:', 'anon_inode'):
         assert name not in text, '%s is in the child: %s' % (name, text)
     same(text.splitlines()[-1], '1024', 'the limit of descriptors')
 
@@ -284,21 +284,21 @@ sys.exit(0 if select.select([read], [], [], 20)[0] else 'systemd does not answer
 
 
 def test_only_the_keeper_speaks():
-    """A child that talks to systemd in the service's name is not heard: it could end the service for everybody."""
+    """A child that talks to systemd in the service's name is not heard: it could end it for everybody."""
     epoch = info()['epoch']
     before = show('MainPID')
     told = ('STATUS=stranger', 'MAINPID=PID', 'WATCHDOG=trigger', 'STOPPING=1', 'RELOADING=1')
     for user in (*USERS, 'root'):
         ctl(user, 'run', '-w', '30', '--', sys.executable, '-c', SPEAK, *told)
     seen = [show(name) for name in ('MainPID', 'StatusText', 'NFileDescriptorStore')]
-    same([*states(), *seen], ['active', 'running', before, '', '0'], 'the service, after strangers spoke for it')
+    same([*states(), *seen], ['active', 'running', before, '', '0'], 'the service, after others spoke for it')
     same(info()['epoch'], epoch, 'the epoch')
 
 
 # ---------------------------------------------------------------- another broker
 
 def replaced_by(act):
-    """act(): another broker must serve, under the same keeper, over children that live on; no exit is lost."""
+    """act(): another broker must serve, under the same keeper; children live on, and no exit is lost."""
     before, restarts = info(), show('NRestarts')
     lasting, pid = sh('alice', 'trap "exit 7" USR1; while :; do sleep 0.05; done')
     # one ends while no broker is there: it sees the end of the old one
@@ -312,7 +312,7 @@ def replaced_by(act):
         same([*states(), show('MainPID'), show('NRestarts')],
              ['active', 'running', str(before['pid']), restarts], 'the service')
         assert alive(pid), 'a child of alice has died'
-        same(identity_of(after['broker_pid'])[0], {str(pwd.getpwnam('procd').pw_uid)}, 'user of the new broker')
+        same(identity_of(after['broker_pid'])[:2], wanted_identity('procd')[:2], 'uid and gid of the broker')
         ctl('root', '-q', 'join', '-w', '20', str(during), status=9)
         ctl('alice', 'kill', '-s', 'USR1', str(lasting))
         same(waiting.wait(20), 7, 'status of join, which began before')
@@ -371,8 +371,8 @@ def impatient():
 def test_watchdog_of_a_healthy_daemon():
     with impatient():
         pid, begin = show('MainPID'), int(show('WatchdogTimestampMonotonic'))
-        wait_for(lambda: int(show('WatchdogTimestampMonotonic')) > begin + 3e6 * WATCHDOG, 'fed for three periods',
-                 step=0.2)
+        wait_for(lambda: int(show('WatchdogTimestampMonotonic')) > begin + 3e6 * WATCHDOG,
+                 'fed for three periods', step=0.2)
         same([*states(), show('MainPID'), show('NRestarts')], ['active', 'running', pid, '0'], 'the service')
 
 
@@ -383,7 +383,7 @@ def test_broker_hangs():
 
 
 def service_fails(act):
-    """act() on the keeper: systemd starts another one, and what was left of the old one does not stand in its way."""
+    """act() on the keeper: systemd starts another one, and what is left of the old one is not in its way."""
     old, (_, child) = info(), spawn('alice', *LONG_SLEEP)
     restarts = int(show('NRestarts'))
     begin = time.monotonic()
@@ -392,7 +392,8 @@ def service_fails(act):
              'another keeper', step=0.05)
     print('     another keeper after %.1f s' % (time.monotonic() - begin))
     new = info()
-    assert new['epoch'] != old['epoch'] and str(new['pid']) == show('MainPID') != str(old['pid']), 'the same keeper'
+    same(str(new['pid']), show('MainPID'), 'the main process')
+    assert new['epoch'] != old['epoch'] and new['pid'] != old['pid'], 'the same keeper'
     wait_for(lambda: not alive(old['broker_pid']), 'the end of the old broker')
     same(ctl('alice', 'run', '--', 'echo', 'served'), 'served\n')
     assert alive(child), 'systemd has killed a child, which KillMode=process forbids'
@@ -410,6 +411,10 @@ def test_keeper_is_killed():
 
 # ---------------------------------------------------------------- the end
 
+def has_signal(pid, which, number=signal.SIGTERM):
+    return int(status_of(pid)[which], 16) >> number - 1 & 1
+
+
 def test_stop():
     """The children are asked first, whoever does not hear is killed; the socket listens on."""
     epoch = info()['epoch']
@@ -420,8 +425,7 @@ def test_stop():
         deaf = client.sh('trap "" TERM; while :; do sleep 1; done', stop_timeout=0.5)['pid']
     _, other = spawn('bob', *LONG_SLEEP)
     try:
-        wait_for(lambda: all(int(status_of(pid)['SigCgt' if pid == polite else 'SigIgn'], 16) & 1 << signal.SIGTERM - 1
-                             for pid in (polite, deaf)), 'their traps')
+        wait_for(lambda: has_signal(polite, 'SigCgt') and has_signal(deaf, 'SigIgn'), 'their traps')
         begin = time.monotonic()
         run('systemctl', 'stop', 'procd')
         print('     stopped after %.1f s' % (time.monotonic() - begin))
@@ -483,15 +487,17 @@ def test_user_units():
 
 def look_at_users_own(env, manager):
     path = env[0].partition('=')[2] + '/procd/procd.sock'
-    same([stat.S_IMODE(os.stat(name).st_mode) for name in (path, os.path.dirname(path))], [0o600, 0o700], 'modes')
+    same([stat.S_IMODE(os.stat(name).st_mode) for name in (path, os.path.dirname(path))], [0o600, 0o700],
+         'modes of socket and folder')
     made = json.loads(ctl('alice', '--json', 'spawn', '--', *LONG_SLEEP, env=env))
     same(states(manager=manager), ['active', 'running'], 'her service')
     same(int(show('MainPID', manager=manager)), info('alice', env)['pid'], 'the main process')
-    same({name: show(name, manager=manager) for name in SERVICE}, SERVICE, 'systemctl --user show procd.service')
+    same({name: show(name, manager=manager) for name in SERVICE}, SERVICE, 'systemctl --user show')
     same(identity_of(made['pid']), wanted_identity('alice'), 'identity of the child')
     same(status_of(made['pid'])['NoNewPrivs'], '0', 'NoNewPrivs in a daemon of one\'s own')
     unit = show('ControlGroup', manager=manager)
-    assert cgroup_of(made['pid']).startswith(unit + '/'), '%s is not below %s' % (cgroup_of(made['pid']), unit)
+    own = cgroup_of(made['pid'])
+    assert own.startswith(unit + '/'), '%s is not below %s' % (own, unit)
     run(*manager, 'reload', 'procd.service')
     wait_for(lambda: info('alice', env)['restarts'] == 1, 'the reload')
     assert alive(made['pid']), 'a child has died'

@@ -8,7 +8,7 @@ import sys
 import time
 
 from clients import Client, Gate, Peer, same, wait_for, windowed
-from harness import LONG, Skip, cgroups_of, is_dead, main, options
+from harness import LONG, Skip, is_dead, main, options
 
 IGNORE = 'trap "" TERM; '
 
@@ -74,7 +74,7 @@ def test_10000_spawns_leave_nothing(daemon):
     rounds, size = (50, 1000) if LONG else (8, 1000)
     with Client(daemon.path) as client:
         ids = spawn_and_close(client, 2000)  # what grows once has grown
-        levels, resident = daemon.accounts(), client.call('daemon.info')['rss']
+        levels, resident = daemon.steady_accounts(), client.call('daemon.info')['rss']
         for _ in range(rounds):
             ids += spawn_and_close(client, size)
         same(ids, sorted(set(ids)), 'ids')
@@ -128,7 +128,7 @@ def test_kill_tree_and_kill_alone(daemon):
 
 def test_a_tree_that_leaves_its_session(daemon):
     """setsid, and a parent that has ended: found by its cgroup."""
-    if not cgroups_of(daemon.keeper_pid):
+    if not daemon.cgroups():
         raise Skip('no cgroups here')
     with Client(daemon.path) as client:
         info, stray = sleeper_of(client, 'sh -c \'setsid sh -c "echo \\$\\$; exec sleep 1000" &\'; exit 0')

@@ -190,10 +190,12 @@ def test_floods_of_descriptors(daemon):
 def test_truncated_control_message(daemon):
     """More descriptors in a message than anybody may send: the kernel drops some; the connection ends."""
     read, write = os.pipe()
+    declared = b'{"jsonrpc":"2.0","id":%d,"method":"daemon.ping","fds":%d}\n'
     for count in (73, 128, 253):
-        with Client(daemon.path) as client:
-            send_with(client, PING % 1, [write] * count)
-            closes(client, '%d descriptors' % count)
+        for data in (PING % 1, declared % (1, 64), declared % (1, 64) + declared % (2, 8)):
+            with Client(daemon.path) as client:
+                send_with(client, data, [write] * count)
+                closes(client, '%d descriptors' % count)
     os.close(write)
     assert ready(read, 20) and os.read(read, 1) == b''
     os.close(read)

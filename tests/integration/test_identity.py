@@ -6,8 +6,8 @@ import pwd
 import re
 import resource
 
-from clients import Client, Closed, Peer, Rpc, fails, same
-from harness import is_dead, main, options
+from clients import Client, Closed, Peer, Rpc, fails, same, wait_for
+from harness import LONG, Skip, is_dead, main, options
 
 ANN, BOB = 12345, 23456  # uids that nobody has
 STATUS = ['/bin/grep', '-E', '^(Uid|Gid|Groups|NoNewPrivs|CapEff|CapBnd)', '/proc/self/status']
@@ -232,13 +232,37 @@ def test_limits_are_capped_by_the_callers(daemon):
 
 @system
 def test_owner_pid(daemon):
-    """A client acts for another process of its uid, whose end is then the child's."""
-    with ann(daemon) as one, ann(daemon) as owner:
-        child = one.call('process.spawn', argv=['/bin/sleep', '1000'], daemon=True, owner_pid=owner.pid)
-        same(child['owner'], {'uid': ANN, 'pid': owner.pid})
-        owner.kill()
-        same(one.call('process.join', process=child['id'])['signal'], 'SIGTERM')
-        fails('NoSuchProcess', lambda: one.call('process.spawn', argv=['/bin/true'], owner_pid=owner.pid))
+    """A client acts for another process of its uid, whose end is then the child's, however new it is."""
+    with ann(daemon) as one:
+        for _ in range(20):
+            owner = ann(daemon)
+            child = one.call('process.spawn', argv=['/bin/sleep', '1000'], daemon=True, owner_pid=owner.pid)
+            same(child['owner'], {'uid': ANN, 'pid': owner.pid})
+            owner.kill()
+            same(one.call('process.join', process=child['id'])['signal'], 'SIGTERM')
+            fails('NoSuchProcess', lambda: one.call('process.spawn', argv=['/bin/true'], owner_pid=owner.pid))
+
+
+@options(mode='--system', root=True, limit=120)
+def test_a_client_that_was_refused_comes_again(daemon):
+    """Too many connections of its uid: it is told so; later it is served, and its death is noticed all the same."""
+    most = 16384
+    if not LONG or resource.getrlimit(resource.RLIMIT_NOFILE)[1] < most + 100:
+        raise Skip('only in the long run, with enough descriptors')
+    with ann(daemon) as greedy, ann(daemon) as other:
+        for _ in range(most - 2):
+            greedy.do('connect')
+        greedy.call('daemon.ping')
+        same(greedy.call('daemon.info')['connections'], most)
+        with Peer(daemon.path, uid=ANN, gid=111) as late, Peer(daemon.path, uid=ANN, gid=111) as never:
+            for peer in (late, never):
+                refused = json.loads(peer.do('exchange', ''))
+                same(refused['error']['data'], {'name': 'LimitExceeded', 'limit': 'connections', 'value': most})
+            greedy.do('drop')
+            wait_for(lambda: other.call('daemon.info')['connections'] == 2)
+            late.do('drop')
+            child = late.call('process.spawn', argv=['/bin/sleep', '1000'], daemon=True)
+        same(other.call('process.join', process=child['id'])['signal'], 'SIGTERM')
 
 
 # ---------------------------------------------------------------- the roles

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 
-from clients import Client, Peer, fails, same, wait_for
+from clients import Client, Peer, drain, fails, same, wait_for
 from harness import children_of, is_dead, main, options, prompt, stat_of
 
 
@@ -78,6 +78,26 @@ def test_client_vanishes_during_a_held_spawn(daemon):
         wait_for(lambda: is_dead(daemon_pid), 'the end of the orphan')
         seen = wait_for(lambda: client.call('process.list', alive=True)['processes'])
         same([each['pid'] for each in seen], [pid])
+        os.close(reader)
+
+
+def test_held_children_keep_nothing_of_others(daemon):
+    """A child that is held up has no copy of a descriptor that others wait to see closed."""
+    fifo = fifo_at(daemon, 'fifo')
+    with Client(daemon.path) as client:
+        pipes = [os.pipe() for _ in range(30)]
+        for _, write in pipes:
+            client.start('process.spawn', _fds=[write] * 64, argv=['/bin/true'])
+            client.start('process.spawn', argv=['/bin/sleep', '1000'], stdout={'file': fifo})
+            os.close(write)
+        for read, _ in pipes:
+            same(drain(read, limit=5), b'')
+        with Client(daemon.path) as other:
+            other.raw(b'garbage that ends it', [0])
+            other.socket.shutdown(socket.SHUT_WR)
+            assert other.gone(limit=5)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        wait_for(lambda: client.call('daemon.info')['processes']['running'] == 30)
         os.close(reader)
 
 

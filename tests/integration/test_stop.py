@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from clients import SOON, Client, Gate, fails, same, wait_for
-from harness import PROCD, Daemon, cgroups_of, children_of, is_dead, main, remove_cgroups
+from harness import PROCD, Daemon, children_of, is_dead, main, remove_cgroups
 
 
 def stubborn(client):
@@ -92,7 +92,7 @@ def test_two_daemons_on_one_socket(daemon):
 
 def test_a_socket_left_behind(daemon):
     """The keeper was killed: broker and helper end with it, and the next one takes the path over."""
-    roles, folders = children_of(daemon.keeper_pid), cgroups_of(daemon.keeper_pid)
+    roles, folders = children_of(daemon.keeper_pid), daemon.cgroups()
     os.kill(daemon.keeper_pid, signal.SIGKILL)
     daemon.process.wait(SOON)
     assert os.path.exists(daemon.path)

@@ -1,9 +1,9 @@
 #!/bin/bash
-# The units at work under a real systemd. That of this machine, where procd is installed and unused and the users
-# alice and bob are there (a throw-away machine, that is); else one that the program PROCD_SYSTEMD_BOX boots: it takes
-#     -b DIRECTORY:NAME... -- COMMAND...
-# shows each directory under that name in a system of its own, which has what procd and python need, and runs
-# the command there as root. Into that system, and no other, this build is installed.
+# The units at work under a real systemd. That of this machine, where procd is installed and unused and the
+# users alice and bob are there (a throw-away machine, that is); else one that the program $PROCD_SYSTEMD_BOX boots:
+#     $PROCD_SYSTEMD_BOX -b DIRECTORY:NAME... -- COMMAND...
+# shows each directory under that name in a system of its own, which has the two users and what procd and python
+# need, and runs the command there as root. Into that system, and no other, this build is installed.
 #     test_systemd.sh [NAME...]    only the tests with one of these in their names
 set -eu
 : "${TOP_SRCDIR:=$(cd "$(dirname "$0")/../.." && pwd)}" "${TOP_BUILDDIR:=$TOP_SRCDIR/build}"
@@ -19,7 +19,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 umask 022
 # A make of its own, not a part of the one that runs the tests.
-if ! env -u MAKEFLAGS -u MAKELEVEL make -s -C "$TOP_BUILDDIR" install DESTDIR="$scratch/tree" >"$scratch/log" 2>&1; then
+if ! env -u MAKEFLAGS -u MAKELEVEL make -s -C "$TOP_BUILDDIR" install DESTDIR="$scratch/tree" \
+    >"$scratch/log" 2>&1; then
     cat "$scratch/log"
     exit 1
 fi

@@ -11,9 +11,11 @@ unit_client_libs = client/lib/libclient.la $(CHECK_LIBS) $(JANSSON_LIBS)
 unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS)
 
 unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/test_endpoint \
-	%D%/client/test_error %D%/client/test_events %D%/client/test_exit %D%/client/test_process \
-	%D%/client/test_reconnect %D%/keeper/test_orders %D%/keeper/test_spawn \
-	%D%/keeper/test_spec %D%/keeper/test_tree
+	%D%/client/test_environment %D%/client/test_error %D%/client/test_events %D%/client/test_exit \
+	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
+	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
+	%D%/core/test_order %D%/core/test_process %D%/core/test_quota %D%/core/test_record \
+	%D%/core/test_stop %D%/core/test_waiter %D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -35,15 +37,39 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_exit_LDADD = $(unit_client_libs)
 %C%_client_test_exit_SOURCES = %D%/client/test_exit.c $(unit_client_helpers)
 
-unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h %D%/core/world.c \
-	%D%/core/world.h
+unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h \
+	 %D%/core/world.c %D%/core/world.h
 
 unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_builder.h
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
-%C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
-%C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_tree_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_tree_SOURCES = %D%/keeper/test_tree.c $(unit_keeper_helpers)
 %C%_keeper_test_spec_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spec_SOURCES = %D%/keeper/test_spec.c $(unit_keeper_helpers)
+%C%_client_test_environment_LDADD = $(unit_client_libs)
+%C%_client_test_environment_SOURCES = %D%/client/test_environment.c $(unit_client_helpers)
+%C%_core_test_client_LDADD = $(unit_core_libs)
+%C%_core_test_client_SOURCES = %D%/core/test_client.c $(unit_core_helpers)
+%C%_core_test_core_LDADD = $(unit_core_libs)
+%C%_core_test_core_SOURCES = %D%/core/test_core.c $(unit_core_helpers)
+%C%_core_test_daemon_flag_LDADD = $(unit_core_libs)
+%C%_core_test_daemon_flag_SOURCES = %D%/core/test_daemon_flag.c $(unit_core_helpers)
+%C%_core_test_eventlog_LDADD = $(unit_core_libs)
+%C%_core_test_eventlog_SOURCES = %D%/core/test_eventlog.c $(unit_core_helpers)
+%C%_core_test_input_LDADD = $(unit_core_libs)
+%C%_core_test_input_SOURCES = %D%/core/test_input.c $(unit_core_helpers)
+%C%_core_test_key_LDADD = $(unit_core_libs)
+%C%_core_test_key_SOURCES = %D%/core/test_key.c $(unit_core_helpers)
+%C%_core_test_order_LDADD = $(unit_core_libs)
+%C%_core_test_order_SOURCES = %D%/core/test_order.c $(unit_core_helpers)
+%C%_core_test_process_LDADD = $(unit_core_libs)
+%C%_core_test_process_SOURCES = %D%/core/test_process.c $(unit_core_helpers)
+%C%_core_test_quota_LDADD = $(unit_core_libs)
+%C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
+%C%_core_test_record_LDADD = $(unit_core_libs)
+%C%_core_test_record_SOURCES = %D%/core/test_record.c $(unit_core_helpers)
+%C%_core_test_stop_LDADD = $(unit_core_libs)
+%C%_core_test_stop_SOURCES = %D%/core/test_stop.c $(unit_core_helpers)
+%C%_core_test_waiter_LDADD = $(unit_core_libs)
+%C%_core_test_waiter_SOURCES = %D%/core/test_waiter.c $(unit_core_helpers)

@@ -1,0 +1,354 @@
+#include "tests/unit/core/invariants.h"
+
+#include "tests/unit/core/must.h"
+
+#include <string.h>
+
+/* ---- records: who refers to them, and what they are charged ---- */
+
+static void each_record(struct core *core, void (*one)(struct record *record))
+{
+    struct process *process, *next_process;
+    struct client *client, *next_client;
+    struct key *key;
+
+    HASH_ITER(hh, core->processes, process, next_process)
+        one(process->record);
+    HASH_ITER(hh, core->clients, client, next_client)
+        TAILQ_FOREACH(key, &client->keys, of_client)
+            if (key->record)
+                one(key->record);
+}
+
+/* Taken down to 0 by those who are known to hold it; whoever is left over holds it without our knowing. */
+static void record_count_down(struct record *record)
+{
+    must(record->refs > 0);
+    if (--record->refs == 0)
+        record->account->used[QUOTA_BYTES] -= record->charged;
+}
+
+static void record_count_up(struct record *record)
+{
+    if (record->refs++ == 0)
+        record->account->used[QUOTA_BYTES] += record->charged;
+}
+
+static void record_is_counted_down(struct record *record)
+{
+    must(record->refs == 0);
+}
+
+static void check_records(struct core *core)
+{
+    struct account *account, *next;
+
+    each_record(core, record_count_down);
+    each_record(core, record_is_counted_down);
+    HASH_ITER(hh, core->accounts, account, next)
+        must(account->used[QUOTA_BYTES] == 0);
+    each_record(core, record_count_up);
+}
+
+/* ---- accounts ---- */
+
+static void count(struct core *core, uint32_t uid, enum core_quota quota, int by)
+{
+    struct account *account = core_account(core, uid);
+
+    must(account != NULL);
+    account->used[quota] += by;
+}
+
+static void count_all(struct core *core, int by)
+{
+    struct connection *connection, *next_connection;
+    struct process *process, *next_process;
+    struct waiter *waiter, *next_waiter;
+    struct client *client, *next_client;
+
+    HASH_ITER(hh, core->connections, connection, next_connection)
+        count(core, connection->data.uid, QUOTA_CONNECTIONS, by);
+    HASH_ITER(hh, core->waiters, waiter, next_waiter)
+        count(core, waiter->data.uid, QUOTA_WAITERS, by);
+    HASH_ITER(hh, core->processes, process, next_process) {
+        if (process->data.state != PROCESS_EXITED)
+            count(core, process->data.uid, QUOTA_PROCESSES, by);
+        if (process->data.state == PROCESS_STARTING)
+            count(core, process->data.uid, QUOTA_STARTING, by);
+    }
+    HASH_ITER(hh, core->clients, client, next_client)
+        core_account(core, client->data.uid)->clients += (uint32_t) by;
+}
+
+static void check_ended_list(const struct account *account)
+{
+    const struct process *process;
+    uint64_t seq = 0;
+    uint32_t length = 0;
+
+    TAILQ_FOREACH(process, &account->ended_list, of_ended)
+    {
+        must(process->account == account);
+        must(process->data.state == PROCESS_EXITED);
+        must(process->data.seq > seq); /* the event of its end: oldest first */
+        seq = process->data.seq;
+        length++;
+    }
+    must(length == account->ended);
+    must(length <= ENDED_KEPT_MAX);
+}
+
+static void check_accounts(struct core *core)
+{
+    struct account *account, *next;
+
+    count_all(core, -1);
+    HASH_ITER(hh, core->accounts, account, next) {
+        for (int quota = 0; quota < QUOTA_COUNT; quota++)
+            must(quota == QUOTA_BYTES || account->used[quota] == 0);
+        must(account->clients == 0);
+    }
+    count_all(core, 1);
+    HASH_ITER(hh, core->accounts, account, next) {
+        bool counts = account->clients > 0 || account->ended > 0;
+
+        for (int quota = 0; quota < QUOTA_COUNT; quota++)
+            counts |= account->used[quota] > 0;
+        must(counts); /* an account that counts nothing has vanished */
+        check_ended_list(account);
+    }
+}
+
+/* ---- waiters ---- */
+
+static void check_waiter_key(const struct waiter *waiter)
+{
+    if (waiter->data.kind == WAIT_FOLLOW) {
+        must(waiter->key && !waiter->key->answered);
+    } else if (waiter->key) {
+        must(waiter->key->waiter == waiter);
+        must(!waiter->key->answered);
+    }
+}
+
+static void check_links(const struct core *core, const struct waiter *waiter)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < waiter->link_count; i++) {
+        const struct wait_link *link = &waiter->links[i];
+
+        must(link->waiter == waiter);
+        if (!link->process)
+            continue;
+        must(core_process(core, link->id) == link->process);
+        left += !process_ended(link->process);
+        if (waiter->data.kind == WAIT_SPAWN)
+            must(link->process->spawner == waiter);
+    }
+    if (waiter->data.kind == WAIT_SPAWN || waiter->data.flags & REQUEST_READY)
+        return;
+    must(waiter->left == left);
+    /* nobody waits for what is there already */
+    if (waiter->data.kind == WAIT_JOIN)
+        must(left == 1);
+    if (waiter->data.kind == WAIT_SET)
+        must(waiter->data.flags & REQUEST_ALL ? left > 0 : left == waiter->link_count);
+    if (waiter->data.kind == WAIT_STOP)
+        must(left == 1 || !(waiter->links[0].process->data.flags & PROCESS_TREE_GONE));
+}
+
+static void check_waiters(const struct core *core)
+{
+    struct waiter *waiter, *next;
+    struct connection *connection, *next_connection;
+    unsigned connected = 0;
+
+    HASH_ITER(hh, core->waiters, waiter, next) {
+        must(waiter->account == core_account(core, waiter->data.uid));
+        must(waiter->connection || waiter->data.kind == WAIT_SPAWN); /* nobody waits for a closed connection */
+        if (waiter->connection) {
+            must(core_connection(core, waiter->data.connection) == waiter->connection);
+            connected++;
+        }
+        check_waiter_key(waiter);
+        check_links(core, waiter);
+    }
+    HASH_ITER(hh, core->connections, connection, next_connection)
+        TAILQ_FOREACH(waiter, &connection->waiters, of_connection)
+        {
+            must(waiter->connection == connection);
+            connected--;
+        }
+    must(connected == 0);
+}
+
+/* ---- clients ---- */
+
+/* Returns how many follow. */
+static unsigned check_keys(const struct client *client)
+{
+    const struct key *key;
+    const struct waiter *follower;
+    uint32_t keys = 0, unanswered = 0, followers = 0;
+
+    TAILQ_FOREACH(key, &client->keys, of_client)
+    {
+        must(key->client == client);
+        must(key->answered ? !key->waiter && TAILQ_EMPTY(&key->followers) : key->waiter && key->waiter->key == key);
+        TAILQ_FOREACH(follower, &key->followers, of_key)
+        {
+            must(follower->key == key && follower->data.kind == WAIT_FOLLOW);
+            followers++;
+        }
+        unanswered += !key->answered;
+        keys++;
+    }
+    must(keys == client->key_count);
+    must(keys == HASH_COUNT(client->key_table));
+    must(keys <= KEYS_KEPT_MAX + unanswered);
+    return followers;
+}
+
+/* Whoever says that it belongs to somebody is in that one's list: both ways give the same number. */
+static void check_belonging(const struct core *core, unsigned followers, unsigned children)
+{
+    struct process *process, *next_process;
+    struct waiter *waiter, *next_waiter;
+
+    HASH_ITER(hh, core->waiters, waiter, next_waiter)
+        followers -= waiter->data.kind == WAIT_FOLLOW;
+    HASH_ITER(hh, core->processes, process, next_process)
+        children -= process->creator != NULL;
+    must(followers == 0 && children == 0);
+}
+
+static void check_clients(const struct core *core)
+{
+    struct client *client, *next;
+    const struct connection *connection;
+    const struct process *process;
+    unsigned connections = 0, followers = 0, children = 0;
+
+    HASH_ITER(hh, core->clients, client, next) {
+        must(client->forget != NULL);
+        must(!client->self || (client->self->client == client && client->self->data.id == client->data.process));
+        must(client->self || !client->data.process || !core_process(core, client->data.process) ||
+             core_process(core, client->data.process)->client != client);
+        LIST_FOREACH(connection, &client->connections, of_client)
+        {
+            must(core_connection(core, connection->data.id) == connection);
+            must(connection->client == client && connection->data.client == client->data.id);
+            must(connection->data.ordinal <= client->data.connections);
+            connections++;
+        }
+        LIST_FOREACH(process, &client->children, of_creator)
+        {
+            must(process->creator == client && process->data.creator == client->data.id);
+            children++;
+        }
+        followers += check_keys(client);
+    }
+    must(connections == HASH_COUNT(core->connections));
+    check_belonging(core, followers, children);
+}
+
+/* ---- processes ---- */
+
+static void check_process(const struct core *core, const struct process *process)
+{
+    const struct wait_link *link;
+
+    must(process->account == core_account(core, process->data.uid));
+    must(process->data.id <= core->counters.process);
+    must(process->data.seq <= core->counters.seq);
+    must(!process->spawner || process->data.state == PROCESS_STARTING);
+    must(!process->client || core_client(core, process->client->data.id) == process->client);
+    must(!process_ended(process) || !process->creator);
+    must(process->orders[PROCESS_ORDER_FORGET] != NULL);
+    must(!(process->data.flags & PROCESS_TREE_GONE) || process->deadline.index == 0);
+    must(!process->creator || core_client(core, process->data.creator) == process->creator);
+    TAILQ_FOREACH(link, &process->waits, of_process)
+        must(link->process == process);
+}
+
+/* ---- deadlines and orders ---- */
+
+static void check_heap(const struct core *core)
+{
+    const struct heap *heap = &core->deadlines;
+    struct process *process, *next_process;
+    struct waiter *waiter, *next_waiter;
+    size_t queued = 0;
+
+    for (size_t i = 0; i < heap->count; i++) {
+        const struct heap_node *node = heap->nodes[i], *parent = heap->nodes[i ? (i - 1) / 2 : 0];
+
+        must(node->index == i + 1);
+        must(i == 0 || parent->key < node->key || (parent->key == node->key && parent->order < node->order));
+        must(node->order <= core->counters.stamp);
+    }
+    HASH_ITER(hh, core->processes, process, next_process)
+        queued += process->deadline.index > 0;
+    HASH_ITER(hh, core->waiters, waiter, next_waiter)
+        queued += waiter->deadline.index > 0;
+    must(queued == heap->count);
+}
+
+static void check_orders(const struct core *core)
+{
+    const struct order *order;
+    uint64_t number = 0;
+
+    TAILQ_FOREACH(order, &core->orders, pending)
+    {
+        must(order->data.number > number);
+        number = order->data.number;
+    }
+    must(number <= core->counters.order);
+}
+
+void check_core(struct core *core)
+{
+    struct process *process, *next;
+
+    must(TAILQ_EMPTY(&core->replies) && !core->first_new);
+    check_accounts(core);
+    check_records(core);
+    check_waiters(core);
+    check_clients(core);
+    HASH_ITER(hh, core->processes, process, next)
+        check_process(core, process);
+    check_heap(core);
+    check_orders(core);
+}
+
+/* ---- events ---- */
+
+static void each_title(struct core *core, int by)
+{
+    struct process *process, *next;
+
+    for (size_t i = 0; i < EVENTS_KEPT_MAX; i++)
+        if (core->events[i].title)
+            core->events[i].title->refs += (uint32_t) by;
+    /* a record holds its title once, however many hold the record: the first holder is its process, if that lives */
+    HASH_ITER(hh, core->processes, process, next)
+        process->record->title->refs += (uint32_t) by;
+}
+
+void check_core_deeply(struct core *core)
+{
+    uint64_t first = core_first_event(core);
+    struct process *process, *next;
+
+    check_core(core);
+    for (uint64_t seq = first; seq <= core->counters.seq; seq++)
+        must(core_event(core, seq) && core_event(core, seq)->data.seq == seq);
+    must(!core_event(core, core->counters.seq + 1) && !core_event(core, first - 1));
+    each_title(core, -1);
+    HASH_ITER(hh, core->processes, process, next)
+        must(process->record->title->refs == 0);
+    each_title(core, 1);
+}
