@@ -148,15 +148,6 @@ def read_and_write(terminal):
     terminal.status(0)
 
 
-def resize(terminal):
-    terminal.line('procctl run -- sh -c "trap \'stty size\' WINCH; echo ready; while :; do sleep 0.02; done"')
-    terminal.expect('ready')
-    terminal.size(30, 100)
-    terminal.expect('30 100')
-    terminal.keys('\x03')
-    terminal.status(130)
-
-
 def look(terminal):
     """colors, and long command lines cut off, on a terminal only"""
     identity = spawn(terminal, 'sh -c "exec sleep 1000" ' + 'x' * 200)
@@ -177,7 +168,7 @@ def look(terminal):
 
 def main():
     terminal = Terminal()
-    for part in (interrupt, suspend, read_and_write, resize, look):
+    for part in (interrupt, suspend, read_and_write, look):
         part(terminal)
         print('passed', part.__name__)
     terminal.close()
