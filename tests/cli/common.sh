@@ -77,7 +77,8 @@ broker() {
 # What the descriptors of a process are, without the numbers of sockets.
 # The keeper's pool of empty cgroups grows and shrinks.
 descriptors() {
-    find "/proc/$1/fd" -type l -exec readlink {} + | sed 's/[0-9][0-9]*\]$/]/; s/^\/proc\/[0-9]*/\/proc\/PID/; /\/procd-[0-9.]*\/[0-9]*$/d' | sort
+    find "/proc/$1/fd" -type l -exec readlink {} + |
+        sed 's/[0-9][0-9]*\]$/]/; s|^/proc/[0-9]*|/proc/PID|; /\/procd-[0-9.]*\/[0-9]*$/d' | sort
 }
 
 # Descriptors of keeper and broker, and children of the keeper.
@@ -107,7 +108,8 @@ finish() {
     tries=200
     until counts_are_back; do
         tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || fail "the daemon has other descriptors or children: $(diff "$dir/before" "$dir/now")"
+        [ "$tries" -gt 0 ] ||
+            fail "the daemon has other descriptors or children: $(diff "$dir/before" "$dir/now")"
         sleep 0.02
     done
     stopping=$daemon

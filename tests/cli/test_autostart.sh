@@ -29,7 +29,7 @@ trap leave EXIT
 
 # nobody starts one only to ask, or where it was forbidden
 mkdir -m 700 "$XDG_RUNTIME_DIR"
-for command in ping "daemon info" "daemon stop" "daemon restart" "--no-autostart ps" "completion bash" --help; do
+for command in ping "daemon info" "daemon stop" "daemon restart" "--no-autostart ps" "completion zsh" --help; do
     # shellcheck disable=SC2086
     "$PROCCTL" $command >/dev/null 2>&1
 done
@@ -41,10 +41,11 @@ no_daemons || fail "a daemon was started"
 many=0
 while [ $many -lt 200 ]; do
     many=$((many + 1))
-    { "$PROCCTL" spawn -n "many-$many" -- true >"$dir/many.$many" 2>&1 || echo "$many: $?" >>"$dir/failed"; } &
+    { "$PROCCTL" spawn -- true >"$dir/many.$many" 2>&1 || echo "$many: $?" >>"$dir/failed"; } &
 done
 wait
-[ ! -e "$dir/failed" ] || fail "of 200 first commands failed: $(head -n 3 "$dir/failed"; cat "$dir"/many.* | grep -v '^[0-9]*$' | head -n 3)"
+[ ! -e "$dir/failed" ] ||
+    fail "of 200 first commands failed: $(cat "$dir/failed"; cat "$dir"/many.* | grep -v '^[0-9]*$')"
 [ "$(cat "$dir"/many.* | sort -n | uniq | wc -l)" = 200 ] || fail "200 spawns did not give 200 ids"
 rm -f "$dir"/many.*
 first=$(keeper)
@@ -52,7 +53,8 @@ settled() { [ "$("$PROCCTL" ps -q | wc -l)" = 0 ]; }
 wait_until "the 200 have ended" settled
 # Keeper and broker are the only ones, and the broker is the keeper's child.
 for pid in $(daemons); do
-    [ "$pid" = "$first" ] || [ "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status")" = "$first" ] || fail "$pid is a second daemon"
+    [ "$pid" = "$first" ] || [ "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status")" = "$first" ] ||
+        fail "$pid is a second daemon"
 done
 
 # It has nothing of its starter: session, directory, descriptors, variables of systemd.
@@ -62,10 +64,13 @@ expect 0 env LISTEN_FDS=1 LISTEN_PID=1 NOTIFY_SOCKET=/nowhere WATCHDOG_USEC=1 "$
 first=$(keeper)
 [ "$(readlink "/proc/$first/cwd")" = / ] || fail "its directory is $(readlink "/proc/$first/cwd")"
 for fd in 0 1 2; do
-    [ "$(readlink "/proc/$first/fd/$fd")" = /dev/null ] || fail "its descriptor $fd is $(readlink "/proc/$first/fd/$fd")"
+    [ "$(readlink "/proc/$first/fd/$fd")" = /dev/null ] ||
+        fail "its descriptor $fd is $(readlink "/proc/$first/fd/$fd")"
 done
-[ "$(cut -d ' ' -f 6 "/proc/$first/stat")" != "$(cut -d ' ' -f 6 /proc/self/stat)" ] || fail "it is in our session"
-! tr '\0' '\n' <"/proc/$first/environ" | grep -qE '^(LISTEN_|NOTIFY_SOCKET|WATCHDOG_)' || fail "it has systemd's variables"
+[ "$(cut -d ' ' -f 6 "/proc/$first/stat")" != "$(cut -d ' ' -f 6 /proc/self/stat)" ] ||
+    fail "it is in our session"
+! tr '\0' '\n' <"/proc/$first/environ" | grep -qE '^(LISTEN_|NOTIFY_SOCKET|WATCHDOG_)' ||
+    fail "it has systemd's variables"
 expect 0 "$PROCCTL" daemon stop
 wait_until "it has left" no_daemons
 empty || fail "a stopped daemon left its socket"
@@ -85,7 +90,11 @@ start_daemon
 finish
 
 # idle: it leaves, without a trace; nobody who comes meanwhile is lost
-idle_daemon() { "$PROCD" --user --socket "$own" --idle-exit "$1" 2>"$dir/log" & daemon=$!; wait_until "it answers" ctl ping; }
+idle_daemon() {
+    "$PROCD" --user --socket "$own" --idle-exit "$1" 2>"$dir/log" &
+    daemon=$!
+    wait_until "it answers" ctl ping
+}
 idle_daemon 1
 expect 0 ctl spawn -- true
 expect 0 ctl join "$(cat "$dir/out")"

@@ -13,7 +13,8 @@ expect 0 ctl spawn -n sleeper -l role=test -- sleep 1000
 id=$(cat "$dir/out")
 case $id in '' | *[!0-9]*) fail "spawn printed [$id]" ;; esac
 expect 0 ctl ps
-head -n 1 "$dir/out" | tr -s ' ' | grep -q '^ *ID NAME PID STATE EXIT TIME COMMAND *$' || fail "the header is wrong"
+head -n 1 "$dir/out" | tr -s ' ' | grep -q '^ *ID NAME PID STATE EXIT TIME COMMAND *$' ||
+    fail "the header is wrong"
 out_has "sleep 1000"
 out_has "running"
 for alias in ls list; do
@@ -45,7 +46,8 @@ case $(cat "$dir/out") in *sleeper*) fail "ps shows an ended process" ;; esac
 expect 0 ctl ps -a
 out_has SIGTERM
 expect 1 ctl join "$id" "$seven"
-[ "$(sort "$dir/out")" = "$(printf '%s -15\n%s 7\n' "$id" "$seven" | sort)" ] || fail "join of several is wrong"
+[ "$(sort "$dir/out")" = "$(printf '%s -15\n%s 7\n' "$id" "$seven" | sort)" ] ||
+    fail "join of several is wrong"
 
 # signals for what has ended are no failure
 expect 0 ctl terminate "$id"
@@ -123,7 +125,9 @@ finish
 
 # daemon stop: children, daemon and socket are gone when it returns
 start_daemon
-child=$(ctl call process.spawn '{"argv": ["sleep", "1000"]}' | sed -n 's/.*"pid": *\([0-9]*\),*/\1/p' | head -n 1)
+ctl spawn -n child --stdout "$dir/pid" -- sh -c 'echo $$; exec sleep 1000' >/dev/null
+wait_until "it runs" test -s "$dir/pid"
+child=$(cat "$dir/pid")
 expect 0 ctl daemon stop
 wait "$daemon" || fail "the stopped daemon exited $?"
 daemon=

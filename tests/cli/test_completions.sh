@@ -22,7 +22,8 @@ END
     bash "$dir/complete.bash" "$dir/procctl.bash" "$1"
 }
 offers() {
-    completes "$1" | grep -qxF -e "$2" || fail "bash: [$1] does not offer $2, but $(completes "$1" | tr '\n' ' ')"
+    completes "$1" | grep -qxF -e "$2" ||
+        fail "bash: [$1] does not offer $2, but $(completes "$1" | tr '\n' ' ')"
 }
 refuses() {
     ! completes "$1" | grep -qxF -e "$2" || fail "bash: [$1] offers $2"
@@ -52,6 +53,12 @@ if command -v bash >/dev/null; then
     offers "procctl run sl" sleep
     offers "procctl run -n x -- sl" sleep
     offers "procctl run -- cat $dir/procctl.b" "$dir/procctl.bash"
+    # What others call their processes is offered, not executed.
+    # shellcheck disable=SC2016
+    trap_name='$(touch${IFS}'$dir/executed')'
+    ctl spawn -n "$trap_name" -- true >/dev/null
+    offers 'procctl inspect $' "$trap_name"
+    [ ! -e "$dir/executed" ] || fail "bash executes the name of a process"
     refuses "procctl ps --" --grace
     refuses "procctl " info
     refuses "procctl kill -s $dir/" "$dir/s"
@@ -60,7 +67,8 @@ if command -v zsh >/dev/null; then
     mkdir "$dir/zsh"
     ctl completion zsh >"$dir/zsh/_procctl"
     zsh -n "$dir/zsh/_procctl" || fail "zsh cannot read its completions"
-    python3 "$TOP_SRCDIR/tests/cli/type_in_zsh.py" "$dir/zsh" 'procctl pru' 'procctl prune' 'procctl daemon resta' 'procctl daemon restart' \
+    python3 "$TOP_SRCDIR/tests/cli/type_in_zsh.py" "$dir/zsh" 'procctl pru' 'procctl prune' \
+        'procctl daemon resta' 'procctl daemon restart' \
         'procctl inspect work' 'procctl inspect worker' 'procctl events --foll' 'procctl events --follow' \
         'procctl kill --signal STO' 'procctl kill --signal STOP' || fail "zsh"
 fi
@@ -68,8 +76,8 @@ if command -v fish >/dev/null; then
     ctl completion fish >"$dir/procctl.fish"
     fish -n "$dir/procctl.fish" || fail "fish cannot read its completions"
     fish_offers() {
-        XDG_CONFIG_HOME=$dir HOME=$dir fish -N -c "source $dir/procctl.fish; complete -C '$1'" 2>/dev/null | cut -f1 |
-            grep -qxF -e "$2" || fail "fish: [$1] does not offer $2"
+        XDG_CONFIG_HOME=$dir HOME=$dir fish -N -c "source $dir/procctl.fish; complete -C '$1'" 2>/dev/null |
+            cut -f1 | grep -qxF -e "$2" || fail "fish: [$1] does not offer $2"
     }
     fish_offers "procctl sp" spawn
     fish_offers "procctl daemon res" restart

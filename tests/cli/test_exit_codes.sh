@@ -117,7 +117,9 @@ interrupt() {
 connected() { [ "$(ctl call daemon.info | sed -n 's/.*"clients": *\([0-9]*\).*/\1/p')" -gt "$1" ]; }
 # A shell without job control makes background jobs ignore SIGINT: python undoes that.
 with_interrupts() {
-    exec python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' "$@"
+    exec python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$@"
 }
 clients=$(ctl call daemon.info | sed -n 's/.*"clients": *\([0-9]*\).*/\1/p')
 for command in "join long" "join long long" "events -f" "--json join long"; do

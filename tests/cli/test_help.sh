@@ -39,7 +39,8 @@ while read -r letter word; do
         grep -q "^\.It Fl -$word\( \|\$\)" "$page" || fail "the manual page lacks --$word"
     else
         grep -qe "-$letter, --$word\( \|\$\)" "$dir/all-help" || fail "no --help has -$letter, --$word"
-        grep -q "^\.It Fl $letter , Fl -$word\( \|\$\)" "$page" || fail "the manual page lacks -$letter, --$word"
+        grep -q "^\.It Fl $letter , Fl -$word\( \|\$\)" "$page" ||
+            fail "the manual page lacks -$letter, --$word"
     fi
     for shell in bash zsh fish; do
         grep -qe "\(--\|-l \)$word" "$dir/$shell" || fail "the $shell completions lack --$word"
@@ -70,4 +71,5 @@ expect 0 "$PROCCTL" spawn --help -- ignored
 expect 0 "$PROCCTL" ps --version
 
 # lines of help fit a terminal
-awk 'length > 80 { print FILENAME ": " $0; bad = 1 } END { exit bad }' "$dir/help" "$dir/all-help" || fail "help is too wide"
+awk 'length > 80 { print FILENAME ": " $0; bad = 1 } END { exit bad }' "$dir/help" "$dir/all-help" ||
+    fail "help is too wide"

@@ -78,7 +78,8 @@ python3 -c '
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
 assert len(lines) > 5 and all("kind" in line and "subscription" not in line for line in lines)
-assert [line["seq"] for line in lines] == sorted(line["seq"] for line in lines)' "$dir/out" || fail "events --json"
+assert [line["seq"] for line in lines] == sorted(line["seq"] for line in lines)' "$dir/out" ||
+    fail "events --json"
 expect 0 ctl events --json --since 1000000
 [ "$(wc -l <"$dir/out")" = 1 ] || fail "a number beyond the last one is one gap"
 out_has '"gap"'

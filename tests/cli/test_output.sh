@@ -7,7 +7,8 @@ start_daemon
 ctl spawn -n one -- sleep 1000 >/dev/null
 
 # closed: a message and 125; what was asked is done all the same
-for command in ps "inspect one" "is-alive one" events schema ping "call daemon.ping" "ps --json" --help "completion bash"; do
+for command in ps "inspect one" "is-alive one" events schema ping "call daemon.ping" "ps --json" --help \
+    "completion bash"; do
     # shellcheck disable=SC2086
     ctl $command >&- 2>"$dir/err"
     status=$?
@@ -49,11 +50,13 @@ err_is_empty
 # names and arguments of others cannot act on a terminal: ESC, C1, DEL, what reorders, bytes that are not
 # UTF-8
 evil=$(printf 'a\033[31mb\302\233c\177d\342\200\256e\303\244')
-ctl spawn -n "$evil" -- sh -c 'exit 1' "$evil" "$(printf '\377\001')" "it's" 'two words' >/dev/null || fail "spawn of an odd name"
+ctl spawn -n "$evil" -- sh -c 'exit 1' "$evil" "$(printf '\377\001')" "it's" 'two words' >/dev/null ||
+    fail "spawn of an odd name"
 for command in "ps -a" events; do
     # shellcheck disable=SC2086
     expect 0 ctl $command
-    ! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177\377]')" "$dir/out" || fail "$command lets control bytes through"
+    ! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177\377]')" "$dir/out" ||
+        fail "$command lets control bytes through"
     ! grep -q "$(printf '\302\233')" "$dir/out" || fail "$command lets C1 through"
     out_has 'a\x1b[31mb\xc2\x9bc\x7fd\xe2\x80\xaee'
 done

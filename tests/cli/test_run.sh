@@ -19,7 +19,8 @@ expect 126 ctl run --stdin no-such-file -- cat
 err_has "No such file or directory"
 
 # environment, directory, umask, arguments
-expect 0 env -i PATH="$PATH" A=1 EMPTY= ODD="$(printf '\377')" "$PROCCTL" -s "$socket" run -e B=2 -e A=3 -- env
+expect 0 env -i PATH="$PATH" A=1 EMPTY= ODD="$(printf '\377')" \
+    "$PROCCTL" -s "$socket" run -e B=2 -e A=3 -- env
 sort out >sorted
 printf 'A=3\nB=2\nEMPTY=\nODD=\377\nPATH=%s\n' "$PATH" | LC_ALL=C sort >wanted
 LC_ALL=C sort out | cmp -s - wanted || fail "the environment is another"
@@ -42,7 +43,8 @@ expect 0 ctl run --limit nofile=32:64 -- sh -c 'ulimit -Hn'
 out_is 64
 
 # spawn: the log's place, files by relative paths, the same environment
-expect 0 env SPAWNED=yes "$PROCCTL" -s "$socket" spawn -n files --stdin in --stdout made -C sub -- sh -c 'cat; pwd -P; echo $SPAWNED'
+expect 0 env SPAWNED=yes "$PROCCTL" -s "$socket" spawn -n files --stdin in --stdout made -C sub -- \
+    sh -c 'cat; pwd -P; echo $SPAWNED'
 expect 0 ctl join files
 [ "$(cat made)" = "typed
 $(pwd -P)/sub
@@ -67,7 +69,8 @@ is_said() { grep -q "$1" out; }
 
 # signals are passed on to the tree
 for signal in INT TERM HUP QUIT WINCH; do
-    in_background "$PROCCTL" -s "$socket" run -- sh -c "trap 'echo got $signal; exit 9' $signal; echo ready; sleep 1000 & wait; wait"
+    in_background "$PROCCTL" -s "$socket" run -- \
+        sh -c "trap 'echo got $signal; exit 9' $signal; echo ready; sleep 1000 & wait; wait"
     wait_until "it is ready" is_said ready
     kill -s $signal $runner
     wait $runner
@@ -96,7 +99,8 @@ state_is_not() { ! state_is "$@"; }
 mkfifo nothing
 for handler in ":" "trap 'kill -STOP \$\$' TSTP"; do
     # No program is started meanwhile: a shell that waits for its vfork cannot stop.
-    in_background "$PROCCTL" -s "$socket" run -- sh -c "$handler; exec 3<>nothing; echo pid \$\$; while :; do read x <&3; done"
+    in_background "$PROCCTL" -s "$socket" run -- \
+        sh -c "$handler; exec 3<>nothing; echo pid \$\$; while :; do read x <&3; done"
     wait_until "it is ready" is_said pid
     child=$(sed -n 's/^pid //p' out)
     for round in 1 2; do
@@ -120,8 +124,8 @@ wait $runner
 wait_until "the process is gone" gone "$child"
 
 # --daemon ends with the calling shell, --for-pid with another process; spawn alone does not
-child_of() { ctl call process.info "{\"process\": \"$1\"}" | sed -n 's/.*"pid": *\([0-9]*\),*/\1/p' | tail -n 1; }
-sh -c '"$0" -s "$1" spawn -n stays -- sleep 1000; "$0" -s "$1" spawn -n goes --daemon -- sleep 1000; :' "$PROCCTL" "$socket" >out ||
+sh -c '"$0" -s "$1" spawn -n stays -- sleep 1000
+"$0" -s "$1" spawn -n goes --daemon -- sleep 1000; :' "$PROCCTL" "$socket" >out ||
     fail "spawn --daemon exited $?"
 ended() { [ "$(ctl is-alive "$1")" = no ]; }
 wait_until "the daemon process has ended" ended goes
@@ -135,7 +139,8 @@ wait $owner
 wait_until "the tied process has ended" ended tied
 
 # a broker that dies: run and join go on
-in_background "$PROCCTL" -s "$socket" run -- sh -c 'echo ready; while [ ! -e go ]; do sleep 0.02; done; exit 6'
+in_background "$PROCCTL" -s "$socket" run -- \
+    sh -c 'echo ready; while [ ! -e go ]; do sleep 0.02; done; exit 6'
 wait_until "it is ready" is_said ready
 ctl join stays &
 joiner=$!

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""type_in_zsh.py FPATH (TYPED EXPECTED)...: types into a zsh on a terminal of its own, presses Tab, and compares the line."""
+"""type_in_zsh.py FPATH (TYPED EXPECTED)...: types into a zsh on a terminal of its own, presses Tab, compares the line."""
 import os, pty, re, select, signal, sys, tempfile, time
 
 
@@ -7,8 +7,9 @@ class Zsh:
     def __init__(self, fpath):
         self.home = tempfile.TemporaryDirectory()
         with open(os.path.join(self.home.name, '.zshrc'), 'w', encoding='utf-8') as rc:
-            rc.write(f'fpath=({fpath} $fpath)\nautoload -Uz compinit\ncompinit -D -u\nPS1="ready> "\nunsetopt zle_bracketed_paste\n'
-                     'show() { print -r -- "<$BUFFER>" > /dev/tty; BUFFER=; zle reset-prompt }\nzle -N show\nbindkey "^X" show\n')
+            rc.write(f'fpath=({fpath} $fpath)\nautoload -Uz compinit\ncompinit -D -u\nPS1="ready> "\n'
+                     'show() { print -r -- "<$BUFFER>" > /dev/tty; BUFFER=; zle reset-prompt }\n'
+                     'zle -N show\nbindkey "^X" show\n')
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(ZDOTDIR=self.home.name, TERM='xterm', HOME=self.home.name)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""use_terminal.py PROCCTL SOCKET: types into an interactive bash on a terminal of its own, and reads what is on it."""
+"""use_terminal.py PROCCTL SOCKET: types into an interactive bash on a terminal of its own, and reads what it shows."""
 import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 PROCCTL, SOCKET = sys.argv[1:3]
@@ -32,7 +32,8 @@ class Terminal:
         self.text = ''
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(PS1='[$?]> ', TERM='xterm', PROCD_SOCKET=SOCKET, PATH=os.path.dirname(PROCCTL) + ':' + os.environ['PATH'])
+            os.environ.update(PS1='[$?]> ', TERM='xterm', PROCD_SOCKET=SOCKET)
+            os.environ['PATH'] = os.path.dirname(PROCCTL) + ':' + os.environ['PATH']
             for name in ('NO_COLOR', 'PROMPT_COMMAND'):
                 os.environ.pop(name, None)
             os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])
@@ -80,7 +81,8 @@ def interrupt(terminal):
         terminal.keys(key)
         terminal.status(number)
         wait_until('the process is gone', lambda: state(pid) in ('gone', 'Z'))
-    terminal.line('procctl run -- sh -c "trap \'echo caught; exit 7\' INT; echo pid \\$\\$; while :; do sleep 0.02; done"')
+    terminal.line('procctl run -- sh -c "trap \'echo caught; exit 7\' INT; echo pid \\$\\$;'
+                  ' while :; do sleep 0.02; done"')
     terminal.expect(r'pid (\d+)\r\n')
     terminal.keys('\x03')
     terminal.expect('caught')

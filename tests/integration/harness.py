@@ -295,10 +295,19 @@ class Daemon:
                 if self.process.poll() is None:
                     self.finish()
                 self.judge_log()
-            else:
-                print('the log of the daemon:\n' + self.log()[-4000:])
+        except BaseException:
+            kind = True
+            raise
         finally:
+            if kind not in (None, Skip):
+                self.tell_state()
             self.kill()
+
+    def tell_state(self):
+        """What somebody who looks for the cause of a failure wants to see."""
+        for pid in [self.process.pid, *descendants_of(self.process.pid)]:
+            print('%d %s' % (pid, stat_of(pid)), flush=True)
+        print('the log of the daemon:\n' + self.log()[-4000:], flush=True)
 
 
 # ---------------------------------------------------------------- the run

@@ -218,6 +218,7 @@ def test_clients_and_restarts_are_told(daemon):
             same(client.event()['pid'], peer.pid)
             peer.do('connect')
             peer.do('drop')
+            peer.call('daemon.ping')  # its last connection was accepted, and is not that of a dead process
         event = client.event()
         same((event['kind'], event['pid']), ('client.gone', peer.pid))
         daemon.kill_broker()
