@@ -112,6 +112,7 @@ struct record {
     uint32_t refs;
     uint32_t argc, label_count;
     uint32_t argv_size, cwd_size, labels_size, charged;
+    uint32_t saved, unused; /* save.c's alone: its place among those that are written, 0: not yet */
     struct title *title;
     struct account *account;
     char bytes[];

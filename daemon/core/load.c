@@ -1,109 +1,20 @@
 /*
  * A snapshot back into a core. What save.c writes in one order is read here in the same.
  */
-#include "daemon/core/internal.h"
+#include "daemon/core/reader.h"
 #include "daemon/core/save.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct in {
-    const char *data;
-    size_t left;
-    int error; /* sticks */
-};
-
-static bool take(struct in *in, void *to, size_t size)
-{
-    if (in->error || in->left < size) {
-        in->error = in->error ? in->error : -EBADMSG;
-        memset(to, 0, size);
-        return false;
-    }
-    memcpy(to, in->data, size);
-    in->data += size;
-    in->left -= size;
-    return true;
-}
-
-static uint64_t take_number(struct in *in)
-{
-    uint64_t number;
-
-    take(in, &number, sizeof number);
-    return number;
-}
-
-static struct blob take_blob(struct in *in)
-{
-    struct blob blob = {NULL, take_number(in)};
-
-    if (in->error || in->left < blob.size) {
-        in->error = in->error ? in->error : -EBADMSG;
-        return (struct blob){"", 0};
-    }
-    blob.data = in->data;
-    in->data += blob.size;
-    in->left -= blob.size;
-    return blob;
-}
-
-static bool failed(struct in *in, bool bad, int error)
-{
-    if (bad && !in->error)
-        in->error = error;
-    return in->error != 0;
-}
-
-static struct title *take_title(struct in *in)
-{
-    struct blob name, path;
-    struct title *title;
-
-    if (take_number(in) == 0)
-        return NULL;
-    name = take_blob(in);
-    path = take_blob(in);
-    if (failed(in, name.size > PROTO_NAME_MAX, -EBADMSG))
-        return NULL;
-    title = title_copy(name.data, name.size, path.data, path.size);
-    failed(in, !title, -ENOMEM);
-    return title;
-}
-
-static struct record *take_record(struct core *core, struct in *in)
-{
-    struct blob argv, cwd, labels;
-    struct account *account;
-    struct record *record;
-    uint32_t argc, label_count;
-
-    if (take_number(in) == 0)
-        return NULL;
-    account = account_get(core, (uint32_t) take_number(in));
-    argc = (uint32_t) take_number(in);
-    label_count = (uint32_t) take_number(in);
-    argv = take_blob(in);
-    cwd = take_blob(in);
-    labels = take_blob(in);
-    record = account ? record_make(account, take_title(in), &argv, &cwd, &labels) : NULL;
-    if (failed(in, !record, -ENOMEM)) {
-        record_unref(core, record);
-        return NULL;
-    }
-    record->argc = argc;
-    record->label_count = label_count;
-    return record;
-}
-
 static void take_deadline(struct core *core, struct in *in, struct heap_node *node)
 {
-    bool queued = take_number(in);
+    bool queued = in_number(in);
 
-    node->key = (int64_t) take_number(in);
-    node->order = take_number(in);
-    if (!queued || in->error || failed(in, heap_reserve(&core->deadlines, 1) < 0, -ENOMEM))
+    node->key = (int64_t) in_number(in);
+    node->order = in_number(in);
+    if (!queued || in->error || in_failed(in, heap_reserve(&core->deadlines, 1) < 0, -ENOMEM))
         return;
     heap_insert(&core->deadlines, node);
 }
@@ -113,21 +24,21 @@ static void take_key(struct core *core, struct in *in, struct client *client)
     struct key *key = calloc(1, sizeof *key);
     size_t size;
 
-    if (failed(in, !key, -ENOMEM)) {
+    if (in_failed(in, !key, -ENOMEM)) {
         free(key);
         return;
     }
     TAILQ_INIT(&key->followers);
-    take(in, key->text, sizeof key->text);
-    size = take_number(in);
-    key->answered = (uint32_t) take_number(in);
-    key->digest = take_number(in);
-    take(in, &key->reply, sizeof key->reply);
-    key->record = take_record(core, in);
+    in_take(in, key->text, sizeof key->text);
+    size = in_number(in);
+    key->answered = (uint32_t) in_number(in);
+    key->digest = in_number(in);
+    in_take(in, &key->reply, sizeof key->reply);
+    key->record = in_record(core, in);
     key->client = client;
-    if (!failed(in, size > PROTO_KEY_MAX, -EBADMSG))
+    if (!in_failed(in, size > PROTO_KEY_MAX, -EBADMSG))
         HASH_ADD_KEYPTR(hh, client->key_table, key->text, size, key);
-    if (failed(in, !key->hh.tbl, -ENOMEM)) {
+    if (in_failed(in, !key->hh.tbl, -ENOMEM)) {
         record_unref(core, key->record);
         free(key);
         return;
@@ -138,9 +49,9 @@ static void take_key(struct core *core, struct in *in, struct client *client)
 
 static void take_account(struct core *core, struct in *in)
 {
-    uint32_t uid = (uint32_t) take_number(in);
+    uint32_t uid = (uint32_t) in_number(in);
 
-    failed(in, !in->error && !account_get(core, uid), -ENOMEM);
+    in_failed(in, !in->error && !account_get(core, uid), -ENOMEM);
 }
 
 static void take_client(struct core *core, struct in *in)
@@ -150,10 +61,10 @@ static void take_client(struct core *core, struct in *in)
     struct client *client;
     uint64_t keys;
 
-    take(in, &data, sizeof data);
-    keys = take_number(in);
+    in_take(in, &data, sizeof data);
+    keys = in_number(in);
     input.body.connect = (struct input_connect){.client = data.id, .pid = data.pid, .uid = data.uid};
-    if (in->error || failed(in, step_client(core, &input) < 0, -ENOMEM))
+    if (in->error || in_failed(in, step_client(core, &input) < 0, -ENOMEM))
         return;
     client = core_client(core, data.id);
     client->data = data;
@@ -166,7 +77,7 @@ static void take_orders_of(struct in *in, struct process *process, uint64_t orde
     for (int i = 0; i < PROCESS_ORDERS; i++) {
         if (orders & (UINT64_C(1) << i)) {
             process->orders[i] = process->orders[i] ? process->orders[i] : order_new();
-            failed(in, !process->orders[i], -ENOMEM);
+            in_failed(in, !process->orders[i], -ENOMEM);
         } else {
             free(process->orders[i]);
             process->orders[i] = NULL;
@@ -201,17 +112,17 @@ static void take_process(struct core *core, struct in *in)
     struct process *process;
     uint64_t orders;
 
-    take(in, &data, sizeof data);
-    orders = take_number(in);
+    in_take(in, &data, sizeof data);
+    orders = in_number(in);
     account = in->error ? NULL : account_get(core, data.uid);
     process = account ? process_new(core, account, data.id) : NULL;
-    if (failed(in, !process, -ENOMEM))
+    if (in_failed(in, !process, -ENOMEM))
         return;
     process->data = data;
     take_orders_of(in, process, orders);
     take_deadline(core, in, &process->deadline);
-    process->record = take_record(core, in);
-    failed(in, !process->record, -EBADMSG);
+    process->record = in_record(core, in);
+    in_failed(in, !process->record, -EBADMSG);
     if (data.state == PROCESS_STARTING)
         quota_charge(account, QUOTA_STARTING);
     if (data.state == PROCESS_EXITED) {
@@ -224,15 +135,15 @@ static void take_process(struct core *core, struct in *in)
 
 static void take_ended(struct core *core, struct in *in)
 {
-    struct account *account = account_get(core, (uint32_t) take_number(in));
-    uint64_t count = take_number(in);
+    struct account *account = account_get(core, (uint32_t) in_number(in));
+    uint64_t count = in_number(in);
 
-    if (failed(in, !account, -ENOMEM))
+    if (in_failed(in, !account, -ENOMEM))
         return;
     while (count-- > 0 && !in->error) {
-        struct process *process = core_process(core, take_number(in));
+        struct process *process = core_process(core, in_number(in));
 
-        if (failed(in, !process || !process_ended(process) || process->account != account, -EBADMSG))
+        if (in_failed(in, !process || !process_ended(process) || process->account != account, -EBADMSG))
             return;
         TAILQ_REMOVE(&account->ended_list, process, of_ended);
         TAILQ_INSERT_TAIL(&account->ended_list, process, of_ended);
@@ -246,14 +157,14 @@ static void take_connection(struct core *core, struct in *in)
     struct client *client;
     uint64_t ordinal;
 
-    take(in, &data, sizeof data);
+    in_take(in, &data, sizeof data);
     client = in->error ? NULL : core_client(core, data.client);
-    if (failed(in, !client, -EBADMSG))
+    if (in_failed(in, !client, -EBADMSG))
         return;
     ordinal = client->data.connections;
     input.body.connect =
         (struct input_connect){.connection = data.id, .client = data.client, .pid = client->data.pid, .uid = data.uid};
-    if (failed(in, step_connect(core, &input) < 0, -ENOMEM))
+    if (in_failed(in, step_connect(core, &input) < 0, -ENOMEM))
         return;
     client->data.connections = ordinal;
     core_connection(core, data.id)->data = data;
@@ -262,8 +173,8 @@ static void take_connection(struct core *core, struct in *in)
 static void link_waiter(struct core *core, struct in *in, struct waiter *waiter)
 {
     for (uint32_t i = 0; i < waiter->link_count && !in->error; i++) {
-        uint64_t id = take_number(in);
-        struct process *process = take_number(in) ? core_process(core, id) : NULL;
+        uint64_t id = in_number(in);
+        struct process *process = in_number(in) ? core_process(core, id) : NULL;
 
         waiter->links[i].waiter = waiter;
         waiter->links[i].id = id;
@@ -280,15 +191,15 @@ static void link_waiter(struct core *core, struct in *in, struct waiter *waiter)
 
 static void take_waiter_key(struct core *core, struct in *in, struct waiter *waiter)
 {
-    struct blob text = take_blob(in);
-    struct client *client = core_client(core, take_number(in));
+    struct blob text = in_blob(in);
+    struct client *client = core_client(core, in_number(in));
     struct key *key = NULL;
 
     if (in->error || text.size == 0)
         return;
     if (client)
         HASH_FIND(hh, client->key_table, text.data, text.size, key);
-    if (failed(in, !key, -EBADMSG))
+    if (in_failed(in, !key, -EBADMSG))
         return;
     if (waiter->data.kind != WAIT_FOLLOW) {
         key_attach(key, waiter);
@@ -305,18 +216,18 @@ static void take_waiter(struct core *core, struct in *in)
     struct waiter *waiter;
     uint64_t links, left, connected;
 
-    take(in, &data, sizeof data);
-    links = take_number(in);
-    left = take_number(in);
-    connected = take_number(in);
-    if (failed(in, links > in->left, -EBADMSG))
+    in_take(in, &data, sizeof data);
+    links = in_number(in);
+    left = in_number(in);
+    connected = in_number(in);
+    if (in_failed(in, links > in->left, -EBADMSG))
         return;
     input.body.request = (struct input_request){.ticket = data.ticket,
                                                 .connection = connected ? data.connection : 0,
                                                 .uid = data.uid,
                                                 .flags = data.flags};
     waiter = waiter_new(core, &input, (enum wait_kind) data.kind, (uint32_t) links);
-    if (failed(in, !waiter, -ENOMEM))
+    if (in_failed(in, !waiter, -ENOMEM))
         return;
     waiter->data = data;
     waiter->left = (uint32_t) left;
@@ -329,11 +240,11 @@ static void take_order(struct core *core, struct in *in)
 {
     struct order *order = order_new();
 
-    if (failed(in, !order, -ENOMEM)) {
+    if (in_failed(in, !order, -ENOMEM)) {
         free(order);
         return;
     }
-    take(in, &order->data, sizeof order->data);
+    in_take(in, &order->data, sizeof order->data);
     TAILQ_INSERT_TAIL(&core->orders, order, pending);
 }
 
@@ -342,16 +253,16 @@ static void take_event(struct core *core, struct in *in)
     struct event_data data;
     struct event_entry *entry;
 
-    take(in, &data, sizeof data);
+    in_take(in, &data, sizeof data);
     entry = &core->events[data.seq % EVENTS_KEPT_MAX];
     entry->data = data;
     title_unref(entry->title);
-    entry->title = take_title(in);
+    entry->title = in_title(in);
 }
 
 static void take_each(struct core *core, struct in *in, void (*one)(struct core *core, struct in *in))
 {
-    uint64_t count = take_number(in);
+    uint64_t count = in_number(in);
 
     while (count-- > 0 && !in->error)
         one(core, in);
@@ -365,7 +276,7 @@ int core_load(const char *data, size_t size, struct core **ret_core)
 
     if (!core)
         return -ENOMEM;
-    take(&in, &counters, sizeof counters);
+    in_take(&in, &counters, sizeof counters);
     take_each(core, &in, take_account);
     take_each(core, &in, take_client);
     take_each(core, &in, take_process);
@@ -375,7 +286,8 @@ int core_load(const char *data, size_t size, struct core **ret_core)
     take_each(core, &in, take_order);
     take_each(core, &in, take_event);
     core->counters = counters;
-    if (failed(&in, in.left > 0, -EBADMSG)) {
+    free(in.records);
+    if (in_failed(&in, in.left > 0, -EBADMSG)) {
         core_free(core);
         return in.error;
     }

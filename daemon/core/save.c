@@ -21,6 +21,7 @@ _Static_assert(sizeof(struct core_counters) == 64, "padding");
 struct out {
     core_sink *sink;
     void *context;
+    uint32_t records; /* written so far */
 };
 
 static void put(struct out *out, const void *data, size_t size)
@@ -49,10 +50,15 @@ static void put_title(struct out *out, const struct title *title)
     put_blob(out, title_path(title), title->path_size);
 }
 
-static void put_record(struct out *out, const struct record *record)
+/* A record that is shared is written for the first who has it; the others name it. */
+static void put_record(struct out *out, struct record *record)
 {
-    put_number(out, record != NULL);
-    if (!record)
+    bool is_new = record && record->saved == 0;
+
+    if (is_new)
+        record->saved = ++out->records;
+    put_number(out, record ? record->saved : 0);
+    if (!is_new)
         return;
     put_number(out, record->account->uid);
     put_number(out, record->argc);
@@ -78,6 +84,21 @@ static void put_key(struct out *out, const struct key *key)
     put_number(out, key->digest);
     put(out, &key->reply, sizeof key->reply);
     put_record(out, key->record);
+}
+
+/* No record was written yet. */
+static void forget_records(const struct core *core)
+{
+    struct process *process, *next_process;
+    struct client *client, *next_client;
+    const struct key *key;
+
+    HASH_ITER(hh, core->processes, process, next_process)
+        process->record->saved = 0;
+    HASH_ITER(hh, core->clients, client, next_client)
+        TAILQ_FOREACH(key, &client->keys, of_client)
+            if (key->record)
+                key->record->saved = 0;
 }
 
 /* First, so that a loaded core has its accounts in the same order. */
@@ -192,8 +213,9 @@ static void put_events(struct out *out, const struct core *core)
 
 void core_save(const struct core *core, core_sink *sink, void *context)
 {
-    struct out out = {sink, context};
+    struct out out = {sink, context, 0};
 
+    forget_records(core);
     put(&out, &core->counters, sizeof core->counters);
     put_accounts(&out, core);
     put_clients(&out, core);

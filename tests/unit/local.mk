@@ -15,7 +15,7 @@ unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/tes
 	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
 	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
 	%D%/core/test_order %D%/core/test_process %D%/core/test_quota %D%/core/test_record \
-	%D%/core/test_stop %D%/core/test_waiter %D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
+	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -39,6 +39,7 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 
 unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h \
 	 %D%/core/world.c %D%/core/world.h
+unit_core_twin = %D%/core/twin.c %D%/core/twin.h
 
 unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_builder.h
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
@@ -69,6 +70,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
 %C%_core_test_record_LDADD = $(unit_core_libs)
 %C%_core_test_record_SOURCES = %D%/core/test_record.c $(unit_core_helpers)
+%C%_core_test_save_LDADD = $(unit_core_libs)
+%C%_core_test_save_SOURCES = %D%/core/test_save.c $(unit_core_helpers) $(unit_core_twin)
 %C%_core_test_stop_LDADD = $(unit_core_libs)
 %C%_core_test_stop_SOURCES = %D%/core/test_stop.c $(unit_core_helpers)
 %C%_core_test_waiter_LDADD = $(unit_core_libs)

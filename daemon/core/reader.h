@@ -1,0 +1,27 @@
+/* Reading a snapshot: what was taken in vain sticks, so that whoever reads need look only where it matters. */
+#ifndef PROCD_CORE_READER_H
+#define PROCD_CORE_READER_H
+
+#include "daemon/core/internal.h"
+
+struct in {
+    const char *data;
+    size_t left;
+    int error; /* sticks; everything that is taken from then on is 0 or empty */
+    struct record **records; /* those read so far: whoever shares one names it by its place */
+    uint64_t record_count, record_room;
+};
+
+bool in_take(struct in *in, void *to, size_t size);
+uint64_t in_number(struct in *in);
+/* Its bytes stay where they are. */
+struct blob in_blob(struct in *in);
+/* Notes the error where something is bad. True: there is an error, this one or an earlier one. */
+bool in_failed(struct in *in, bool bad, int error);
+
+/* A title, or NULL where there was none (or an error). */
+struct title *in_title(struct in *in);
+/* A record with a reference of the caller's, or NULL where there was none (or an error). */
+struct record *in_record(struct core *core, struct in *in);
+
+#endif

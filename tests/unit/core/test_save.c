@@ -1,0 +1,86 @@
+/* daemon/core/save.c, load.c: what was saved goes on as if nothing had happened. */
+#include "tests/unit/core/twin.h"
+#include "tests/unit/core/world.h"
+
+static struct world *world;
+static uint64_t connection, client;
+
+static void set_up(void)
+{
+    world = world_new();
+    connection = world_connect(world, 1000);
+    client = world->client;
+}
+
+static void tear_down(void)
+{
+    world_free(world);
+}
+
+/* From here on the world is that of a broker that was started again in the middle of nothing. */
+static void reload(void)
+{
+    struct core *twin = twin_of(world->core);
+
+    core_free(world->core);
+    world->core = twin;
+}
+
+START_TEST(an_empty_core)
+{
+    world_number(world, INPUT_CLIENT_DEAD, client);
+    reload();
+    ck_assert_ptr_null(world->core->clients);
+    connection = world_connect(world, 1000);
+    RUN(world, .connection = connection);
+}
+END_TEST
+
+START_TEST(a_record_is_charged_once)
+{
+    uint64_t process = RUN(world, .connection = connection, .key = "spawn", .digest = 1, .argv = "a long word");
+    int64_t used = core_account(world->core, 1000)->used[QUOTA_BYTES];
+
+    ASK(world, STOP, .connection = connection, .process = process, .key = "stop", .digest = 2);
+    world_exited(world, process, 0);
+    world_report(world, INPUT_TREE_GONE, process);
+    ck_assert_int_eq(core_account(world->core, 1000)->used[QUOTA_BYTES], used);
+    reload();
+    ck_assert_int_eq(core_account(world->core, 1000)->used[QUOTA_BYTES], used);
+    /* without the process its answers still share it */
+    ASK(world, CLOSE, .connection = connection, .process = process);
+    ck_assert_int_eq(core_account(world->core, 1000)->used[QUOTA_BYTES], used);
+    reload();
+    ck_assert_int_eq(core_account(world->core, 1000)->used[QUOTA_BYTES], used);
+    ck_assert_str_eq(must_reply(world, ASK(world, SPAWN, .connection = connection, .key = "spawn", .digest = 1),
+                                REPLY_INFO)->argv, "a long word");
+}
+END_TEST
+
+START_TEST(each_record_is_its_own)
+{
+    char name[2] = "a";
+
+    for (; *name < 'f'; ++*name)
+        RUN(world, .connection = connection, .key = name, .digest = 1, .argv = name);
+    reload();
+    while (--*name >= 'a') {
+        uint64_t again = ASK(world, SPAWN, .connection = connection, .key = name, .digest = 1);
+
+        ck_assert_str_eq(must_reply(world, again, REPLY_INFO)->argv, name);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("save");
+    TCase *tcase = tcase_create("save");
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, an_empty_core);
+    tcase_add_test(tcase, a_record_is_charged_once);
+    tcase_add_test(tcase, each_record_is_its_own);
+    suite_add_tcase(suite, tcase);
+    return RUN_SUITE(suite);
+}

@@ -1,0 +1,124 @@
+#include "tests/unit/core/twin.h"
+
+#include "daemon/core/save.h"
+#include "tests/unit/core/invariants.h"
+#include "tests/unit/core/must.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the state as bytes ---- */
+
+static void append(void *context, const void *data, size_t size)
+{
+    struct state *state = context;
+
+    if (state->size + size > state->room) {
+        state->room = (state->size + size) * 2;
+        state->bytes = realloc(state->bytes, state->room);
+        must(state->bytes != NULL);
+    }
+    memcpy(state->bytes + state->size, data, size);
+    state->size += size;
+}
+
+void state_take(struct state *state, const struct core *core)
+{
+    state->size = 0;
+    core_save(core, append, state);
+}
+
+bool state_equals(const struct state *one, const struct state *other)
+{
+    return one->size == other->size && memcmp(one->bytes, other->bytes, one->size) == 0;
+}
+
+void state_free(struct state *state)
+{
+    free(state->bytes);
+    *state = (struct state){0};
+}
+
+/* ---- twins ---- */
+
+void must_be_twins(const struct core *core, const struct core *twin)
+{
+    struct state one = {0}, other = {0};
+
+    state_take(&one, core);
+    state_take(&other, twin);
+    must(state_equals(&one, &other));
+    state_free(&one);
+    state_free(&other);
+}
+
+struct core *twin_of(const struct core *core)
+{
+    struct core *twin = NULL;
+    struct state state = {0};
+
+    state_take(&state, core);
+    must(state.size == core_save_size(core));
+    must(core_load(state.bytes, state.size, &twin) == 0);
+    state_free(&state);
+    check_core(twin);
+    must_be_twins(core, twin);
+    must(core_next_deadline(core) == core_next_deadline(twin));
+    return twin;
+}
+
+/* ---- what they put out ---- */
+
+static bool same_title(const struct title *one, const struct title *other)
+{
+    if (!one || !other)
+        return one == other;
+    return one->name_size == other->name_size && memcmp(one->name, other->name, one->name_size) == 0 &&
+           one->path_size == other->path_size && memcmp(title_path(one), title_path(other), one->path_size) == 0;
+}
+
+static bool same_record(const struct record *one, const struct record *other)
+{
+    if (!one || !other)
+        return one == other;
+    return one->argc == other->argc && one->argv_size == other->argv_size && one->cwd_size == other->cwd_size &&
+           one->label_count == other->label_count && one->labels_size == other->labels_size &&
+           memcmp(one->bytes, other->bytes, one->argv_size + one->cwd_size + 1 + one->labels_size) == 0 &&
+           one->account->uid == other->account->uid && same_title(one->title, other->title);
+}
+
+static void must_answer_the_same(const struct waiter *one, const struct waiter *other)
+{
+    must(one->data.ticket == other->data.ticket && one->data.connection == other->data.connection);
+    must(memcmp(&one->reply, &other->reply, sizeof one->reply) == 0);
+    must(same_record(one->record, other->record));
+    must(one->link_count == other->link_count);
+    for (uint32_t i = 0; i < one->link_count; i++)
+        must(one->links[i].id == other->links[i].id);
+}
+
+void must_put_out_the_same(const struct core *core, const struct core *twin, uint64_t seq)
+{
+    const struct waiter *answer = TAILQ_FIRST(&core->replies), *its_answer = TAILQ_FIRST(&twin->replies);
+    const struct order *order = core->first_new, *its_order = twin->first_new;
+
+    while (answer && its_answer) {
+        must_answer_the_same(answer, its_answer);
+        answer = TAILQ_NEXT(answer, of_output);
+        its_answer = TAILQ_NEXT(its_answer, of_output);
+    }
+    must(!answer && !its_answer);
+    while (order && its_order) {
+        must(memcmp(&order->data, &its_order->data, sizeof order->data) == 0);
+        order = TAILQ_NEXT(order, pending);
+        its_order = TAILQ_NEXT(its_order, pending);
+    }
+    must(!order && !its_order);
+    must(core->counters.seq == twin->counters.seq);
+    for (seq = seq + 1; seq <= core->counters.seq; seq++) {
+        const struct event_entry *event = core_event(core, seq), *its_event = core_event(twin, seq);
+
+        must(event && its_event && memcmp(&event->data, &its_event->data, sizeof event->data) == 0);
+        must(same_title(event->title, its_event->title));
+    }
+}
