@@ -170,23 +170,22 @@ static void take_connection(struct core *core, struct in *in)
     core_connection(core, data.id)->data = data;
 }
 
-static void link_waiter(struct core *core, struct in *in, struct waiter *waiter)
+/* Only a start is found by its process here; the other links are made in the order of the process's queue. */
+static void take_links(struct core *core, struct in *in, struct waiter *waiter)
 {
-    for (uint32_t i = 0; i < waiter->link_count && !in->error; i++) {
-        uint64_t id = in_number(in);
-        struct process *process = in_number(in) ? core_process(core, id) : NULL;
+    struct process *process;
 
+    for (uint32_t i = 0; i < waiter->link_count && !in->error; i++) {
         waiter->links[i].waiter = waiter;
-        waiter->links[i].id = id;
-        if (!process)
-            continue;
-        if (waiter->data.kind == WAIT_SPAWN) {
-            waiter->links[i].process = process;
-            process->spawner = waiter;
-        } else {
-            waiter_link(waiter, i, process);
-        }
+        waiter->links[i].id = in_number(in);
     }
+    if (waiter->data.kind != WAIT_SPAWN)
+        return;
+    process = waiter->link_count == 1 ? core_process(core, waiter->links[0].id) : NULL;
+    if (in_failed(in, !process || process->spawner || process->data.state != PROCESS_STARTING, -EBADMSG))
+        return;
+    waiter->links[0].process = process;
+    process->spawner = waiter;
 }
 
 static void take_waiter_key(struct core *core, struct in *in, struct waiter *waiter)
@@ -233,7 +232,28 @@ static void take_waiter(struct core *core, struct in *in)
     waiter->left = (uint32_t) left;
     take_deadline(core, in, &waiter->deadline);
     take_waiter_key(core, in, waiter);
-    link_waiter(core, in, waiter);
+    take_links(core, in, waiter);
+}
+
+static void take_wait(struct core *core, struct in *in, struct process *process)
+{
+    uint64_t ticket = in_number(in), index = in_number(in);
+    struct waiter *waiter;
+
+    HASH_FIND(hh, core->waiters, &ticket, sizeof ticket, waiter);
+    if (in_failed(in, !waiter || waiter->data.kind == WAIT_SPAWN || index >= waiter->link_count, -EBADMSG) ||
+        in_failed(in, waiter->links[index].process || waiter->links[index].id != process->data.id, -EBADMSG))
+        return;
+    waiter_link(waiter, (uint32_t) index, process);
+}
+
+static void take_waits(struct core *core, struct in *in)
+{
+    struct process *process, *next;
+
+    HASH_ITER(hh, core->processes, process, next)
+        for (uint64_t count = in_number(in); count > 0 && !in->error; count--)
+            take_wait(core, in, process);
 }
 
 static void take_order(struct core *core, struct in *in)
@@ -283,6 +303,7 @@ int core_load(const char *data, size_t size, struct core **ret_core)
     take_each(core, &in, take_ended);
     take_each(core, &in, take_connection);
     take_each(core, &in, take_waiter);
+    take_waits(core, &in);
     take_each(core, &in, take_order);
     take_each(core, &in, take_event);
     core->counters = counters;

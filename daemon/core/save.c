@@ -179,9 +179,28 @@ static void put_waiters(struct out *out, const struct core *core)
         put_deadline(out, &waiter->deadline);
         put_blob(out, waiter->key ? waiter->key->text : "", waiter->key ? waiter->key->hh.keylen : 0);
         put_number(out, waiter->key ? waiter->key->client->data.id : 0);
-        for (uint32_t i = 0; i < waiter->link_count; i++) {
+        for (uint32_t i = 0; i < waiter->link_count; i++)
             put_number(out, waiter->links[i].id);
-            put_number(out, waiter->links[i].process != NULL);
+    }
+}
+
+/* Those who wait for a process, in the order in which they will be answered: whoever took another's place is not
+ * where the table of waiters has it. */
+static void put_waits(struct out *out, const struct core *core)
+{
+    struct process *process, *next;
+    const struct wait_link *link;
+
+    HASH_ITER(hh, core->processes, process, next) {
+        uint64_t count = 0;
+
+        TAILQ_FOREACH(link, &process->waits, of_process)
+            count++;
+        put_number(out, count);
+        TAILQ_FOREACH(link, &process->waits, of_process)
+        {
+            put_number(out, link->waiter->data.ticket);
+            put_number(out, (uint64_t) (link - link->waiter->links));
         }
     }
 }
@@ -223,6 +242,7 @@ void core_save(const struct core *core, core_sink *sink, void *context)
     put_ended(&out, core);
     put_connections(&out, core);
     put_waiters(&out, core);
+    put_waits(&out, core);
     put_orders(&out, core);
     put_events(&out, core);
 }

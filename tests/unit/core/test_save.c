@@ -1,4 +1,5 @@
 /* daemon/core/save.c, load.c: what was saved goes on as if nothing had happened. */
+#include "tests/unit/core/invariants.h"
 #include "tests/unit/core/twin.h"
 #include "tests/unit/core/world.h"
 
@@ -24,6 +25,27 @@ static void reload(void)
 
     core_free(world->core);
     world->core = twin;
+}
+
+/* Both take the input, and put out the same. */
+static void both(struct core *twin, struct core_input input)
+{
+    uint64_t seq = world->core->counters.seq;
+
+    input.mono = world->mono;
+    input.wall = world->wall;
+    must(core_step(world->core, &input) == 0 && core_step(twin, &input) == 0);
+    must_put_out_the_same(world->core, twin, seq);
+    core_delivered(world->core);
+    core_delivered(twin);
+    check_core(world->core);
+    check_core(twin);
+    must_be_twins(world->core, twin);
+}
+
+static struct core_input report(enum input_kind kind, uint64_t process)
+{
+    return (struct core_input){.kind = kind, .report = ++world->report, .body.report = {.process = process}};
 }
 
 START_TEST(an_empty_core)
@@ -72,6 +94,28 @@ START_TEST(each_record_is_its_own)
 }
 END_TEST
 
+/* Who takes another's place in a queue is younger than those behind it. */
+START_TEST(a_place_that_was_handed_over_is_kept)
+{
+    uint64_t process = RUN(world, .connection = connection), second = world_connect_as(world, client, 1000, 0);
+    uint64_t other = world_connect(world, 1000), follower, behind;
+    struct core *twin;
+
+    ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1);
+    behind = ASK(world, STOP, .connection = other, .process = process);
+    follower = ASK(world, STOP, .connection = second, .process = process, .key = "k", .digest = 1);
+    world_disconnect(world, connection);
+    twin = twin_of(world->core);
+    both(twin, report(INPUT_EXITED, process));
+    reload();
+    both(twin, report(INPUT_STOPPED, process));
+    world_report(world, INPUT_TREE_GONE, process);
+    ck_assert_uint_eq(world->answers[world->answer_count - 2].ticket, follower);
+    ck_assert_uint_eq(world->answers[world->answer_count - 1].ticket, behind);
+    core_free(twin);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("save");
@@ -81,6 +125,7 @@ int main(void)
     tcase_add_test(tcase, an_empty_core);
     tcase_add_test(tcase, a_record_is_charged_once);
     tcase_add_test(tcase, each_record_is_its_own);
+    tcase_add_test(tcase, a_place_that_was_handed_over_is_kept);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
