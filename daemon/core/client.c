@@ -21,6 +21,14 @@ struct connection *core_connection(const struct core *core, uint64_t id)
 
 /* ---- clients ---- */
 
+void client_is_process(struct client *client, struct process *process)
+{
+    if (!process || process->client)
+        return;
+    client->self = process;
+    process->client = client;
+}
+
 static struct client *client_new(struct core *core, const struct input_connect *body)
 {
     struct client *client = calloc(1, sizeof *client);
@@ -40,9 +48,7 @@ static struct client *client_new(struct core *core, const struct input_connect *
     if (!client->hh.tbl)
         goto fail;
     account->clients++;
-    client->self = body->process ? core_process(core, body->process) : NULL;
-    if (client->self)
-        client->self->client = client;
+    client_is_process(client, core_process(core, body->process));
     return client;
 fail:
     free(client ? client->forget : NULL);

@@ -90,6 +90,16 @@ bool core_wants_to_leave(const struct core *core)
     return true;
 }
 
+/* Clients are told first: the one that an adopted process is may be there already. */
+static void join_client(struct core *core, struct process *process)
+{
+    struct client *client, *next;
+
+    HASH_ITER(hh, core->clients, client, next)
+        if (client->data.process == process->data.id)
+            client_is_process(client, process);
+}
+
 /* A child that only the keeper remembers: its arguments are gone with the state. */
 int step_adopt(struct core *core, const struct core_input *input)
 {
@@ -114,6 +124,7 @@ int step_adopt(struct core *core, const struct core_input *input)
     }
     title_number(record->title, adopt->process);
     process->record = record;
+    join_client(core, process);
     process->data.state = adopt->pid ? PROCESS_RUNNING : PROCESS_STARTING;
     process->data.flags = PROCESS_ORPHANED | (adopt->daemon ? PROCESS_DAEMON : 0);
     process->data.pid = adopt->pid;

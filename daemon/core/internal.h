@@ -110,6 +110,8 @@ void process_watch(struct core *core, struct process *process);
 
 /* ---- client.c ---- */
 
+/* The client is this managed process (NULL: none). A process is one client, the first. */
+void client_is_process(struct client *client, struct process *process);
 /* The client has died: closes its connections, ends its daemon children, forgets it. */
 void client_bury(struct core *core, struct client *client);
 void connection_close(struct core *core, struct connection *connection);

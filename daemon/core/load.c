@@ -85,24 +85,22 @@ static void take_orders_of(struct in *in, struct process *process, uint64_t orde
     }
 }
 
-/* Its place among the living, and with its creator and itself as a client. */
-static void join_relatives(struct core *core, struct process *process)
+static void join_creator(struct core *core, struct process *process)
 {
-    struct client *creator = process_ended(process) || process->data.flags & PROCESS_ORPHANED
-                                 ? NULL
-                                 : core_client(core, process->data.creator);
-    struct client *client, *next;
+    if (process_ended(process) || process->data.flags & PROCESS_ORPHANED)
+        return;
+    process->creator = core_client(core, process->data.creator);
+    if (process->creator)
+        LIST_INSERT_HEAD(&process->creator->children, process, of_creator);
+}
 
-    if (creator) {
-        process->creator = creator;
-        LIST_INSERT_HEAD(&creator->children, process, of_creator);
-    }
-    HASH_ITER(hh, core->clients, client, next) {
-        if (client->data.process == process->data.id) {
-            process->client = client;
-            client->self = process;
-        }
-    }
+static void join_client(struct core *core, struct in *in, struct process *process)
+{
+    uint64_t id = in_number(in);
+    struct client *client = id ? core_client(core, id) : NULL;
+
+    if (!in_failed(in, id && (!client || client->self || client->data.process != process->data.id), -EBADMSG) && client)
+        client_is_process(client, process);
 }
 
 static void take_process(struct core *core, struct in *in)
@@ -130,7 +128,8 @@ static void take_process(struct core *core, struct in *in)
         account->ended++;
         TAILQ_INSERT_TAIL(&account->ended_list, process, of_ended);
     }
-    join_relatives(core, process);
+    join_creator(core, process);
+    join_client(core, in, process);
 }
 
 static void take_ended(struct core *core, struct in *in)

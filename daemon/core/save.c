@@ -139,6 +139,7 @@ static void put_processes(struct out *out, const struct core *core)
         put_number(out, orders);
         put_deadline(out, &process->deadline);
         put_record(out, process->record);
+        put_number(out, process->client ? process->client->data.id : 0);
     }
 }
 

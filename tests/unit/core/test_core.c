@@ -135,6 +135,21 @@ START_TEST(an_adopted_child_can_be_stopped)
 }
 END_TEST
 
+/* After a state was lost clients are known before the children are: one may be the other. */
+START_TEST(an_adopted_child_is_a_client)
+{
+    struct core_input input = {.kind = INPUT_ADOPT, .body.adopt = {.process = 7, .pid = 99, .uid = 1000}};
+    uint64_t own = world_connect_as(world, 50, 1000, 7), child;
+
+    ck_assert_int_eq(world_step(world, &input), 0);
+    child = RUN(world, .connection = own);
+    ck_assert_uint_eq(core_process(world->core, child)->data.parent, 7);
+    ck_assert_str_eq(world_name(world, child), "Process-7:1");
+    world_exited(world, 7, 0);
+    ck_assert_ptr_null(core_client(world->core, 50)); /* its end is the client's */
+}
+END_TEST
+
 START_TEST(idle_when_no_end_is_unread)
 {
     uint64_t process, ended;
@@ -184,6 +199,7 @@ int main(void)
     tcase_add_test(tcase, nothing_to_stop);
     tcase_add_test(tcase, adopted_children);
     tcase_add_test(tcase, an_adopted_child_can_be_stopped);
+    tcase_add_test(tcase, an_adopted_child_is_a_client);
     tcase_add_test(tcase, idle_when_no_end_is_unread);
     tcase_add_test(tcase, time_without_deadlines);
     suite_add_tcase(suite, tcase);

@@ -116,6 +116,23 @@ START_TEST(a_place_that_was_handed_over_is_kept)
 }
 END_TEST
 
+/* One that is told twice to be a process is the process once. */
+START_TEST(who_is_which_process)
+{
+    uint64_t process = RUN(world, .connection = connection), own = world_connect_as(world, 50, 1000, process);
+    struct core *twin;
+
+    world_connect_as(world, 51, 1000, process);
+    RUN(world, .connection = own);
+    twin = twin_of(world->core);
+    both(twin, report(INPUT_EXITED, process));
+    core_free(twin);
+    ck_assert_ptr_null(core_client(world->core, 50));
+    ck_assert_ptr_nonnull(core_client(world->core, 51));
+    reload();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("save");
@@ -126,6 +143,7 @@ int main(void)
     tcase_add_test(tcase, a_record_is_charged_once);
     tcase_add_test(tcase, each_record_is_its_own);
     tcase_add_test(tcase, a_place_that_was_handed_over_is_kept);
+    tcase_add_test(tcase, who_is_which_process);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
