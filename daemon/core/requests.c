@@ -175,12 +175,13 @@ int step_wait(struct core *core, const struct core_input *input)
         waiter_link(waiter, i, core_process(core, id));
         waiter->left += !process_ended(waiter->links[i].process) && !(request->flags & REQUEST_READY);
     }
-    waiter->reply.kind = REPLY_DONE;
     if (request->flags & REQUEST_NO_WAIT || waiter->left == 0 ||
-        (!(request->flags & REQUEST_ALL) && waiter->left < request->count))
+        (!(request->flags & REQUEST_ALL) && waiter->left < request->count)) {
+        waiter->reply.kind = REPLY_DONE;
         waiter_answer(core, waiter);
-    else
+    } else {
         park(core, waiter, request->span);
+    }
     return 0;
 }
 

@@ -133,6 +133,17 @@ START_TEST(who_is_which_process)
 }
 END_TEST
 
+START_TEST(a_wait_that_is_cancelled)
+{
+    uint64_t process = RUN(world, .connection = connection);
+    uint64_t wait = ASK(world, WAIT, .connection = connection, .processes = &process, .count = 1);
+    struct core *twin = twin_of(world->core);
+
+    both(twin, (struct core_input){.kind = INPUT_CANCEL, .body.number = wait});
+    core_free(twin);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("save");
@@ -144,6 +155,7 @@ int main(void)
     tcase_add_test(tcase, each_record_is_its_own);
     tcase_add_test(tcase, a_place_that_was_handed_over_is_kept);
     tcase_add_test(tcase, who_is_which_process);
+    tcase_add_test(tcase, a_wait_that_is_cancelled);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
