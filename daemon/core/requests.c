@@ -123,6 +123,14 @@ int step_spawn(struct core *core, const struct core_input *input)
     return r;
 }
 
+/* What a request may name: one that is being started is nobody's to wait for, as its start may be undone. */
+static struct process *find(const struct core *core, uint64_t id)
+{
+    struct process *process = core_process(core, id);
+
+    return process && process_visible(process) ? process : NULL;
+}
+
 /* ---- process.join and process.wait ---- */
 
 static void park(struct core *core, struct waiter *waiter, int64_t span)
@@ -135,7 +143,7 @@ static void park(struct core *core, struct waiter *waiter, int64_t span)
 
 int step_join(struct core *core, const struct core_input *input)
 {
-    struct process *process = core_process(core, input->body.request.process);
+    struct process *process = find(core, input->body.request.process);
     struct waiter *waiter;
 
     if (!process)
@@ -164,7 +172,7 @@ int step_wait(struct core *core, const struct core_input *input)
 
     for (uint32_t i = 0; i < request->count; i++) {
         memcpy(&id, input->blob[BLOB_PROCESSES].data + i * sizeof id, sizeof id);
-        if (!core_process(core, id))
+        if (!find(core, id))
             return answer_at_once(core, input, ERROR_NO_SUCH_PROCESS);
     }
     waiter = waiter_new(core, input, WAIT_SET, request->count);
@@ -172,7 +180,7 @@ int step_wait(struct core *core, const struct core_input *input)
         return -ENOMEM;
     for (uint32_t i = 0; i < request->count; i++) {
         memcpy(&id, input->blob[BLOB_PROCESSES].data + i * sizeof id, sizeof id);
-        waiter_link(waiter, i, core_process(core, id));
+        waiter_link(waiter, i, find(core, id));
         waiter->left += !process_ended(waiter->links[i].process) && !(request->flags & REQUEST_READY);
     }
     if (request->flags & REQUEST_NO_WAIT || waiter->left == 0 ||
@@ -208,7 +216,7 @@ int step_signal(struct core *core, const struct core_input *input)
         return -ENOMEM;
     }
     key_attach(key, waiter);
-    process = core_process(core, request->process);
+    process = find(core, request->process);
     if (process && !process_ended(process))
         order_give_signal(core, order, process->data.id, request->signal, request->flags & REQUEST_TREE);
     else
@@ -262,7 +270,7 @@ int step_stop(struct core *core, const struct core_input *input)
         return -ENOMEM;
     }
     key_attach(key, waiter);
-    process = core_process(core, request->process);
+    process = find(core, request->process);
     if (process) {
         stop_begin(core, process, request, waiter, order);
     } else {
@@ -289,7 +297,7 @@ int step_close(struct core *core, const struct core_input *input)
         return -ENOMEM;
     }
     key_attach(key, waiter);
-    process = core_process(core, input->body.request.process);
+    process = find(core, input->body.request.process);
     if (!process) {
         waiter_fail(core, waiter, ERROR_NO_SUCH_PROCESS);
     } else if (!process_ended(process)) {

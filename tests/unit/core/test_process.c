@@ -244,6 +244,25 @@ START_TEST(an_adopted_child_is_started_by_the_report)
 }
 END_TEST
 
+/* Its start may yet fail or be undone, and then nobody would tell those who wait for it. */
+START_TEST(what_is_being_started_is_not_to_be_named)
+{
+    uint64_t spawn = ASK(world, SPAWN, .connection = connection), process = world_last(world);
+
+    must_answer(world, ASK(world, JOIN, .connection = connection, .process = process), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, STOP, .connection = connection, .process = process), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 15),
+                ERROR_NO_SUCH_PROCESS);
+    must_order_nothing(world);
+    must_answer(world, ASK(world, CLOSE, .connection = connection, .process = process), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, WAIT, .connection = connection, .processes = &process, .count = 1),
+                ERROR_NO_SUCH_PROCESS);
+    world_report(world, INPUT_SPAWN_FAILED, process);
+    must_answer(world, spawn, ERROR_SPAWN_FAILED);
+    ck_assert_ptr_null(world->core->waiters);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("process");
@@ -261,6 +280,7 @@ int main(void)
     tcase_add_test(tcase, the_newest_living_of_a_name_counts);
     tcase_add_test(tcase, a_spawn_outlives_its_connection);
     tcase_add_test(tcase, an_adopted_child_is_started_by_the_report);
+    tcase_add_test(tcase, what_is_being_started_is_not_to_be_named);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
