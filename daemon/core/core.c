@@ -197,14 +197,23 @@ static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core
     [INPUT_TIME] = step_time,
 };
 
+/* Told twice, applied once; and a request whose connection is closed has nobody to be answered to. */
+static bool out_of_date(const struct core *core, const struct core_input *input)
+{
+    if (input->report > 0)
+        return input->report <= core->counters.report;
+    return input->kind >= INPUT_SPAWN && input->kind <= INPUT_CLOSE && input->body.request.connection > 0 &&
+           !core_connection(core, input->body.request.connection);
+}
+
 int core_step(struct core *core, const struct core_input *input)
 {
     int r;
 
     if (input->kind >= INPUT_KIND_COUNT || !steps[input->kind])
         return -EINVAL;
-    if (input->report > 0 && input->report <= core->counters.report)
-        return 0; /* told twice, applied once */
+    if (out_of_date(core, input))
+        return 0;
     core->mono = input->mono;
     core->wall = input->wall;
     r = steps[input->kind](core, input);

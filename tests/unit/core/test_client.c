@@ -154,6 +154,23 @@ START_TEST(a_changed_uid_counts_for_the_connection)
 }
 END_TEST
 
+START_TEST(a_closed_connection_asks_for_nothing)
+{
+    uint64_t other = world_connect(world, 1000), process = RUN(world, .connection = other);
+    uint64_t gone = world_connect(world, 1000), ticket;
+
+    world_disconnect(world, gone);
+    ticket = ASK(world, JOIN, .connection = gone, .process = process, .uid = 1000);
+    ck_assert_ptr_null(world_answer(world, ticket));
+    ck_assert_ptr_null(world->core->waiters);
+    ASK(world, STOP, .connection = gone, .process = process, .uid = 1000);
+    must_order_nothing(world);
+    ASK(world, SPAWN, .connection = gone, .uid = 1000);
+    must_order_nothing(world);
+    ck_assert_int_eq(core_account(world->core, 1000)->used[QUOTA_WAITERS], 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client");
@@ -168,6 +185,7 @@ int main(void)
     tcase_add_test(tcase, an_owner_that_never_connected);
     tcase_add_test(tcase, a_managed_process_is_buried_with_its_end);
     tcase_add_test(tcase, a_changed_uid_counts_for_the_connection);
+    tcase_add_test(tcase, a_closed_connection_asks_for_nothing);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
