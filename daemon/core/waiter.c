@@ -26,8 +26,10 @@ struct waiter *waiter_new(struct core *core, const struct core_input *input, enu
     if (!account)
         return NULL;
     waiter = calloc(1, sizeof *waiter + link_count * sizeof waiter->links[0]);
-    if (!waiter)
+    if (!waiter) {
+        account_trim(core, account);
         return NULL;
+    }
     waiter->data = (struct waiter_data){.ticket = request->ticket,
                                         .connection = request->connection,
                                         .kind = kind,

@@ -14,7 +14,7 @@ unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/tes
 	%D%/client/test_environment %D%/client/test_error %D%/client/test_events %D%/client/test_exit \
 	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
 	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
-	%D%/core/test_order %D%/core/test_process %D%/core/test_quota %D%/core/test_record \
+	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_quota %D%/core/test_record \
 	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -39,7 +39,11 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 
 unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h \
 	 %D%/core/world.c %D%/core/world.h
+unit_core_memory = %D%/core/memory.c %D%/core/memory.h
 unit_core_twin = %D%/core/twin.c %D%/core/twin.h
+
+# The test's own malloc and its kin stand in front of the C library's.
+unit_memory_flags = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_builder.h
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
@@ -62,6 +66,9 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_input_SOURCES = %D%/core/test_input.c $(unit_core_helpers)
 %C%_core_test_key_LDADD = $(unit_core_libs)
 %C%_core_test_key_SOURCES = %D%/core/test_key.c $(unit_core_helpers)
+%C%_core_test_memory_LDADD = $(unit_core_libs)
+%C%_core_test_memory_LDFLAGS = $(unit_memory_flags)
+%C%_core_test_memory_SOURCES = %D%/core/test_memory.c $(unit_core_helpers) $(unit_core_memory)
 %C%_core_test_order_LDADD = $(unit_core_libs)
 %C%_core_test_order_SOURCES = %D%/core/test_order.c $(unit_core_helpers)
 %C%_core_test_process_LDADD = $(unit_core_libs)
