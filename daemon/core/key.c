@@ -51,7 +51,7 @@ void key_attach(struct key *key, struct waiter *waiter)
 /* The recorded answer once more. */
 static int key_repeat(struct core *core, const struct core_input *input, struct key *key)
 {
-    struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 0);
+    struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 1);
 
     if (!waiter)
         return -ENOMEM;
@@ -63,7 +63,7 @@ static int key_repeat(struct core *core, const struct core_input *input, struct 
 
 static int key_follow(struct core *core, const struct core_input *input, struct key *key)
 {
-    struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 0);
+    struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 1);
 
     if (!waiter)
         return -ENOMEM;
@@ -71,6 +71,7 @@ static int key_follow(struct core *core, const struct core_input *input, struct 
         waiter_fail_quota(core, waiter, QUOTA_WAITERS);
         return KEY_HANDLED;
     }
+    waiter->links[0].waiter = waiter; /* for when it takes the place of the one that it follows */
     waiter->key = key;
     TAILQ_INSERT_TAIL(&key->followers, waiter, of_key);
     return KEY_HANDLED;

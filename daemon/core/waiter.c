@@ -160,42 +160,37 @@ void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_
 
 /* ---- giving up ---- */
 
-/* One goes in where one came out, and another stays: the table neither goes nor grows, so this needs no memory. */
-static void waiter_rename(struct core *core, struct waiter *waiter, uint64_t ticket)
+/* One link in the place of another, in the queue of the process or as the one that waits for its start. */
+static void link_replace(struct wait_link *old, struct wait_link *link)
 {
-    HASH_DEL(core->waiters, waiter);
-    waiter->data.ticket = ticket;
-    HASH_ADD(hh, core->waiters, data.ticket, sizeof waiter->data.ticket, waiter);
+    link->process = old->process;
+    link->id = old->id;
+    if (link->waiter->data.kind == WAIT_SPAWN) {
+        link->process->spawner = link->waiter;
+    } else {
+        TAILQ_INSERT_AFTER(&link->process->waits, old, link, of_process);
+        TAILQ_REMOVE(&link->process->waits, old, of_process);
+    }
+    old->process = NULL;
 }
 
-/* The first that repeated the request takes its place: the wait goes on under the other's ticket and connection, and
- * the one that gives up is left in the follower. NULL: nobody repeated it. */
-static struct waiter *waiter_hand_over(struct core *core, struct waiter *waiter)
+/* The first that repeated the request takes its place, and the one that gives up waits for nothing any more. Neither
+ * leaves the table of waiters, which could need memory to take it back. False: nobody repeated it. */
+static bool waiter_hand_over(struct waiter *waiter)
 {
     bool leads = waiter->key && waiter->data.kind != WAIT_FOLLOW;
     struct waiter *follower = leads ? TAILQ_FIRST(&waiter->key->followers) : NULL;
-    struct connection *connection;
-    struct waiter_data data;
 
     if (!follower)
-        return NULL;
+        return false;
     TAILQ_REMOVE(&waiter->key->followers, follower, of_key);
-    follower->key = NULL;
-    if (waiter->connection)
-        TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
-    TAILQ_REMOVE(&follower->connection->waiters, follower, of_connection);
-    data = waiter->data;
-    waiter->data.connection = follower->data.connection;
-    follower->data.connection = data.connection;
-    waiter_rename(core, waiter, follower->data.ticket);
-    waiter_rename(core, follower, data.ticket);
-    connection = waiter->connection;
-    waiter->connection = follower->connection;
-    follower->connection = connection;
-    TAILQ_INSERT_TAIL(&waiter->connection->waiters, waiter, of_connection);
-    if (connection)
-        TAILQ_INSERT_TAIL(&connection->waiters, follower, of_connection);
-    return follower;
+    follower->data.kind = waiter->data.kind;
+    follower->data.flags = waiter->data.flags;
+    follower->left = waiter->left;
+    key_attach(waiter->key, follower);
+    waiter->key = NULL;
+    link_replace(&waiter->links[0], &follower->links[0]);
+    return true;
 }
 
 /* Leaves the queue of those that repeat a request. */
@@ -209,31 +204,25 @@ static void waiter_unfollow(struct waiter *waiter)
 
 void waiter_abandon(struct core *core, struct waiter *waiter)
 {
-    struct waiter *gone = waiter_hand_over(core, waiter);
-
-    if (!gone && waiter->data.kind == WAIT_SPAWN) {
+    if (!waiter_hand_over(waiter) && waiter->data.kind == WAIT_SPAWN) {
         /* the start goes on, and its outcome is recorded under the key */
         TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
         waiter->connection = NULL;
         return;
     }
-    gone = gone ? gone : waiter;
-    waiter_unfollow(gone);
-    if (gone->key)
-        key_free(core, gone->key);
-    waiter_undo(core, gone);
+    waiter_unfollow(waiter);
+    if (waiter->key)
+        key_free(core, waiter->key);
+    waiter_undo(core, waiter);
 }
 
 void waiter_cancel(struct core *core, struct waiter *waiter)
 {
-    struct waiter *gone;
-
     if (waiter->data.kind == WAIT_SPAWN)
         return; /* it will be answered by its outcome: a process that was begun is never lost */
-    gone = waiter_hand_over(core, waiter);
-    gone = gone ? gone : waiter;
-    waiter_unfollow(gone);
-    waiter_fail(core, gone, ERROR_CANCELLED);
+    waiter_hand_over(waiter);
+    waiter_unfollow(waiter);
+    waiter_fail(core, waiter, ERROR_CANCELLED);
 }
 
 int answer_at_once(struct core *core, const struct core_input *input, enum proto_error error)
