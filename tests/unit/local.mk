@@ -14,7 +14,7 @@ unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/tes
 	%D%/client/test_environment %D%/client/test_error %D%/client/test_events %D%/client/test_exit \
 	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
 	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
-	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_quota %D%/core/test_record \
+	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_property %D%/core/test_quota %D%/core/test_record \
 	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -39,6 +39,7 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 
 unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h \
 	 %D%/core/world.c %D%/core/world.h
+unit_core_chance = %D%/core/chance.c %D%/core/chance.h
 unit_core_memory = %D%/core/memory.c %D%/core/memory.h
 unit_core_twin = %D%/core/twin.c %D%/core/twin.h
 
@@ -73,6 +74,10 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_order_SOURCES = %D%/core/test_order.c $(unit_core_helpers)
 %C%_core_test_process_LDADD = $(unit_core_libs)
 %C%_core_test_process_SOURCES = %D%/core/test_process.c $(unit_core_helpers)
+%C%_core_test_property_LDADD = $(unit_core_libs)
+%C%_core_test_property_LDFLAGS = $(unit_memory_flags)
+%C%_core_test_property_SOURCES = %D%/core/test_property.c $(unit_core_helpers) $(unit_core_chance) \
+	$(unit_core_memory) $(unit_core_twin)
 %C%_core_test_quota_LDADD = $(unit_core_libs)
 %C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
 %C%_core_test_record_LDADD = $(unit_core_libs)

@@ -37,6 +37,7 @@ static void record_count_up(struct record *record)
 static void record_is_counted_down(struct record *record)
 {
     must(record->refs == 0);
+    must(record->charged == sizeof *record + record->argv_size + record->cwd_size + 1 + record->labels_size);
 }
 
 static void check_records(struct core *core)
@@ -159,6 +160,27 @@ static void check_links(const struct core *core, const struct waiter *waiter)
         must(left == 1 || !(waiter->links[0].process->data.flags & PROCESS_TREE_GONE));
 }
 
+/* The table of waiters is in the order in which they asked; so is each list that a load makes anew in its order. */
+static void check_order_of_waiters(const struct core *core)
+{
+    struct connection *connection, *next_connection;
+    struct waiter *waiter, *next;
+    uint64_t ticket = 0;
+
+    HASH_ITER(hh, core->waiters, waiter, next) {
+        must(waiter->data.ticket > ticket);
+        ticket = waiter->data.ticket;
+    }
+    HASH_ITER(hh, core->connections, connection, next_connection) {
+        ticket = 0;
+        TAILQ_FOREACH(waiter, &connection->waiters, of_connection)
+        {
+            must(waiter->data.ticket > ticket);
+            ticket = waiter->data.ticket;
+        }
+    }
+}
+
 static void check_waiters(const struct core *core)
 {
     struct waiter *waiter, *next;
@@ -182,6 +204,7 @@ static void check_waiters(const struct core *core)
             connected--;
         }
     must(connected == 0);
+    check_order_of_waiters(core);
 }
 
 /* ---- clients ---- */
@@ -195,11 +218,15 @@ static unsigned check_keys(const struct client *client)
 
     TAILQ_FOREACH(key, &client->keys, of_client)
     {
+        uint64_t ticket = 0;
+
         must(key->client == client);
         must(key->answered ? !key->waiter && TAILQ_EMPTY(&key->followers) : key->waiter && key->waiter->key == key);
         TAILQ_FOREACH(follower, &key->followers, of_key)
         {
             must(follower->key == key && follower->data.kind == WAIT_FOLLOW);
+            must(follower->data.ticket > ticket);
+            ticket = follower->data.ticket;
             followers++;
         }
         unanswered += !key->answered;
@@ -232,6 +259,8 @@ static void check_clients(const struct core *core)
     unsigned connections = 0, followers = 0, children = 0;
 
     HASH_ITER(hh, core->clients, client, next) {
+        uint64_t ordinal = UINT64_MAX, child = UINT64_MAX;
+
         must(client->forget != NULL);
         must(!client->self || (client->self->client == client && client->self->data.id == client->data.process));
         must(client->self || !client->data.process || !core_process(core, client->data.process) ||
@@ -240,12 +269,15 @@ static void check_clients(const struct core *core)
         {
             must(core_connection(core, connection->data.id) == connection);
             must(connection->client == client && connection->data.client == client->data.id);
-            must(connection->data.ordinal <= client->data.connections);
+            must(connection->data.ordinal <= client->data.connections && connection->data.ordinal < ordinal);
+            ordinal = connection->data.ordinal;
             connections++;
         }
         LIST_FOREACH(process, &client->children, of_creator)
         {
             must(process->creator == client && process->data.creator == client->data.id);
+            must(process->data.id < child);
+            child = process->data.id;
             children++;
         }
         followers += check_keys(client);
@@ -265,10 +297,12 @@ static void check_process(const struct core *core, const struct process *process
     must(process->data.seq <= core->counters.seq);
     must(!process->spawner || process->data.state == PROCESS_STARTING);
     must(!process->client || core_client(core, process->client->data.id) == process->client);
+    must(!process->client || process->client->self == process);
     must(!process_ended(process) || !process->creator);
     must(process->orders[PROCESS_ORDER_FORGET] != NULL);
     must(!(process->data.flags & PROCESS_TREE_GONE) || process->deadline.index == 0);
     must(!process->creator || core_client(core, process->data.creator) == process->creator);
+    must(process_visible(process) || TAILQ_EMPTY(&process->waits));
     TAILQ_FOREACH(link, &process->waits, of_process)
         must(link->process == process);
 }

@@ -41,6 +41,41 @@ void state_free(struct state *state)
 
 /* ---- twins ---- */
 
+static uint64_t named(const struct core *core, uint32_t uid, const struct title *title)
+{
+    const struct process *process = core_process_named(core, uid, title->name, title->name_size);
+
+    return process ? process->data.id : 0;
+}
+
+static void must_answer_queries_alike(const struct core *core, const struct core *twin)
+{
+    struct process *process, *next;
+
+    must(core_is_idle(core) == core_is_idle(twin) && core_wants_to_leave(core) == core_wants_to_leave(twin));
+    must(core_next_deadline(core) == core_next_deadline(twin));
+    must(core_first_event(core) == core_first_event(twin));
+    HASH_ITER(hh, core->processes, process, next) {
+        const struct title *title = process->record->title;
+
+        must(named(core, process->data.uid, title) == named(twin, process->data.uid, title));
+    }
+}
+
+/* What is counted is not saved. */
+static void must_count_alike(const struct core *core, const struct core *twin)
+{
+    const struct account *account = core->accounts, *other = twin->accounts;
+
+    while (account && other) {
+        must(account->uid == other->uid && account->clients == other->clients && account->ended == other->ended);
+        must(memcmp(account->used, other->used, sizeof account->used) == 0);
+        account = account->hh.next;
+        other = other->hh.next;
+    }
+    must(!account && !other);
+}
+
 void must_be_twins(const struct core *core, const struct core *twin)
 {
     struct state one = {0}, other = {0};
@@ -50,6 +85,8 @@ void must_be_twins(const struct core *core, const struct core *twin)
     must(state_equals(&one, &other));
     state_free(&one);
     state_free(&other);
+    must_count_alike(core, twin);
+    must_answer_queries_alike(core, twin);
 }
 
 struct core *twin_of(const struct core *core)
@@ -63,7 +100,6 @@ struct core *twin_of(const struct core *core)
     state_free(&state);
     check_core(twin);
     must_be_twins(core, twin);
-    must(core_next_deadline(core) == core_next_deadline(twin));
     return twin;
 }
 

@@ -20,7 +20,7 @@ void state_free(struct state *state);
 /* Saved and loaded. The twin keeps the invariants, and saved again it is the same bytes. */
 struct core *twin_of(const struct core *core);
 
-/* Their states are the same bytes. */
+/* Their states are the same bytes, and queries find the same. */
 void must_be_twins(const struct core *core, const struct core *twin);
 
 /* Both have just been stepped and not delivered: the same answers, orders and events above seq, in the same order. */
