@@ -59,7 +59,7 @@ int64_t input_decode(const char *buffer, size_t size, struct core_input *ret_inp
     if (size < sizeof head)
         return -EBADMSG;
     memcpy(&head, buffer, sizeof head);
-    if (head.size > size || head.size < sizeof head || head.kind >= INPUT_KIND_COUNT)
+    if (head.size > size || head.size < sizeof head || head.size % 8 != 0 || head.kind >= INPUT_KIND_COUNT)
         return -EBADMSG;
     memset(ret_input, 0, sizeof *ret_input);
     ret_input->kind = head.kind;

@@ -23,6 +23,7 @@ struct header {
     char epoch[64], build[64];
     _Atomic uint64_t active; /* 0: none, else 1 or 2 */
     uint64_t snapshot[2];    /* bytes */
+    uint64_t checksum[2];    /* of the snapshots, with what fills them up; each input has its own in front of it */
     _Atomic uint64_t committed[2];
 };
 
@@ -35,6 +36,24 @@ struct journal {
     size_t allocated; /* of it: bytes that the kernel has promised, so that no store can fail */
 };
 
+/* Every bit counts: what a stray store of ours has hit is not taken for a state. size is a multiple of 8. */
+static uint64_t checksum(const char *data, size_t size)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325), word;
+
+    for (size_t at = 0; at < size; at += sizeof word) {
+        memcpy(&word, data + at, sizeof word);
+        sum = (sum ^ word) * UINT64_C(0x100000001b3);
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
+
+static size_t padded(size_t size)
+{
+    return (size + 7) & ~(size_t) 7;
+}
+
 /* ---- opening ---- */
 
 static bool header_is_ours(const struct header *header, const char *epoch, const char *build)
@@ -43,9 +62,17 @@ static bool header_is_ours(const struct header *header, const char *epoch, const
            strncmp(header->build, build, sizeof header->build) == 0;
 }
 
-static void header_begin(struct header *header, const char *epoch, const char *build)
+static void punch(int fd, off_t offset, size_t size)
 {
+    (void) fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t) size);
+}
+
+/* Whatever another one has left goes. */
+static void header_begin(struct header *header, int fd, const char *epoch, const char *build)
+{
+    atomic_store(&header->active, 0);
     memset(header, 0, sizeof *header);
+    punch(fd, HEADER_SIZE, 2 * JOURNAL_AREA_MAX);
     strncpy(header->epoch, epoch, sizeof header->epoch - 1);
     strncpy(header->build, build, sizeof header->build - 1);
     memcpy(header->magic, magic, sizeof magic);
@@ -55,6 +82,7 @@ int journal_open(int fd, const char *epoch, const char *build, struct journal **
 {
     size_t size = HEADER_SIZE + 2 * JOURNAL_AREA_MAX;
     struct journal *journal = calloc(1, sizeof *journal);
+    uint64_t active;
     void *memory;
     int r;
 
@@ -70,8 +98,9 @@ int journal_open(int fd, const char *epoch, const char *build, struct journal **
     journal->area[0] = (char *) memory + HEADER_SIZE;
     journal->area[1] = journal->area[0] + JOURNAL_AREA_MAX;
     if (!header_is_ours(journal->header, epoch, build))
-        header_begin(journal->header, epoch, build);
-    journal->current = (int) atomic_load(&journal->header->active) - 1;
+        header_begin(journal->header, fd, epoch, build);
+    active = atomic_load(&journal->header->active);
+    journal->current = active == 1 || active == 2 ? (int) active - 1 : -1;
     journal->used = journal->current < 0 ? 0 : atomic_load(&journal->header->committed[journal->current]);
     *ret_journal = journal;
     return 0;
@@ -94,46 +123,67 @@ struct journal *journal_close(struct journal *journal)
 
 /* ---- reading ---- */
 
+/* One input with its checksum. The bytes that it takes, or a negative error. */
+static int64_t replay_input(struct core *core, const char *data, size_t size)
+{
+    struct core_input input;
+    uint64_t sum;
+    int64_t used;
+    int r;
+
+    if (size < sizeof sum)
+        return -EBADMSG;
+    memcpy(&sum, data, sizeof sum);
+    used = input_decode(data + sizeof sum, size - sizeof sum, &input);
+    if (used < 0 || checksum(data + sizeof sum, (size_t) used) != sum)
+        return -EBADMSG;
+    r = core_step(core, &input);
+    if (r < 0)
+        return r == -ENOMEM ? r : -EBADMSG;
+    core_delivered(core);
+    return (int64_t) sizeof sum + used;
+}
+
 static int replay_inputs(struct core *core, const char *data, size_t size)
 {
     while (size > 0) {
-        struct core_input input;
-        int64_t used = input_decode(data, size, &input);
+        int64_t used = replay_input(core, data, size);
 
         if (used < 0)
             return (int) used;
-        if (core_step(core, &input) < 0)
-            return -ENOMEM;
-        core_delivered(core);
         data += used;
         size -= (size_t) used;
     }
     return 0;
 }
 
-int journal_replay(struct journal *journal, struct core **ret_core)
+static int replay_area(const struct journal *journal, const char *area, struct core **ret_core)
 {
+    const struct header *header = journal->header;
+    uint64_t size = header->snapshot[journal->current], end = padded(size);
     struct core *core;
-    uint64_t snapshot;
     int r;
 
-    if (journal->current < 0)
-        return 1;
-    snapshot = journal->header->snapshot[journal->current];
-    if (snapshot > journal->used || journal->used > JOURNAL_AREA_MAX)
+    if (size > JOURNAL_AREA_MAX || end > journal->used || journal->used > JOURNAL_AREA_MAX ||
+        checksum(area, end) != header->checksum[journal->current])
         return -EBADMSG;
-    r = core_load(journal->area[journal->current], snapshot, &core);
+    r = core_load(area, size, &core);
     if (r < 0)
         return r;
-    snapshot = (snapshot + 7) & ~(uint64_t) 7;
-    if (journal->used > snapshot)
-        r = replay_inputs(core, journal->area[journal->current] + snapshot, journal->used - snapshot);
+    r = replay_inputs(core, area + end, journal->used - end);
     if (r < 0) {
         core_free(core);
         return r;
     }
     *ret_core = core;
     return 0;
+}
+
+int journal_replay(struct journal *journal, struct core **ret_core)
+{
+    if (atomic_load(&journal->header->active) > 2)
+        return -EBADMSG;
+    return journal->current < 0 ? 1 : replay_area(journal, journal->area[journal->current], ret_core);
 }
 
 /* ---- writing ---- */
@@ -167,30 +217,30 @@ static void append(void *context, const void *data, size_t size)
 int journal_snapshot(struct journal *journal, const struct core *core)
 {
     int next = journal->current == 0 ? 1 : 0, before = journal->current, r;
-    size_t size = core_save_size(core), padded = (size + 7) & ~(size_t) 7, allocated = 0;
+    size_t size = core_save_size(core), end = padded(size), allocated = 0;
     char *at = journal->area[next];
 
-    r = area_reserve(journal, next, 0, padded + RESERVE_CHUNK, &allocated);
+    r = area_reserve(journal, next, 0, end + RESERVE_CHUNK, &allocated);
     if (r < 0)
         return r;
     core_save(core, append, &at);
-    memset(at, 0, padded - size);
+    memset(at, 0, end - size);
     journal->header->snapshot[next] = size;
-    atomic_store(&journal->header->committed[next], padded);
+    journal->header->checksum[next] = checksum(journal->area[next], end);
+    atomic_store(&journal->header->committed[next], end);
     atomic_store(&journal->header->active, (uint64_t) next + 1);
     journal->current = next;
-    journal->used = padded;
+    journal->used = end;
     journal->allocated = allocated;
     if (before >= 0) /* the old area's memory goes back */
-        (void) fallocate(journal->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, area_offset(before),
-                         (off_t) JOURNAL_AREA_MAX);
+        punch(journal->fd, area_offset(before), JOURNAL_AREA_MAX);
     return 0;
 }
 
 int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input)
 {
     size_t snapshot = journal->current < 0 ? 0 : journal->header->snapshot[journal->current];
-    size_t size = input_encoded_size(input);
+    size_t size = sizeof(uint64_t) + input_encoded_size(input);
 
     if (journal->current < 0 || (journal->used - snapshot > JOURNAL_LOG_MIN && journal->used - snapshot > snapshot)) {
         int r = journal_snapshot(journal, core);
@@ -211,7 +261,13 @@ void journal_abandon(struct journal *journal)
 
 void journal_commit(struct journal *journal, const struct core_input *input)
 {
-    input_encode(input, journal->area[journal->current] + journal->used);
-    journal->used += input_encoded_size(input);
+    char *at = journal->area[journal->current] + journal->used;
+    size_t size = input_encoded_size(input);
+    uint64_t sum;
+
+    input_encode(input, at + sizeof sum);
+    sum = checksum(at + sizeof sum, size);
+    memcpy(at, &sum, sizeof sum);
+    journal->used += sizeof sum + size;
     atomic_store_explicit(&journal->header->committed[journal->current], journal->used, memory_order_release);
 }

@@ -15,7 +15,8 @@ unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/tes
 	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
 	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
 	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_property %D%/core/test_quota %D%/core/test_record \
-	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
+	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/journal/test_journal \
+	%D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -47,6 +48,9 @@ unit_core_twin = %D%/core/twin.c %D%/core/twin.h
 unit_memory_flags = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_builder.h
+%C%_journal_test_journal_LDADD = $(unit_journal_libs)
+%C%_journal_test_journal_LDFLAGS = -Wl,--wrap=fallocate
+%C%_journal_test_journal_SOURCES = %D%/journal/test_journal.c $(unit_core_chance)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
 %C%_keeper_test_tree_LDADD = $(unit_keeper_libs)
