@@ -47,32 +47,40 @@ static int sandbox(const struct link_hello *hello)
     return geteuid() == hello->broker_uid && setuid(0) < 0 ? 0 : -EPERM;
 }
 
+/*
+ * The state as the last broker left it, or an empty one over the keeper's table. A state that cannot be read
+ * is fatal here: the keeper tries again, and the third time it says to begin anew, under an epoch in which
+ * nobody takes the new numbers for the old ones.
+ */
 static int begin_core(struct server *server, int state_fd)
 {
-    int r = journal_open(state_fd, server->hello.epoch, BUILD, &server->journal);
+    const struct link_hello *hello = &server->hello;
+    int r = journal_open(state_fd, hello->epoch, BUILD, &server->journal);
 
     if (r < 0) {
-        log_error("state memory: %s; the journal is off", strerror(-r));
+        log_error("state memory: %s", strerror(-r));
+        if (hello->restarts > 0 && !hello->fresh_state)
+            return r;
+        log_error("the journal is off: a new broker would begin from the keeper's table");
         server->journal = NULL;
     }
-    if (server->journal && server->hello.fresh_state) {
+    if (server->journal && hello->fresh_state) {
         log_error("the state was fatal to three brokers: beginning with an empty one over the keeper's table");
         journal_abandon(server->journal);
     }
-    if (server->journal) {
-        r = journal_replay(server->journal, &server->core);
+    r = server->journal ? journal_replay(server->journal, &server->core) : 1;
+    if (r <= 0) {
         if (r < 0)
-            log_error("state memory: %s; beginning with an empty state", strerror(-r));
-        if (r == 0)
-            return 0;
+            log_error("state memory, replay: %s", strerror(-r));
+        return r;
     }
     server->core = core_new();
     if (!server->core)
         return -ENOMEM;
     /* numbers last as long as the keeper: a core that begins anew must not use one again, nor an id, of which there
      * were no more than orders */
-    server->core->counters.order = server->hello.head.number;
-    server->core->counters.process = server->hello.head.number;
+    server->core->counters.order = hello->head.number;
+    server->core->counters.process = hello->head.number;
     return server->journal ? journal_snapshot(server->journal, server->core) : 0;
 }
 

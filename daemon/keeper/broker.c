@@ -5,11 +5,13 @@
 #include "daemon/base/notify.h"
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/proc.h"
+#include "daemon/keeper/table.h"
 #include "daemon/keeper/wire.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -111,6 +113,25 @@ static void lookup_start(struct keeper *keeper)
 
 /* ---- the broker ---- */
 
+static void make_epoch(char *epoch)
+{
+    CLEANUP_FD int fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || read(fd, epoch, LINK_EPOCH_MAX) != LINK_EPOCH_MAX)
+        snprintf(epoch, LINK_EPOCH_MAX + 1, "%lld-%d", (long long) clock_realtime(), getpid());
+}
+
+/* Its numbers begin anew, and what the last state knew of the children is told again. */
+static void begin_anew(struct keeper *keeper)
+{
+    log_error("%u brokers in a row have died before they served: the next begins with an EMPTY state, under "
+              "another epoch; locks and events are lost, processes are kept",
+              keeper->unready_deaths);
+    keeper->fresh_state = true;
+    make_epoch(keeper->epoch);
+    reports_again(keeper);
+}
+
 static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t events)
 {
     (void) watch;
@@ -119,12 +140,8 @@ static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t eve
     role_bury(keeper, &keeper->broker);
     if (keeper->state != STATE_RUNNING)
         return;
-    if (!keeper->broker_was_ready && ++keeper->unready_deaths >= UNREADY_MOST) {
-        log_error("%u brokers in a row have died before they served: the next begins with an EMPTY state; "
-                  "locks and events are lost, processes are kept",
-                  keeper->unready_deaths);
-        keeper->fresh_state = true;
-    }
+    if (!keeper->broker_was_ready && ++keeper->unready_deaths >= UNREADY_MOST)
+        begin_anew(keeper);
     role_plan(&keeper->broker, keeper->now);
 }
 
@@ -263,6 +280,7 @@ int broker_open(struct keeper *keeper)
 {
     keeper->broker = (struct role){.name = "broker", .pidfd = -1, .start_at = keeper->now};
     keeper->lookup = (struct role){.name = "lookup", .pidfd = -1, .start_at = INT64_MAX};
+    make_epoch(keeper->epoch);
     keeper->old_broker = keeper->lookup_fd = -1;
     keeper->old_kill_at = INT64_MAX;
     keeper->watchdog = notify_watchdog();

@@ -91,14 +91,6 @@ static int signals_open(struct keeper *keeper)
 
 /* ---- begin ---- */
 
-static void make_epoch(char *epoch)
-{
-    CLEANUP_FD int fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || read(fd, epoch, LINK_EPOCH_MAX) != LINK_EPOCH_MAX)
-        snprintf(epoch, LINK_EPOCH_MAX + 1, "%lld-%d", (long long) clock_realtime(), getpid());
-}
-
 /*
  * A child shares memory with us until its exec, and the kernel keeps the OOM scores of all who do the same:
  * written in the child, 0 would be ours, too. So everybody has 0.
@@ -118,7 +110,6 @@ static int become_keeper(struct keeper *keeper)
         return -errno;
     keeper->privileged = geteuid() == 0;
     keeper->started = clock_realtime();
-    make_epoch(keeper->epoch);
     limits_open(keeper);
     return 0;
 }

@@ -120,6 +120,27 @@ void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind)
         keeper->link.report_cursor = report;
 }
 
+/* The kind of the last one of its place, where a broker has acknowledged it; else 0. */
+static uint32_t acknowledged_kind(const struct report *report)
+{
+    return report->number == 0 ? report->kind : 0;
+}
+
+void reports_again(struct keeper *keeper)
+{
+    struct slot *slot;
+
+    TAILQ_FOREACH(slot, &keeper->table.used, order)
+    {
+        if (!slot->ended && acknowledged_kind(&slot->reports[REPORT_STOP]) == LINK_STOPPED)
+            report_put(keeper, slot, LINK_STOPPED);
+        if (acknowledged_kind(&slot->reports[REPORT_END]) == LINK_EXITED)
+            report_put(keeper, slot, LINK_EXITED);
+        if (acknowledged_kind(&slot->reports[REPORT_TREE]) == LINK_TREE_GONE)
+            report_put(keeper, slot, LINK_TREE_GONE);
+    }
+}
+
 static struct slot *report_slot(const struct report *report)
 {
     return owner_of(report - report->place, struct slot, reports);

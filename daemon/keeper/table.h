@@ -26,6 +26,8 @@ void slot_finish(struct keeper *keeper, struct slot *slot);
 
 /* Puts a report of this kind at the end of the list, under a new number. */
 void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind);
+/* For a broker that begins with an empty state: what was acknowledged and still counts is put again. */
+void reports_again(struct keeper *keeper);
 /* The broker has committed what was sent up to `number`. */
 void reports_acknowledge(struct keeper *keeper, uint64_t number);
 /* Writes the message of a report. ret_fd: the descriptor it carries (still the slot's), or -1. Returns its size. */

@@ -294,6 +294,72 @@ def test_the_look_up_helper_dies(daemon):
             wait_for(lambda: set(children_of(daemon.keeper_pid)) - gone, 'a new helper')
 
 
+# ---------------------------------------------------------------- a state that is fatal
+
+FATAL = ['before they served: the next begins with an EMPTY state', 'the state was fatal to three brokers']
+
+
+def anew(daemon, break_state):
+    """Whatever the state was, the children are kept, and the numbers are those of another epoch."""
+    last = Lasting(daemon)
+    hello = last.call('daemon.hello')
+    with Gate() as gate:
+        first = last.call('process.spawn', argv=exit_script(9), stdin=gate.stdin, name='first', _key='one',
+                          _gate=gate)
+        ended = last.call('process.spawn', argv=['/bin/sh', '-c', 'exit 7'])
+        same(last.call('process.join', process=ended['id'])['exitcode'], 7)
+        stopped = last.call('process.spawn', argv=['/bin/sleep', '1000'])
+        last.call('process.signal', process=stopped['id'], signal='SIGSTOP')
+        wait_for(lambda: last.call('process.info', process=stopped['id'])['state'] == 'stopped')
+        break_state()
+        again = last.call('daemon.hello')
+        assert again['epoch'] != hello['epoch'], 'the epoch stays'
+        same(daemon.info()['pid'], daemon.keeper_pid, 'the same keeper')
+        same(last.call('process.info', process='first')['id'], first['id'])
+        # what was acknowledged by the brokers before is told again
+        same(last.call('process.join', process=ended['id'])['exitcode'], 7)
+        wait_for(lambda: last.call('process.info', process=stopped['id'])['state'] == 'stopped')
+        newest = last.call('process.spawn', argv=['/bin/true'], _key='one')
+        assert newest['id'] > stopped['id'], 'an id comes again'
+        gate.open()
+        same(last.call('process.join', process=first['id'])['exitcode'], 9)
+        last.call('process.kill', process=stopped['id'])
+        same(last.call('process.join', process=stopped['id'])['exitcode'], -9)
+    # it is a state like any other from then on
+    daemon.kill_broker()
+    same(last.call('daemon.hello')['epoch'], again['epoch'])
+    same(last.call('process.join', process=ended['id'])['exitcode'], 7)
+    last.close()
+
+
+@options(allow=FATAL)
+def test_three_brokers_die_before_they_serve(daemon):
+    def break_state():
+        held = daemon.without_broker()
+        # one that was too quick to be stopped has served: it does not count
+        while 'EMPTY state' not in daemon.log():
+            held = daemon.hold_next(held)
+        os.kill(held, signal.SIGCONT)
+
+    anew(daemon, break_state)
+
+
+@options(allow=[*FATAL, 'state memory, replay: ', 'start: Bad message'], root=True)
+def test_a_state_that_cannot_be_read(daemon):
+    def break_state():
+        folder = '/proc/%d/fd/' % daemon.keeper_pid
+        paths = [folder + name for name in os.listdir(folder)]
+        state = next(path for path in paths if 'procd-state' in os.readlink(path))
+        with open(state, 'r+b') as file:
+            file.seek(4096 + 64)
+            byte = file.read(1)
+            file.seek(4096 + 64)
+            file.write(bytes([byte[0] ^ 1]))
+        os.kill(daemon.broker_pid, signal.SIGKILL)
+
+    anew(daemon, break_state)
+
+
 # ---------------------------------------------------------------- daemon.restart
 
 def restart_by_request(daemon):
