@@ -98,8 +98,9 @@ static void join_client(struct core *core, struct in *in, struct process *proces
 {
     uint64_t id = in_number(in);
     struct client *client = id ? core_client(core, id) : NULL;
+    bool bad = id && (!client || client->self || client->data.process != process->data.id);
 
-    if (!in_failed(in, id && (!client || client->self || client->data.process != process->data.id), -EBADMSG) && client)
+    if (!in_failed(in, bad, -EBADMSG) && client)
         client_is_process(client, process);
 }
 

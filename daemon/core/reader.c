@@ -66,7 +66,8 @@ struct title *in_title(struct in *in)
 
 static struct record *new_record(struct core *core, struct in *in)
 {
-    uint32_t uid = (uint32_t) in_number(in), argc = (uint32_t) in_number(in), labels = (uint32_t) in_number(in);
+    uint32_t uid = (uint32_t) in_number(in), argc = (uint32_t) in_number(in);
+    uint32_t labels = (uint32_t) in_number(in);
     struct blob argv = in_blob(in), cwd = in_blob(in), pairs = in_blob(in);
     struct title *title = in_title(in);
     struct account *account;

@@ -1,4 +1,4 @@
-/* Reading a snapshot: what was taken in vain sticks, so that whoever reads need look only where it matters. */
+/* Reading a snapshot: an error sticks, so that whoever reads need look only where it matters. */
 #ifndef PROCD_CORE_READER_H
 #define PROCD_CORE_READER_H
 

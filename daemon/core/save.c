@@ -185,8 +185,8 @@ static void put_waiters(struct out *out, const struct core *core)
     }
 }
 
-/* Those who wait for a process, in the order in which they will be answered: whoever took another's place is not
- * where the table of waiters has it. */
+/* Those who wait for a process, in the order in which they will be answered: whoever took another's place is
+ * not where the table of waiters has it. */
 static void put_waits(struct out *out, const struct core *core)
 {
     struct process *process, *next;

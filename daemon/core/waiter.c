@@ -174,8 +174,8 @@ static void link_replace(struct wait_link *old, struct wait_link *link)
     old->process = NULL;
 }
 
-/* The first that repeated the request takes its place, and the one that gives up waits for nothing any more. Neither
- * leaves the table of waiters, which could need memory to take it back. False: nobody repeated it. */
+/* The first that repeated the request takes its place, and the one that gives up waits for nothing any more.
+ * Neither leaves the table of waiters, which could need memory to take it back. False: nobody repeated it. */
 static bool waiter_hand_over(struct waiter *waiter)
 {
     bool leads = waiter->key && waiter->data.kind != WAIT_FOLLOW;

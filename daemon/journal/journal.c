@@ -23,7 +23,7 @@ struct header {
     char epoch[64], build[64];
     _Atomic uint64_t active; /* 0: none, else 1 or 2 */
     uint64_t snapshot[2];    /* bytes */
-    uint64_t checksum[2];    /* of the snapshots, with what fills them up; each input has its own in front of it */
+    uint64_t checksum[2];    /* of the snapshots, padded; each input has its own in front of it */
     _Atomic uint64_t committed[2];
 };
 

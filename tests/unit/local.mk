@@ -14,7 +14,8 @@ unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/tes
 	%D%/client/test_environment %D%/client/test_error %D%/client/test_events %D%/client/test_exit \
 	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
 	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
-	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_property %D%/core/test_quota %D%/core/test_record \
+	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_property \
+	%D%/core/test_quota %D%/core/test_record \
 	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/journal/test_journal \
 	%D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)

@@ -146,7 +146,9 @@ static void set_key(struct chance *chance, struct core_input *input)
 
 static void set_spawn(struct chance *chance, struct core_input *input)
 {
-    static const uint32_t flags[] = {0, 0, REQUEST_DAEMON, REQUEST_NOT_DAEMON, REQUEST_PIDFD, REQUEST_DEADLINE};
+    static const uint32_t flags[] = {
+        0, 0, REQUEST_DAEMON, REQUEST_NOT_DAEMON, REQUEST_PIDFD, REQUEST_DEADLINE,
+    };
     struct input_request *request = &input->body.request;
     size_t word = chance_below(chance, chance_once_in(chance, 8) ? 120 : 12), size = 0;
 
@@ -182,7 +184,8 @@ static void set_wait(struct chance *chance, const struct core *core, struct core
         chance->ids[i] = pick_process(chance, core, PROCESS_RUNNING);
     request->flags |= chance_once_in(chance, 2) ? REQUEST_ALL : 0;
     request->flags |= chance_once_in(chance, 10) ? REQUEST_READY : 0;
-    input->blob[BLOB_PROCESSES] = (struct blob){(const char *) chance->ids, request->count * sizeof chance->ids[0]};
+    input->blob[BLOB_PROCESSES].data = (const char *) chance->ids;
+    input->blob[BLOB_PROCESSES].size = request->count * sizeof chance->ids[0];
 }
 
 static void set_request(struct chance *chance, const struct core *core, struct core_input *input)
@@ -190,6 +193,7 @@ static void set_request(struct chance *chance, const struct core *core, struct c
     const struct connection *connection = pick_connection(chance, core);
     const struct client *other = PICK(chance, core->clients, client);
     struct input_request *request = &input->body.request;
+    int wanted = input->kind == INPUT_CLOSE ? PROCESS_EXITED : PROCESS_RUNNING;
 
     request->ticket = ++chance->ticket;
     request->connection = connection ? connection->data.id : 0;
@@ -201,7 +205,7 @@ static void set_request(struct chance *chance, const struct core *core, struct c
     request->uid = connection && !chance_once_in(chance, 20) ? connection->data.uid : pick_uid(chance);
     request->span = pick_span(chance);
     request->signal = (int32_t) chance_below(chance, 10);
-    request->process = pick_process(chance, core, input->kind == INPUT_CLOSE ? PROCESS_EXITED : PROCESS_RUNNING);
+    request->process = pick_process(chance, core, wanted);
     request->flags = chance_once_in(chance, 2) ? REQUEST_DEADLINE : 0;
     if (chance_once_in(chance, 10) && (input->kind == INPUT_JOIN || input->kind == INPUT_WAIT))
         request->flags |= REQUEST_NO_WAIT;
@@ -218,12 +222,13 @@ static void set_connect(struct chance *chance, const struct core *core, struct c
 {
     struct input_connect *connect = &input->body.connect;
     const struct client *client = chance_once_in(chance, 2) ? PICK(chance, core->clients, client) : NULL;
+    uint64_t process = chance_once_in(chance, 3) ? pick_process(chance, core, -1) : 0;
 
     if (HASH_COUNT(core->clients) >= chance->clients && !client)
         client = core->clients;
     *connect = (struct input_connect){
         .client = client ? client->data.id : ++chance->client,
-        .process = client ? client->data.process : chance_once_in(chance, 3) ? pick_process(chance, core, -1) : 0,
+        .process = client ? client->data.process : process,
         .pid = client ? client->data.pid : (int32_t) chance->client + 5000,
         .uid = client && !chance_once_in(chance, 10) ? client->data.uid : pick_uid(chance)};
     if (input->kind == INPUT_CONNECT)

@@ -1,6 +1,6 @@
 /*
- * Inputs by chance, such as a broker and a keeper can bring about, one at a time: most of them make sense where the core
- * stands, some come too late, twice, or name what is not there. One seed is one sequence.
+ * Inputs by chance, such as a broker and a keeper can bring about, one at a time: most of them make sense
+ * where the core stands, some come too late, twice, or name what is not there. One seed is one sequence.
  */
 #ifndef PROCD_TESTS_UNIT_CORE_CHANCE_H
 #define PROCD_TESTS_UNIT_CORE_CHANCE_H

@@ -160,7 +160,7 @@ static void check_links(const struct core *core, const struct waiter *waiter)
         must(left == 1 || !(waiter->links[0].process->data.flags & PROCESS_TREE_GONE));
 }
 
-/* The table of waiters is in the order in which they asked; so is each list that a load makes anew in its order. */
+/* The table of waiters is in the order in which they asked; so is each list that a load makes by it. */
 static void check_order_of_waiters(const struct core *core)
 {
     struct connection *connection, *next_connection;

@@ -35,7 +35,8 @@ static void without_memory(enum input_kind kind, uint64_t number)
 /* However full the table of waiters is: who gives up is followed by the first who asked the same. */
 START_TEST(a_place_is_handed_over)
 {
-    uint64_t process = RUN(world, .connection = connection), second = world_connect_as(world, client, 1000, 0);
+    uint64_t process = RUN(world, .connection = connection);
+    uint64_t second = world_connect_as(world, client, 1000, 0);
     uint64_t first = ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1);
 
     for (int i = 0; i < WAITERS; i++) {

@@ -254,7 +254,8 @@ START_TEST(what_is_being_started_is_not_to_be_named)
     must_answer(world, ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 15),
                 ERROR_NO_SUCH_PROCESS);
     must_order_nothing(world);
-    must_answer(world, ASK(world, CLOSE, .connection = connection, .process = process), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, CLOSE, .connection = connection, .process = process),
+                ERROR_NO_SUCH_PROCESS);
     must_answer(world, ASK(world, WAIT, .connection = connection, .processes = &process, .count = 1),
                 ERROR_NO_SUCH_PROCESS);
     world_report(world, INPUT_SPAWN_FAILED, process);

@@ -1,7 +1,7 @@
 /*
- * Whatever comes in whatever order: the invariants hold after each step; each request is answered once, and waits until
- * then; a core that was saved and loaded goes on as the first one; a step without memory changes nothing, and what has
- * happened needs none.
+ * Whatever comes in whatever order: the invariants hold after each step; each request is answered once, and
+ * waits until then; a core that was saved and loaded goes on as the first one; a step without memory changes
+ * nothing, and what has happened needs none.
  *
  * The seed is printed; SEED=n in the environment plays that round alone, TEST_LONG plays more of them.
  */

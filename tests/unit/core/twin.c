@@ -68,7 +68,8 @@ static void must_count_alike(const struct core *core, const struct core *twin)
     const struct account *account = core->accounts, *other = twin->accounts;
 
     while (account && other) {
-        must(account->uid == other->uid && account->clients == other->clients && account->ended == other->ended);
+        must(account->uid == other->uid);
+        must(account->clients == other->clients && account->ended == other->ended);
         must(memcmp(account->used, other->used, sizeof account->used) == 0);
         account = account->hh.next;
         other = other->hh.next;
@@ -109,16 +110,18 @@ static bool same_title(const struct title *one, const struct title *other)
 {
     if (!one || !other)
         return one == other;
-    return one->name_size == other->name_size && memcmp(one->name, other->name, one->name_size) == 0 &&
-           one->path_size == other->path_size && memcmp(title_path(one), title_path(other), one->path_size) == 0;
+    return one->name_size == other->name_size && one->path_size == other->path_size &&
+           memcmp(one->name, other->name, one->name_size) == 0 &&
+           memcmp(title_path(one), title_path(other), one->path_size) == 0;
 }
 
 static bool same_record(const struct record *one, const struct record *other)
 {
     if (!one || !other)
         return one == other;
-    return one->argc == other->argc && one->argv_size == other->argv_size && one->cwd_size == other->cwd_size &&
-           one->label_count == other->label_count && one->labels_size == other->labels_size &&
+    return one->argc == other->argc && one->argv_size == other->argv_size &&
+           one->cwd_size == other->cwd_size && one->label_count == other->label_count &&
+           one->labels_size == other->labels_size &&
            memcmp(one->bytes, other->bytes, one->argv_size + one->cwd_size + 1 + one->labels_size) == 0 &&
            one->account->uid == other->account->uid && same_title(one->title, other->title);
 }

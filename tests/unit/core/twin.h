@@ -1,6 +1,6 @@
 /*
- * A second core with the same state, made by a save and a load: whatever the first is told, the second must do the
- * same.
+ * A second core with the same state, made by a save and a load: whatever the first is told, the second must
+ * do the same.
  */
 #ifndef PROCD_TESTS_UNIT_CORE_TWIN_H
 #define PROCD_TESTS_UNIT_CORE_TWIN_H
@@ -23,7 +23,8 @@ struct core *twin_of(const struct core *core);
 /* Their states are the same bytes, and queries find the same. */
 void must_be_twins(const struct core *core, const struct core *twin);
 
-/* Both have just been stepped and not delivered: the same answers, orders and events above seq, in the same order. */
+/* Both have just been stepped and not delivered: they have put out the same answers, orders and events above
+ * seq, in the same order. */
 void must_put_out_the_same(const struct core *core, const struct core *twin, uint64_t seq);
 
 #endif

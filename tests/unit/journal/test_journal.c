@@ -153,7 +153,8 @@ END_TEST
 
 START_TEST(what_is_not_committed_is_not_there)
 {
-    struct core_input input = {.kind = INPUT_CONNECT, .body.connect = {.connection = 900, .client = 900, .uid = 1}};
+    struct core_input input = {.kind = INPUT_CONNECT,
+                               .body.connect = {.connection = 900, .client = 900, .uid = 1}};
     uint64_t before, found;
 
     apply_by_chance(50);
@@ -176,7 +177,7 @@ static void apply_much(void)
 {
     static char argv[100000];
     struct core_input spawn = {.kind = INPUT_SPAWN,
-                               .body.request = {.ticket = ++chance.ticket, .connection = 800, .uid = 800, .count = 1},
+                               .body.request = {.ticket = ++chance.ticket, .connection = 800, .uid = 800},
                                .blob[BLOB_ARGV] = {argv, sizeof argv}};
     struct core_input failed = {.kind = INPUT_SPAWN_FAILED, .report = ++chance.report};
 
@@ -271,7 +272,8 @@ static uint64_t hash_after(uint64_t seed, uint64_t count)
 
 START_TEST(a_kill_at_any_instruction)
 {
-    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
+    struct shared *shared = mmap(NULL, sizeof *shared, protection, flags, -1, 0);
     uint64_t seed = (uint64_t) _i, applied, found, wanted = 1 + seed * 7919 % 400;
     pid_t child;
 
