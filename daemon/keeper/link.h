@@ -13,8 +13,8 @@
  *            it; the core applies a number once.
  * Everything else is about this broker alone and is forgotten with it.
  *
- * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept, LINK_TABLE_END,
- * then the reports that were not acknowledged. The broker answers LINK_READY when it serves; only then does the keeper
+ * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept (a spawn that
+ * failed is none), LINK_TABLE_END, then the reports that were not acknowledged. The broker answers LINK_READY when it serves; only then does the keeper
  * accept connections for it.
  */
 #ifndef PROCD_KEEPER_LINK_H
@@ -288,8 +288,9 @@ struct link_child {
     int32_t pid;        /* 0: not begun yet */
     uint32_t uid, gid;  /* it runs as */
     uint32_t flags;     /* link_spawn_flags */
-    uint32_t ended;     /* 1: reaped; the report says or said how */
+    uint32_t ended;     /* 1: reaped */
     int64_t mono, wall; /* start */
+    struct link_exited end; /* of one that has ended, for a core that was not there; its report may follow */
     char name[LINK_NAME_MAX + 1];
 };
 

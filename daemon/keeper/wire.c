@@ -93,7 +93,7 @@ static bool send_client(struct keeper *keeper, const struct client *client)
 
 static bool send_child(struct keeper *keeper, const struct slot *slot)
 {
-    bool begun = !slot->job && !slot->failed;
+    bool begun = !slot->job;
     struct link_child message = {
         .head = {.kind = LINK_CHILD, .size = sizeof message},
         .process = slot->process,
@@ -106,8 +106,12 @@ static bool send_child(struct keeper *keeper, const struct slot *slot)
         .ended = begun && slot->ended,
         .mono = slot->mono,
         .wall = slot->wall,
+        .end = slot->end,
     };
 
+    /* one that failed is only a report: where that is acknowledged already, nothing would ever end it */
+    if (slot->failed)
+        return true;
     memcpy(message.name, slot->name, sizeof message.name);
     return link_send(keeper, &message, sizeof message, NULL, 0);
 }

@@ -94,9 +94,13 @@ static void on_child(struct server *server, const struct link_child *message)
                                               .pid = message->pid,
                                               .uid = message->uid,
                                               .daemon = message->flags & LINK_SPAWN_DAEMON}};
+    bool known = core_process(server->core, message->process);
 
     input.blob[BLOB_NAME] = (struct blob){message->name, strnlen(message->name, LINK_NAME_MAX)};
     (void) server_step(server, &input);
+    /* its end may have been told to a core that is lost, and is not told again */
+    if (!known && message->ended)
+        on_exited(server, &message->end);
 }
 
 static void on_stop_request(struct server *server)

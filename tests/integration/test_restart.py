@@ -102,6 +102,18 @@ def test_what_is_known_outlives_the_broker(daemon):
     last.close()
 
 
+def test_failed_spawns_do_not_come_back(daemon):
+    """The broker dies as soon as it has told of one: the next must not take it for a child that is to begin, which
+    would be waited for at the end."""
+    for _ in range(10):
+        broker = daemon.broker_pid
+        with Client(daemon.path) as client:
+            answer = client.reply(client.start('process.spawn', argv=['/nonexistent']))
+            os.kill(broker, signal.SIGKILL)
+            same(answer['error']['data']['name'], 'SpawnFailed')
+            assert client.gone()
+
+
 def test_a_large_state_outlives_the_broker(daemon):
     """More than one snapshot's worth, in the journal and behind it."""
     count, label = 3000, 'x' * 1000
