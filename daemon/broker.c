@@ -147,6 +147,11 @@ static void on_idle(evutil_socket_t fd, short what, void *context)
     server_idle_over(context);
 }
 
+/*
+ * Without epoll's change list, which forgets a descriptor at the end of the turn, when its number is closed: what we are
+ * sent the keeper has, too, and for as long as it has its copy the kernel would go on telling of a file that nobody can
+ * name any more, under a number that is somebody else's by then. A living client was taken for a dead one.
+ */
 static struct event_base *new_base(void)
 {
     struct event_config *config = event_config_new();
@@ -154,7 +159,7 @@ static struct event_base *new_base(void)
 
     if (!config)
         return NULL;
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     base = event_base_new_with_config(config);
     event_config_free(config);
     return base;

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The system's daemon: who one is, what one may, and what one can see of others: nothing."""
+import collections
 import json
 import os
 import pwd
 import re
 import resource
+import signal
 
 from clients import Client, Closed, Peer, Rpc, fails, same, wait_for
-from harness import LONG, Skip, is_dead, main, options
+from harness import LONG, Skip, descriptors, is_dead, main, options, stat_of
 
 ANN, BOB = 12345, 23456  # uids that nobody has
 STATUS = ['/bin/grep', '-E', '^(Uid|Gid|Groups|NoNewPrivs|CapEff|CapBnd)', '/proc/self/status']
@@ -288,6 +290,37 @@ def test_uids_after_a_broker_kill(daemon):
         status, _ = status_in_child(daemon, one)
         same((status['Uid'], status['NoNewPrivs']), ([str(ANN)] * 4, ['1']))
         same(one.call('process.stop', process='kept')['signal'], 'SIGTERM')
+
+
+def hold(pid):
+    """Stops a process of the daemon, and waits until it stands."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: stat_of(pid)[1] == 'T')
+
+
+@options(root=True)
+def test_the_next_client_is_not_taken_for_the_last(daemon):
+    """Whose descriptors get the numbers of one that has just died, of whose pidfd the keeper still has its copy."""
+    keeper, broker = daemon.keeper_pid, daemon.broker_pid
+    with Client(daemon.path) as client:
+        hole = Client(daemon.path)
+        hole.call('daemon.ping')
+        dead = Peer(daemon.path)
+        hole.close()  # the next socket goes here, and the pidfd that comes with it where dead's was
+        wait_for(lambda: client.call('daemon.info')['connections'] == 3)
+        hold(broker)
+        dead.kill()
+        handed_over = descriptors(keeper) + collections.Counter({'anon_inode:[pidfd]': 1})
+        living = Peer(daemon.path)
+        wait_for(lambda: descriptors(keeper) == handed_over, 'the keeper knows the next')
+        hold(keeper)
+        try:
+            os.kill(broker, signal.SIGCONT)
+            for _ in range(10):
+                same(living.call('daemon.ping'), {})
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        living.kill()
 
 
 def become_ann():
