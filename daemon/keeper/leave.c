@@ -137,6 +137,7 @@ int64_t leave_tick(struct keeper *keeper)
     if (keeper->kill_at <= keeper->now) {
         tree_kill_all(keeper);
         keeper->kill_at = keeper->now + KILL_AGAIN;
+        keeper->table.unsearched = true;
         if (keeper->sweep_at > keeper->kill_at)
             keeper->sweep_at = keeper->kill_at;
     }

@@ -22,6 +22,24 @@ static int wait_for(idtype_t type, id_t id, int options, siginfo_t *ret_info, st
     return syscall(SYS_waitid, type, id, ret_info, options | WNOHANG, ret_usage) < 0 ? -errno : 0;
 }
 
+/* ---- when to look ---- */
+
+static int64_t sweep_pause(const struct keeper *keeper)
+{
+    int64_t fair = keeper->scan_cost * SCAN_SHARE;
+
+    return fair > SWEEP_PAUSE ? fair : SWEEP_PAUSE;
+}
+
+void reap_request_sweep(struct keeper *keeper)
+{
+    int64_t at = keeper->swept + sweep_pause(keeper);
+
+    keeper->table.unsearched = true;
+    if (keeper->sweep_at > at)
+        keeper->sweep_at = at > keeper->now ? at : keeper->now;
+}
+
 /* ---- the end ---- */
 
 static int64_t timeval_ns(struct timeval value)
@@ -71,6 +89,8 @@ static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
     tree_ended(keeper, slot);
+    if (slot->lingers)
+        reap_request_sweep(keeper);
     slot_finish(keeper, slot);
 }
 
@@ -124,15 +144,6 @@ static void waited(struct keeper *keeper, const siginfo_t *info)
         wait_for(P_PID, (id_t) info->si_pid, WEXITED, &unused, &usage);
 }
 
-void reap_request_sweep(struct keeper *keeper)
-{
-    int64_t fair = keeper->scan_cost * SCAN_SHARE;
-    int64_t at = keeper->swept + (fair > SWEEP_PAUSE ? fair : SWEEP_PAUSE);
-
-    if (keeper->sweep_at > at)
-        keeper->sweep_at = at > keeper->now ? at : keeper->now;
-}
-
 void reap_signalled(struct keeper *keeper, pid_t pid)
 {
     struct slot *slot = slot_by_pid(keeper, pid);
@@ -162,8 +173,7 @@ static void wait_all(struct keeper *keeper, int options)
 int64_t reap_sweep(struct keeper *keeper)
 {
     /* where ended children are held as zombies, or may have to be, a wait for anybody would take them away */
-    bool sessions = keeper->table.sessions > 0;
-    int64_t begun;
+    bool sessions = keeper->table.sessions > 0, again;
 
     if (keeper->sweep_at > keeper->now)
         return keeper->sweep_at;
@@ -171,10 +181,9 @@ int64_t reap_sweep(struct keeper *keeper)
     wait_all(keeper, WSTOPPED | WCONTINUED);
     if (!sessions)
         wait_all(keeper, WEXITED | WNOWAIT);
-    begun = clock_monotonic();
-    if (tree_sweep(keeper, sessions))
-        keeper->sweep_at = begun + SWEEP_PAUSE;
+    again = tree_sweep(keeper, sessions);
     keeper->swept = clock_monotonic();
-    keeper->scan_cost = sessions ? keeper->swept - begun : 0;
+    if (again && keeper->sweep_at > keeper->swept + sweep_pause(keeper))
+        keeper->sweep_at = keeper->swept + sweep_pause(keeper);
     return keeper->sweep_at;
 }

@@ -93,7 +93,10 @@ TAILQ_HEAD(report_list, report);
 struct table {
     struct slot *slots;
     unsigned made;
-    struct slot_list used, unused, lingering;
+    struct slot_list used, unused;
+    struct slot_list lingering; /* those that somebody waits for come first */
+    bool unsearched;            /* something may have ended since all of them were looked at */
+    int64_t search_after;       /* that has its price, too */
     struct map by_process, by_pid;
     unsigned live;     /* begun and not ended */
     unsigned sessions; /* not reaped, and the tree is the session: its number must not become free unseen */

@@ -13,6 +13,7 @@
 #define PASSES_MAX  64 /* a tree that is born faster than it is signalled is left to the next order */
 #define PID_NUMBERS (1 << 22) /* the kernel's own limit */
 #define LOOK_AGAIN  (100 * NSEC_PER_MSEC)
+#define SEARCH_SHARE 20 /* at most this part of the time goes to trees that nobody waits for */
 
 /* ---- sets of pids ---- */
 
@@ -186,6 +187,14 @@ void tree_forget(struct keeper *keeper, struct slot *slot)
         cgroup_leave(keeper, TAKE(slot->cgroup));
 }
 
+static void linger_at(struct keeper *keeper, struct slot *slot)
+{
+    if (slot->tree_watched)
+        TAILQ_INSERT_HEAD(&keeper->table.lingering, slot, linger);
+    else
+        TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
+}
+
 void tree_ended(struct keeper *keeper, struct slot *slot)
 {
     if (slot->failed) { /* nothing of the caller's has run */
@@ -194,8 +203,8 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
     } else if (slot->cgroup && cgroup_empty(keeper, slot->cgroup)) {
         set_gone(keeper, slot);
     } else {
-        TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
         slot->lingers = true;
+        linger_at(keeper, slot);
     }
 }
 
@@ -219,28 +228,71 @@ static bool scan_sessions(bool strangers, const struct keeper *keeper)
     return true;
 }
 
-bool tree_sweep(struct keeper *keeper, bool strangers)
+/* Without a scan nothing is known of sessions. */
+static bool is_empty(const struct keeper *keeper, const struct slot *slot, bool scanned)
 {
-    bool scanned = keeper->table.sessions > 0 && scan_sessions(strangers, keeper);
-    struct slot *slot, *next;
-    bool again = false;
+    return slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : scanned && !set_has(&members, slot->pid);
+}
 
-    for (slot = TAILQ_FIRST(&keeper->table.lingering); slot; slot = next) {
+static bool somebody_waits(const struct keeper *keeper)
+{
+    const struct slot *first = TAILQ_FIRST(&keeper->table.lingering);
+
+    return first && first->tree_watched;
+}
+
+static void look_at_watched(struct keeper *keeper, bool scanned)
+{
+    struct slot *slot, *next;
+
+    for (slot = TAILQ_FIRST(&keeper->table.lingering); slot && slot->tree_watched; slot = next) {
         next = TAILQ_NEXT(slot, linger);
-        if (slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : scanned && !set_has(&members, slot->pid))
+        if (is_empty(keeper, slot, scanned))
+            set_gone(keeper, slot);
+    }
+}
+
+static void look_at_all(struct keeper *keeper, bool scanned)
+{
+    struct table *table = &keeper->table;
+    int64_t begun = clock_monotonic(), ended;
+    struct slot *slot, *next;
+
+    table->unsearched = table->sessions > 0 && !scanned;
+    for (slot = TAILQ_FIRST(&table->lingering); slot; slot = next) {
+        next = TAILQ_NEXT(slot, linger);
+        if (is_empty(keeper, slot, scanned))
             set_gone(keeper, slot);
         else if (slot->end.mono + LOOK_AGAIN > keeper->now)
-            again = true;
+            table->unsearched = true;
     }
     cgroup_sweep(keeper);
-    return again;
+    ended = clock_monotonic();
+    table->search_after = ended + (ended - begun) * SEARCH_SHARE;
+}
+
+bool tree_sweep(struct keeper *keeper, bool strangers)
+{
+    struct table *table = &keeper->table;
+    int64_t begun = clock_monotonic();
+    bool scanned = table->sessions > 0 && scan_sessions(strangers, keeper);
+
+    look_at_watched(keeper, scanned);
+    keeper->scan_cost = clock_monotonic() - begun;
+    if (table->unsearched && (table->search_after <= keeper->now || keeper->state == STATE_LEAVING))
+        look_at_all(keeper, scanned);
+    return table->unsearched || somebody_waits(keeper);
 }
 
 void tree_watch(struct keeper *keeper, struct slot *slot)
 {
-    if (slot->tree_watched)
-        return;
+    bool before = slot->tree_watched;
+
     slot->tree_watched = true;
-    if (slot->tree_gone)
+    if (slot->tree_gone) { /* also to a core that has lost its state and asks again */
         report_put(keeper, slot, LINK_TREE_GONE);
+    } else if (slot->lingers && !before) {
+        TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
+        linger_at(keeper, slot);
+    }
 }

@@ -114,7 +114,7 @@ void harness_start(struct harness *harness)
     union message message;
     int pair[2];
 
-    *harness = (struct harness){.no_cgroups = no_cgroups, .user = user, .fds_before = own_fds()};
+    *harness = (struct harness){.no_cgroups = no_cgroups, .user = user, .lookup = -1, .fds_before = own_fds()};
     snprintf(harness->folder, sizeof harness->folder, "/tmp/keeper-test-%d", getpid());
     snprintf(harness->path, sizeof harness->path, "%s/s", harness->folder);
     mkdir(harness->folder, 0755);
@@ -144,6 +144,7 @@ void harness_gone(struct harness *harness)
     int status;
 
     harness->link = close_fd(harness->link);
+    harness->lookup = close_fd(harness->lookup);
     ck_assert_int_eq(poll(&wait_for, 1, PATIENCE_MS), 1);
     waitpid(harness->keeper, &status, 0);
     ck_assert_int_eq(status, 0);
@@ -231,7 +232,9 @@ void harness_next_broker(struct harness *harness, void (*seen)(const union messa
     harness_receive(harness, &harness->hello, &fds);
     ck_assert_uint_eq(harness->hello.head.kind, LINK_HELLO);
     ck_assert_uint_eq(fds.count, 2);
-    fdpass_close(&fds);
+    close_fd(fds.fd[0]);
+    close_fd(harness->lookup);
+    harness->lookup = fds.fd[1];
     for (;;) {
         harness_receive(harness, &message, NULL);
         if (message.head.kind == LINK_TABLE_END)
@@ -252,6 +255,7 @@ void harness_kill_broker(struct harness *harness)
 {
     kill(harness->stand_in, SIGKILL);
     harness->link = close_fd(harness->link);
+    harness->lookup = close_fd(harness->lookup);
 }
 
 void harness_send(struct harness *harness, const void *message, size_t size, const int *fds, size_t count)

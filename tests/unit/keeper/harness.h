@@ -33,6 +33,7 @@ struct harness {
     int keeper_pidfd;
     int control;      /* the keeper's start function sends each broker's end here */
     int link;         /* our end of the present broker */
+    int lookup;       /* to the present look-up helper, which would end, and be replaced, without */
     pid_t stand_in;   /* the process that the keeper takes for the broker */
     char folder[64], path[80];
     uint64_t order, process;

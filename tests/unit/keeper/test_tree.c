@@ -169,6 +169,160 @@ START_TEST(stops_are_reported)
 }
 END_TEST
 
+/*
+ * The last member of a session is the child of a process that left it, and dies: its parent is told, and the keeper is
+ * not. `*ret_stray` is the parent, which is nobody's when the session has gone.
+ */
+static uint64_t begin_unseen(int *ret_witness, pid_t *ret_last, pid_t *ret_stray)
+{
+    const char *command = "(sleep 100 & echo $!; exec setsid sh -c 'echo $$; exec sleep 100') & exit 0";
+    uint64_t process = begin_tree(command, ret_witness, NULL);
+    char text[64] = "";
+    size_t used = 0;
+
+    while (sscanf(text, "%d\n%d", ret_last, ret_stray) != 2 || text[used - 1] != '\n') {
+        ssize_t got = read(*ret_witness, text + used, sizeof text - 1 - used);
+
+        ck_assert_int_gt(got, 0);
+        text[used += (size_t) got] = '\0';
+    }
+    ck_assert_int_eq(harness_exit(&harness, process), 0);
+    return process;
+}
+
+START_TEST(the_last_of_a_session_is_not_our_child)
+{
+    pid_t last, stray;
+    int witness;
+    uint64_t process;
+    union message message;
+
+    start(1);
+    process = begin_unseen(&witness, &last, &stray);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    ck_assert(harness_silent(&harness, 300)); /* what is looked for just after an end is over */
+    kill(last, SIGKILL);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    ck_assert_uint_eq(message.process.process, process);
+    kill(stray, SIGKILL);
+    await_nobody(witness);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* The file of a process's cgroup, "" where it is not one of a keeper's. */
+static void cgroup_file(pid_t pid, const char *file, char *path, size_t size)
+{
+    char name[64], line[4096], mount[1024] = "";
+    FILE *stream = fopen("/proc/self/mountinfo", "re");
+
+    path[0] = '\0';
+    while (fgets(line, sizeof line, stream))
+        if (!mount[0] && strstr(line, " - cgroup2 "))
+            sscanf(line, "%*s %*s %*s %*s %1023s", mount);
+    fclose(stream);
+    snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
+    stream = fopen(name, "re");
+    while (fgets(line, sizeof line, stream)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "0::", 3) == 0 && strstr(line, "/procd-"))
+            ck_assert_int_lt(snprintf(path, size, "%s%s/%s", mount, line + 3, file), (int) size);
+    }
+    fclose(stream);
+}
+
+/* The last in the cgroup is a stranger: its parent is told of its end, and the keeper is not. */
+START_TEST(the_last_in_a_cgroup_is_not_our_child)
+{
+    char path[8192];
+    union message message;
+    int witness, file, status;
+    pid_t pid, stranger;
+    uint64_t process;
+
+    start(0);
+    process = begin_tree("printf x; exec sleep 100", &witness, &pid);
+    await_members(witness, 1);
+    cgroup_file(pid, "cgroup.procs", path, sizeof path);
+    file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file >= 0) { /* else there are no cgroups, or not ours */
+        stranger = fork();
+        if (stranger == 0)
+            for (;;)
+                pause();
+        ck_assert_int_gt(dprintf(file, "%d", stranger), 0);
+        close(file);
+        harness_signal(&harness, process, SIGKILL, false);
+        ck_assert_int_eq(harness_exit(&harness, process), -SIGKILL);
+        harness_about(&harness, LINK_WATCH_TREE, process);
+        ck_assert(harness_silent(&harness, 300));
+        kill(stranger, SIGKILL);
+        waitpid(stranger, &status, 0);
+        harness_expect(&harness, LINK_TREE_GONE, &message);
+        ck_assert_uint_eq(message.process.process, process);
+    }
+    close(witness);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* How often the keeper has gone to sleep. */
+static unsigned long sleeps(void)
+{
+    char path[64], line[256];
+    unsigned long count = 0;
+    FILE *stream;
+
+    snprintf(path, sizeof path, "/proc/%d/status", harness.keeper);
+    stream = fopen(path, "re");
+    while (fgets(line, sizeof line, stream))
+        sscanf(line, "voluntary_ctxt_switches: %lu", &count);
+    fclose(stream);
+    return count;
+}
+
+START_TEST(a_tree_that_nobody_waits_for_wakes_nobody)
+{
+    unsigned long before;
+    int witness, tries = 0;
+    uint64_t process;
+    union message message;
+
+    start(_i);
+    process = begin_tree("sleep 100 & printf x; exit 0", &witness, NULL);
+    await_members(witness, 1);
+    ck_assert_int_eq(harness_exit(&harness, process), 0);
+    do {
+        before = sleeps();
+        ck_assert(harness_silent(&harness, 200));
+        ck_assert_int_lt(tries++, 50);
+    } while (before == 0 || sleeps() != before);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    harness_signal(&harness, process, SIGKILL, true);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    await_nobody(witness);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* A core that has lost its state asks once more. */
+START_TEST(whoever_asks_again_is_told_again)
+{
+    uint64_t process;
+    union message message;
+
+    start(_i);
+    process = harness_shell(&harness, "exit 0", NULL);
+    harness_exit(&harness, process);
+    for (int i = 0; i < 2; i++) {
+        harness_about(&harness, LINK_WATCH_TREE, process);
+        harness_expect(&harness, LINK_TREE_GONE, &message);
+        harness_acknowledge(&harness, message.head.number);
+    }
+    harness_stop(&harness);
+}
+END_TEST
+
 /* A process with this very number, a session of its own, which is nobody's child here. */
 static pid_t process_with_pid(pid_t number)
 {
@@ -270,6 +424,10 @@ static void add(TCase *test)
     tcase_add_loop_test(test, other_signals_reach_every_descendant, 0, 2);
     tcase_add_loop_test(test, a_tree_outlives_its_child, 0, 2);
     tcase_add_loop_test(test, a_tree_that_ends_by_itself, 0, 2);
+    tcase_add_test(test, the_last_of_a_session_is_not_our_child);
+    tcase_add_test(test, the_last_in_a_cgroup_is_not_our_child);
+    tcase_add_loop_test(test, a_tree_that_nobody_waits_for_wakes_nobody, 0, 2);
+    tcase_add_loop_test(test, whoever_asks_again_is_told_again, 0, 2);
     tcase_add_loop_test(test, stops_are_reported, 0, 2);
     tcase_add_loop_test(test, a_number_that_comes_again_is_not_hit, 0, 2);
     tcase_add_test(test, a_number_is_not_free_while_its_session_lives);
