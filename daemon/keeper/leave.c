@@ -13,6 +13,7 @@
 #define STOP_GRACE   (30 * NSEC_PER_SEC)
 #define KILL_GRACE   (5 * NSEC_PER_SEC)
 #define KILL_AGAIN   (100 * NSEC_PER_MSEC)
+#define TELL_GRACE   (5 * NSEC_PER_SEC)
 #define LOCK_TRIES   100
 #define LOCK_WAIT_MS 10
 
@@ -120,6 +121,22 @@ static bool everything_gone(const struct keeper *keeper)
            TAILQ_EMPTY(&keeper->cgroups.orphans);
 }
 
+/*
+ * Detached, and the last child has ended. Whatever else it or others have left behind is nobody's any more, and lives
+ * on where it is. The cgroups of such processes cannot be removed before they end, and nobody will then; to move them
+ * out would race with their forks, and take away the name by which an administrator can still end them together. The
+ * service manager removes what is empty with the unit. The broker has the time to tell whom it has to.
+ */
+static int64_t leave_behind(struct keeper *keeper)
+{
+    if (keeper->leave_until == 0)
+        keeper->leave_until = keeper->now + TELL_GRACE;
+    if (keeper->link.fd >= 0 && !TAILQ_EMPTY(&keeper->table.reports) && keeper->leave_until > keeper->now)
+        return keeper->leave_until;
+    keeper->state = STATE_DONE;
+    return 0;
+}
+
 int64_t leave_tick(struct keeper *keeper)
 {
     if (keeper->state == STATE_RUNNING && keeper->stop_at <= keeper->now) {
@@ -127,7 +144,7 @@ int64_t leave_tick(struct keeper *keeper)
         leave_begin(keeper);
     }
     if (keeper->state == STATE_DETACHED && keeper->table.live == 0)
-        leave_begin(keeper);
+        return leave_behind(keeper);
     if (keeper->state != STATE_LEAVING)
         return keeper->stop_at;
     if (everything_gone(keeper) || keeper->leave_until <= keeper->now) {

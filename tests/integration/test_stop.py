@@ -81,6 +81,52 @@ def test_detach_without_children(daemon):
     daemon.ended()
 
 
+def with_grandchild(client, gate, ignore=''):
+    """A child that ends with the gate, and a grandchild that does not: (info, the grandchild's pid)."""
+    read, write = os.pipe()
+    script = 'sh -c \'%s echo $$; while :; do sleep 0.1; done\' & read x; exit 6' % ignore
+    info = client.sh(script, _fds=[gate.read, write], stdin={'fd': 0}, stdout={'fd': 1})
+    os.close(write)
+    with open(read, encoding='ascii') as stream:
+        return info, int(stream.readline())
+
+
+def detach(daemon, client):
+    same(client.call('daemon.stop', mode='detach'), {})
+    wait_for(lambda: not os.path.exists(daemon.path), 'the socket is given up')
+
+
+def test_detach_leaves_grandchildren_alone(daemon):
+    """It ends after its last child, whose end is told; what that has left behind lives on."""
+    with Client(daemon.path) as client, Gate() as gate:
+        child, grandchild = with_grandchild(client, gate)
+        join = client.start('process.join', process=child['id'])
+        detach(daemon, client)
+        gate.open()
+        same(client.result(join)['exitcode'], 6)
+    folders = daemon.cgroups()
+    same(daemon.process.wait(SOON), 0)
+    assert not is_dead(grandchild), 'killed'
+    os.kill(grandchild, signal.SIGKILL)
+    wait_for(lambda: is_dead(grandchild))
+    wait_for(lambda: remove_cgroups(folders) or not daemon.cgroups(), 'nobody else is left')
+
+
+def test_sigterm_to_a_detached_daemon(daemon):
+    """Ends what is left, grandchildren of ended children included."""
+    with Client(daemon.path) as client, Gate() as gate, Gate() as never:
+        first = with_grandchild(client, gate, 'trap "" TERM;')
+        second = with_grandchild(client, never)
+        join = client.start('process.join', process=first[0]['id'])
+        detach(daemon, client)
+        gate.open()
+        same(client.result(join)['exitcode'], 6)
+        assert not is_dead(first[1]), 'a child is left, and so is the daemon'
+        os.kill(daemon.keeper_pid, signal.SIGTERM)
+        daemon.ended()
+    assert all(is_dead(pid) for pid in (first[1], second[0]['pid'], second[1]))
+
+
 def test_two_daemons_on_one_socket(daemon):
     """The second says so and ends with 125; the first goes on."""
     second = subprocess.run([PROCD, '--user', '--socket', daemon.path], stdin=subprocess.DEVNULL, check=False,
