@@ -193,7 +193,7 @@ static const struct order_kind *find_kind(const void *message, size_t size)
 
         if (kind->kind != head->kind)
             continue;
-        if (kind->kind == LINK_SPAWN && size > kind->size)
+        if (kind->kind == LINK_SPAWN && size >= kind->size)
             return ((const struct link_spawn *) message)->spec_size == size - kind->size ? kind : NULL;
         return size == kind->size ? kind : NULL;
     }

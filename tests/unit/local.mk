@@ -10,14 +10,36 @@ unit_rpc_libs = daemon/rpc/librpc.la daemon/journal/libjournal.la daemon/core/li
 unit_client_libs = client/lib/libclient.la $(CHECK_LIBS) $(JANSSON_LIBS)
 unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS)
 
-unit_tests = %D%/client/test_autostart %D%/client/test_connection %D%/client/test_endpoint \
-	%D%/client/test_environment %D%/client/test_error %D%/client/test_events %D%/client/test_exit \
-	%D%/client/test_process %D%/client/test_reconnect %D%/core/test_client %D%/core/test_core \
-	%D%/core/test_daemon_flag %D%/core/test_eventlog %D%/core/test_input %D%/core/test_key \
-	%D%/core/test_memory %D%/core/test_order %D%/core/test_process %D%/core/test_property \
-	%D%/core/test_quota %D%/core/test_record \
-	%D%/core/test_save %D%/core/test_stop %D%/core/test_waiter %D%/journal/test_journal \
-	%D%/keeper/test_spawn %D%/keeper/test_spec %D%/keeper/test_tree
+unit_tests = \
+	%D%/client/test_autostart \
+	%D%/client/test_connection \
+	%D%/client/test_endpoint \
+	%D%/client/test_environment \
+	%D%/client/test_error \
+	%D%/client/test_events \
+	%D%/client/test_exit \
+	%D%/client/test_process \
+	%D%/client/test_reconnect \
+	%D%/core/test_client \
+	%D%/core/test_core \
+	%D%/core/test_daemon_flag \
+	%D%/core/test_eventlog \
+	%D%/core/test_input \
+	%D%/core/test_key \
+	%D%/core/test_memory \
+	%D%/core/test_order \
+	%D%/core/test_process \
+	%D%/core/test_property \
+	%D%/core/test_quota \
+	%D%/core/test_record \
+	%D%/core/test_save \
+	%D%/core/test_stop \
+	%D%/core/test_waiter \
+	%D%/journal/test_journal \
+	%D%/keeper/test_orders \
+	%D%/keeper/test_spawn \
+	%D%/keeper/test_spec \
+	%D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -52,6 +74,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_journal_test_journal_LDADD = $(unit_journal_libs)
 %C%_journal_test_journal_LDFLAGS = -Wl,--wrap=fallocate
 %C%_journal_test_journal_SOURCES = %D%/journal/test_journal.c $(unit_core_chance)
+%C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
 %C%_keeper_test_tree_LDADD = $(unit_keeper_libs)

@@ -294,6 +294,25 @@ void harness_signal(struct harness *harness, uint64_t process, int signal, bool 
     harness_send(harness, &order, sizeof order, NULL, 0);
 }
 
+void harness_ask_pidfd(struct harness *harness, uint64_t process, uint64_t tag)
+{
+    struct link_get_pidfd ask = {
+        .head = {.kind = LINK_GET_PIDFD, .size = sizeof ask}, .process = process, .tag = tag};
+
+    harness_send(harness, &ask, sizeof ask, NULL, 0);
+}
+
+void harness_barrier(struct harness *harness)
+{
+    static uint64_t tag = UINT64_C(1) << 32;
+    union message message;
+
+    harness_ask_pidfd(harness, 0, ++tag);
+    harness_expect(harness, LINK_PIDFD, &message);
+    ck_assert_uint_eq(message.pidfd.tag, tag);
+    ck_assert_int_eq(message.pidfd.error, ESRCH);
+}
+
 /* ---- spawning ---- */
 
 uint64_t harness_spawn(struct harness *harness, uint64_t connection, const struct spec_builder *spec,

@@ -64,6 +64,10 @@ void harness_expect(struct harness *harness, uint32_t kind, union message *messa
 /* True if nothing comes within `ms`. */
 bool harness_silent(struct harness *harness, int ms);
 
+void harness_ask_pidfd(struct harness *harness, uint64_t process, uint64_t tag);
+/* Everything that was sent has been taken, and the keeper has said nothing about it. */
+void harness_barrier(struct harness *harness);
+
 void harness_acknowledge(struct harness *harness, uint64_t number);
 /* Sends the order; returns the process's id. */
 uint64_t harness_spawn(struct harness *harness, uint64_t connection, const struct spec_builder *spec,
