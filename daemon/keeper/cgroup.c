@@ -193,6 +193,14 @@ int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup)
     return fd < 0 || write(fd, "1", 1) < 0 ? -errno : 0;
 }
 
+void cgroup_kill_orphans(struct keeper *keeper)
+{
+    struct cgroup *cgroup;
+
+    TAILQ_FOREACH(cgroup, &keeper->cgroups.orphans, order)
+        cgroup_kill(keeper, cgroup);
+}
+
 void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
                  void (*each)(pid_t pid, void *data), void *data)
 {

@@ -28,6 +28,7 @@ void cgroup_sweep(struct keeper *keeper);
 
 bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup);
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup);
+void cgroup_kill_orphans(struct keeper *keeper);
 /* Calls back for each process in it. */
 void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup, void (*each)(pid_t pid, void *data), void *data);
 /* Is the process in it? By /proc: to be asked while a pidfd of it is held. */

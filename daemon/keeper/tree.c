@@ -157,6 +157,7 @@ void tree_kill_all(struct keeper *keeper)
     TAILQ_FOREACH(slot, &keeper->table.used, order)
         if (slot->cgroup && !slot->tree_gone)
             cgroup_kill(keeper, slot->cgroup);
+    cgroup_kill_orphans(keeper);
     if (keeper->table.sessions > 0 && set_empty(&reached))
         signal_passes(&round);
 }

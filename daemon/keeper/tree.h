@@ -18,7 +18,7 @@
 
 /* Sends a signal to everything in the tree, also to what is being born meanwhile. */
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal);
-/* SIGKILL for every tree there is. */
+/* SIGKILL for every tree there is, those of forgotten processes included. */
 void tree_kill_all(struct keeper *keeper);
 
 /* Its child has ended: looks whether something is left. */

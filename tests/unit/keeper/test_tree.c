@@ -400,6 +400,29 @@ START_TEST(leaving_kills_what_is_left)
 }
 END_TEST
 
+/* Also of a process that was forgotten: its cgroup is all that is left of it. */
+START_TEST(leaving_kills_what_nobody_knows)
+{
+    struct link_leave leave = {.head = {.kind = LINK_LEAVE, .size = sizeof leave}};
+    char path[8192];
+    int witness;
+    uint64_t process;
+    pid_t pid;
+
+    start(0);
+    process = begin_tree("(sleep 100; true) & printf x; exec sleep 100", &witness, &pid);
+    await_members(witness, 1);
+    cgroup_file(pid, "", path, sizeof path);
+    harness_signal(&harness, process, path[0] ? SIGTERM : SIGKILL, !path[0]); /* without cgroups there is no trace */
+    ck_assert_int_lt(harness_exit(&harness, process), 0);
+    harness_about(&harness, LINK_FORGET_PROCESS, process);
+    harness_barrier(&harness);
+    harness_send(&harness, &leave, sizeof leave, NULL, 0);
+    await_nobody(witness);
+    harness_gone(&harness);
+}
+END_TEST
+
 START_TEST(detached_children_live_on)
 {
     struct link_leave leave = {.head = {.kind = LINK_LEAVE, .size = sizeof leave}, .detach = 1};
@@ -432,6 +455,7 @@ static void add(TCase *test)
     tcase_add_loop_test(test, a_number_that_comes_again_is_not_hit, 0, 2);
     tcase_add_test(test, a_number_is_not_free_while_its_session_lives);
     tcase_add_loop_test(test, leaving_kills_what_is_left, 0, 2);
+    tcase_add_test(test, leaving_kills_what_nobody_knows);
     tcase_add_loop_test(test, detached_children_live_on, 0, 2);
 }
 
