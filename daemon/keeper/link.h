@@ -57,7 +57,7 @@ enum link_kind {
     LINK_TREE_GONE,       /* link_process */
 
     /* not numbered, keeper -> broker */
-    LINK_HELLO = 192,     /* link_hello; descriptors: the state memfd, the socket to the look-up helper */
+    LINK_HELLO = 192,     /* link_hello; descriptors: the state memfd, the socket to the look-up helper (if there is one) */
     LINK_CLIENT,          /* link_client; descriptor: its pidfd */
     LINK_CHILD,           /* link_child */
     LINK_TABLE_END,       /* link_head */

@@ -75,7 +75,7 @@ static bool send_hello(struct keeper *keeper)
     snprintf(hello.broker_user, sizeof hello.broker_user, "%s",
              config->broker_user ? config->broker_user : "");
     memcpy(hello.epoch, keeper->epoch, sizeof hello.epoch);
-    return link_send(keeper, &hello, sizeof hello, fds, 2);
+    return link_send(keeper, &hello, sizeof hello, fds, 1 + (keeper->lookup_fd >= 0));
 }
 
 static bool send_client(struct keeper *keeper, const struct client *client)
@@ -131,6 +131,7 @@ static bool send_hello_and_clients(struct keeper *keeper)
         if (!send_hello(keeper))
             return false;
         keeper->lookup_fd = close_fd(keeper->lookup_fd); /* the helper ends with its broker */
+        link->due &= ~(uint32_t) DUE_LOOKUP;
         link->client_cursor = TAILQ_FIRST(&keeper->clients.all);
         link->phase = PHASE_CLIENTS;
     }
@@ -262,7 +263,8 @@ int link_up(struct keeper *keeper, int fd)
     link->fd = fd;
     link->phase = PHASE_HELLO;
     link->full = link->ready = link->told_malformed = false;
-    link->due = keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
+    link->due &= DUE_RESTART; /* asked for while there was nobody to tell */
+    link->due |= keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
     link->client_cursor = NULL;
     link->slot_cursor = NULL;
     link->report_cursor = NULL;

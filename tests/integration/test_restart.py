@@ -7,7 +7,7 @@ import threading
 import time
 
 from clients import SOON, Client, Closed, Gate, Peer, fails, same, wait_for, windowed
-from harness import LONG, children_of, is_dead, main, options
+from harness import LONG, children_of, is_dead, main, options, stat_of
 
 
 class Lasting:
@@ -397,6 +397,18 @@ def test_restart(daemon):
                 same(again.call('process.list')['processes'], before['processes'])
                 gate.open()
                 same(again.exitcode(child['id']), 8)
+
+
+def test_restart_while_there_is_no_broker(daemon):
+    """The signal comes together with the broker's end: the next one is replaced, as that was meant."""
+    broker, keeper = daemon.broker_pid, daemon.keeper_pid
+    os.kill(keeper, signal.SIGSTOP)
+    wait_for(lambda: stat_of(keeper)[1] == 'T')
+    os.kill(broker, signal.SIGKILL)
+    wait_for(lambda: is_dead(broker))
+    os.kill(keeper, signal.SIGHUP)
+    os.kill(keeper, signal.SIGCONT)
+    wait_for(lambda: daemon.info()['restarts'] == 2)
 
 
 def test_restart_under_load(daemon):
