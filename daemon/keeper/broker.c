@@ -289,6 +289,7 @@ int broker_open(struct keeper *keeper)
     return keeper->state_fd < 0 ? -errno : 0;
 }
 
+/* One that cannot even be killed now (a cgroup that is frozen, a disk that hangs) is left to whoever inherits it. */
 static void end_one(int pidfd)
 {
     struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
@@ -296,9 +297,11 @@ static void end_one(int pidfd)
 
     if (pidfd < 0)
         return;
-    if (poll(&wait_for, 1, CLOSE_GRACE_MS) != 1)
+    if (poll(&wait_for, 1, CLOSE_GRACE_MS) != 1) {
         pidfd_signal(pidfd, SIGKILL);
-    waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED);
+        (void) poll(&wait_for, 1, CLOSE_GRACE_MS);
+    }
+    waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED | WNOHANG);
     close_fd(pidfd);
 }
 

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #define BATCH      64
+#define DRAIN_MOST 65536 /* more than a socket holds */
 #define CLOSER_PATIENCE (100 * NSEC_PER_MSEC)
 #define NUMBER_GAP 1000000 /* orders that a broker undid are left out; more is no honest mistake */
 
@@ -298,18 +299,20 @@ void orders_read(struct keeper *keeper)
     }
 }
 
+/* Of a broker that lives (another takes its place) the end is not waited for: it could go on for ever. What is cut off
+ * counts as not executed. */
 void orders_drain(struct keeper *keeper)
 {
     int errors = 0;
 
-    while (keeper->link.fd >= 0) {
+    for (int i = 0; keeper->link.fd >= 0; i++) {
         int r;
 
         keeper->link.answer_size = 0; /* nobody waits for answers */
         keeper->link.answer_fd = close_fd(keeper->link.answer_fd);
         r = read_one(keeper);
         /* an end with messages of ours unread is told as ECONNRESET once, before what is queued for us */
-        if (r == 0 || r == -ENOTCONN || (r < 0 && ++errors > 2))
+        if (r == 0 || r == -ENOTCONN || (r < 0 && ++errors > 2) || i >= DRAIN_MOST)
             link_down(keeper);
     }
 }
