@@ -148,9 +148,10 @@ static void on_idle(evutil_socket_t fd, short what, void *context)
 }
 
 /*
- * Without epoll's change list, which forgets a descriptor at the end of the turn, when its number is closed: what we are
- * sent the keeper has, too, and for as long as it has its copy the kernel would go on telling of a file that nobody can
- * name any more, under a number that is somebody else's by then. A living client was taken for a dead one.
+ * Without epoll's change list, which forgets a descriptor at the end of the turn, when its number is closed:
+ * what we are sent the keeper has, too, and for as long as it has its copy the kernel would go on telling of
+ * a file that nobody can name any more, under a number that is somebody else's by then. A living client was
+ * taken for a dead one.
  */
 static struct event_base *new_base(void)
 {

@@ -289,7 +289,8 @@ int broker_open(struct keeper *keeper)
     return keeper->state_fd < 0 ? -errno : 0;
 }
 
-/* One that cannot even be killed now (a cgroup that is frozen, a disk that hangs) is left to whoever inherits it. */
+/* One that cannot even be killed now (a cgroup that is frozen, a disk that hangs) is left to whoever
+ * inherits it. */
 static void end_one(int pidfd)
 {
     struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};

@@ -122,10 +122,11 @@ static bool everything_gone(const struct keeper *keeper)
 }
 
 /*
- * Detached, and the last child has ended. Whatever else it or others have left behind is nobody's any more, and lives
- * on where it is. The cgroups of such processes cannot be removed before they end, and nobody will then; to move them
- * out would race with their forks, and take away the name by which an administrator can still end them together. The
- * service manager removes what is empty with the unit. The broker has the time to tell whom it has to.
+ * Detached, and the last child has ended. Whatever else it or others have left behind is nobody's any more,
+ * and lives on where it is. The cgroups of such processes cannot be removed before they end, and nobody will
+ * then; to move them out would race with their forks, and take away the name by which an administrator can
+ * still end them together. The service manager removes what is empty with the unit. The broker has the time
+ * to tell whom it has to.
  */
 static int64_t leave_behind(struct keeper *keeper)
 {

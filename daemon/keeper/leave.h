@@ -8,8 +8,8 @@
 
 /* LINK_LEAVE. */
 void leave_asked(struct keeper *keeper, bool if_idle, bool detach);
-/* SIGTERM or SIGINT: the broker stops the children and asks to leave; the second time, or after 30 s, or when they were
- * to live on by LINK_LEAVE, they are killed. */
+/* SIGTERM or SIGINT: the broker stops the children and asks to leave; the second time, or after 30 s, or
+ * when they were to live on by LINK_LEAVE, they are killed. */
 void leave_signalled(struct keeper *keeper);
 /* Goes on with it. Returns when to call again. */
 int64_t leave_tick(struct keeper *keeper);

@@ -1,9 +1,9 @@
 /*
- * The private protocol between keeper and broker: one SOCK_SEQPACKET pair, fixed binary structs, descriptors by
- * SCM_RIGHTS. Both ends are the same binary, so there is no versioning but LINK_VERSION in the hello.
+ * The private protocol between keeper and broker: one SOCK_SEQPACKET pair, fixed binary structs, descriptors
+ * by SCM_RIGHTS. Both ends are the same binary, so there is no versioning but LINK_VERSION in the hello.
  *
- * Trust: the keeper treats each message of the broker as hostile (sizes, indices, NULs, numbers); the broker trusts
- * the keeper.
+ * Trust: the keeper treats each message of the broker as hostile (sizes, indices, NULs, numbers); the broker
+ * trusts the keeper.
  *
  * Two streams are numbered, and survive the death of a broker:
  *   orders   broker -> keeper. Numbers rise by one and are given by the core (they are part of its state). The keeper
@@ -13,9 +13,9 @@
  *            it; the core applies a number once.
  * Everything else is about this broker alone and is forgotten with it.
  *
- * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept (a spawn that
- * failed is none), LINK_TABLE_END, then the reports that were not acknowledged. The broker answers LINK_READY when it serves; only then does the keeper
- * accept connections for it.
+ * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept (a
+ * spawn that failed is none), LINK_TABLE_END, then the reports that were not acknowledged. The broker answers
+ * LINK_READY when it serves; only then does the keeper accept connections for it.
  */
 #ifndef PROCD_KEEPER_LINK_H
 #define PROCD_KEEPER_LINK_H
@@ -57,7 +57,7 @@ enum link_kind {
     LINK_TREE_GONE,       /* link_process */
 
     /* not numbered, keeper -> broker */
-    LINK_HELLO = 192,     /* link_hello; descriptors: the state memfd, the socket to the look-up helper (if there is one) */
+    LINK_HELLO = 192,     /* link_hello; descriptors: the state memfd, and the look-up helper's socket */
     LINK_CLIENT,          /* link_client; descriptor: its pidfd */
     LINK_CHILD,           /* link_child */
     LINK_TABLE_END,       /* link_head */

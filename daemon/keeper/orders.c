@@ -299,8 +299,8 @@ void orders_read(struct keeper *keeper)
     }
 }
 
-/* Of a broker that lives (another takes its place) the end is not waited for: it could go on for ever. What is cut off
- * counts as not executed. */
+/* Of a broker that lives (another takes its place) the end is not waited for: it could go on for ever.
+ * What is cut off counts as not executed. */
 void orders_drain(struct keeper *keeper)
 {
     int errors = 0;

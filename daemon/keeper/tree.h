@@ -1,15 +1,16 @@
 /*
- * The tree of a process: everything it has begun. With a cgroup that is its content; without, its session and the
- * descendants of either. A process that has ended may still have one.
+ * The tree of a process: everything it has begun. With a cgroup that is its content; without, its session and
+ * the descendants of either. A process that has ended may still have one.
  *
- * Without a cgroup the ended child stays a zombie until its session is empty: so long nobody else can get its number,
- * and a session of that number is surely ours.
+ * Without a cgroup the ended child stays a zombie until its session is empty: so long nobody else can get its
+ * number, and a session of that number is surely ours.
  *
- * Nobody tells us of the end of a tree. The last member may be somebody else's child, by a subreaper in between or from
- * outside; and the kernel takes a dead task out of its cgroup after it has told its parent. So a tree for which somebody
- * waits is looked at every 50 ms until it is gone: cgroup.events could be polled, but takes a descriptor for each, and
- * a session has nothing of the kind. One for which nobody waits costs nothing while nothing happens, as there may be
- * thousands: it is looked at when a child has ended, and may keep its cgroup or its number until then.
+ * Nobody tells us of the end of a tree. The last member may be somebody else's child, by a subreaper in
+ * between or from outside; and the kernel takes a dead task out of its cgroup after it has told its parent.
+ * So a tree for which somebody waits is looked at every 50 ms until it is gone: cgroup.events could be
+ * polled, but takes a descriptor for each, and a session has nothing of the kind. One for which nobody waits
+ * costs nothing while nothing happens, as there may be thousands: it is looked at when a child has ended, and
+ * may keep its cgroup or its number until then.
  */
 #ifndef PROCD_KEEPER_TREE_H
 #define PROCD_KEEPER_TREE_H
@@ -23,8 +24,8 @@ void tree_kill_all(struct keeper *keeper);
 
 /* Its child has ended: looks whether something is left. */
 void tree_ended(struct keeper *keeper, struct slot *slot);
-/* Looks at the trees whose child has ended: at all of them if something has ended meanwhile, else at those for which
- * somebody waits. Reaps strangers that ended (with `strangers`). True: look again soon. */
+/* Looks at the trees whose child has ended: at all of them if something has ended meanwhile, else at those
+ * for which somebody waits. Reaps strangers that ended (with `strangers`). True: look again soon. */
 bool tree_sweep(struct keeper *keeper, bool strangers);
 /* Report LINK_TREE_GONE once nothing is left. */
 void tree_watch(struct keeper *keeper, struct slot *slot);

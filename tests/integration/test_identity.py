@@ -300,7 +300,7 @@ def hold(pid):
 
 @options(root=True)
 def test_the_next_client_is_not_taken_for_the_last(daemon):
-    """Whose descriptors get the numbers of one that has just died, of whose pidfd the keeper still has its copy."""
+    """Whose descriptors get the numbers of one that has just died, while the keeper has its pidfd still."""
     keeper, broker = daemon.keeper_pid, daemon.broker_pid
     with Client(daemon.path) as client:
         hole = Client(daemon.path)

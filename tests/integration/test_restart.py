@@ -103,8 +103,8 @@ def test_what_is_known_outlives_the_broker(daemon):
 
 
 def test_failed_spawns_do_not_come_back(daemon):
-    """The broker dies as soon as it has told of one: the next must not take it for a child that is to begin, which
-    would be waited for at the end."""
+    """The broker dies as soon as it has told of one: the next must not take it for a child that is to begin,
+    which would be waited for at the end."""
     for _ in range(10):
         broker = daemon.broker_pid
         with Client(daemon.path) as client:

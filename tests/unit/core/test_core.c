@@ -128,7 +128,8 @@ END_TEST
 START_TEST(what_is_being_forgotten_is_not_adopted)
 {
     uint64_t process = RUN(world, .connection = connection);
-    struct core_input input = {.kind = INPUT_ADOPT, .body.adopt = {.process = process, .pid = 99, .uid = 1000}};
+    struct core_input input = {.kind = INPUT_ADOPT,
+                               .body.adopt = {.process = process, .pid = 99, .uid = 1000}};
 
     world_exited(world, process, 0);
     ASK(world, CLOSE, .connection = connection, .process = process);
@@ -140,7 +141,8 @@ START_TEST(what_is_being_forgotten_is_not_adopted)
 }
 END_TEST
 
-/* A core that begins anew over children that have ended: what was told to the old one is told without a number. */
+/* A core that begins anew over children that have ended: what was told to the old one is told without a
+ * number. */
 START_TEST(an_adopted_child_that_has_ended)
 {
     struct core_input input = {.kind = INPUT_ADOPT, .body.adopt = {.process = 7, .pid = 99, .uid = 1000}};

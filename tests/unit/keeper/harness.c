@@ -114,7 +114,8 @@ void harness_start(struct harness *harness)
     union message message;
     int pair[2];
 
-    *harness = (struct harness){.no_cgroups = no_cgroups, .user = user, .lookup = -1, .fds_before = own_fds()};
+    *harness = (struct harness){
+        .no_cgroups = no_cgroups, .user = user, .lookup = -1, .fds_before = own_fds()};
     snprintf(harness->folder, sizeof harness->folder, "/tmp/keeper-test-%d", getpid());
     snprintf(harness->path, sizeof harness->path, "%s/s", harness->folder);
     mkdir(harness->folder, 0755);

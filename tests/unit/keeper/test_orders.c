@@ -54,7 +54,9 @@ static bool is_alive(uint64_t process)
 static void signal_numbered(uint64_t number, uint64_t process, int signal)
 {
     struct link_signal order = {
-        .head = {.kind = LINK_SIGNAL, .size = sizeof order, .number = number}, .process = process, .signal = signal};
+        .head = {.kind = LINK_SIGNAL, .size = sizeof order, .number = number},
+        .process = process,
+        .signal = signal};
 
     harness_send(&harness, &order, sizeof order, NULL, 0);
 }
@@ -110,9 +112,10 @@ static void send_malformed(const void *message, size_t size)
 START_TEST(malformed_messages)
 {
     static const uint32_t kinds[] = {0, 6, 63, 77, LINK_SPAWNED, LINK_HELLO, LINK_STAYS, UINT32_MAX};
-    static const uint32_t known[] = {LINK_SIGNAL, LINK_WATCH_TREE, LINK_FORGET_PROCESS, LINK_FORGET_CLIENT, LINK_READY,
-                                     LINK_ACK_REPORTS, LINK_CLOSE_CONNECTION, LINK_IDENTIFY, LINK_GET_PIDFD,
-                                     LINK_PONG, LINK_LEAVE, LINK_REPLACE};
+    static const uint32_t known[] = {LINK_SIGNAL,        LINK_WATCH_TREE, LINK_FORGET_PROCESS,
+                                     LINK_FORGET_CLIENT, LINK_READY,      LINK_ACK_REPORTS,
+                                     LINK_CLOSE_CONNECTION, LINK_IDENTIFY, LINK_GET_PIDFD,
+                                     LINK_PONG,          LINK_LEAVE,      LINK_REPLACE};
     static _Alignas(8) unsigned char bytes[LINK_MESSAGE_MAX + 64];
     struct link_head *head = (void *) bytes;
 
@@ -143,7 +146,8 @@ START_TEST(spawns_whose_spec_is_not_there)
 {
     static const struct {
         uint32_t sent, said;
-    } sizes[] = {{0, 1}, {0, 200}, {0, 1 << 20}, {0, UINT32_MAX}, {200, 199}, {200, 201}, {200, 0}, {1, UINT32_MAX}};
+    } sizes[] = {{0, 1},     {0, 200},   {0, 1 << 20}, {0, UINT32_MAX},
+                 {200, 199}, {200, 201}, {200, 0},     {1, UINT32_MAX}};
     static _Alignas(8) unsigned char bytes[1024];
     struct link_spawn *order = (void *) bytes;
 
@@ -317,7 +321,10 @@ static struct link_identity identify(uint64_t connection, pid_t pid)
 {
     static uint64_t tag;
     struct link_identify ask = {
-        .head = {.kind = LINK_IDENTIFY, .size = sizeof ask}, .connection = connection, .tag = ++tag, .pid = pid};
+        .head = {.kind = LINK_IDENTIFY, .size = sizeof ask},
+        .connection = connection,
+        .tag = ++tag,
+        .pid = pid};
     union message message;
     struct fdpass fds;
 
@@ -364,7 +371,8 @@ START_TEST(identify_others)
     connection = harness_connect_as(&harness, 1000, &ann);
     other = process_of(1000);
     bob = process_of(1001);
-    harness_until(identify(harness.connection, bob).uid == 1001 && identify(harness.connection, other).uid == 1000);
+    harness_until(identify(harness.connection, bob).uid == 1001);
+    harness_until(identify(harness.connection, other).uid == 1000);
     own = identify(connection, ann);
     ck_assert(own.error == 0 && !own.client_is_new && own.uid == 1000);
     again = identify(connection, other);
@@ -469,8 +477,9 @@ END_TEST
 static uint64_t ask_until_full(uint64_t process)
 {
     for (uint64_t tag = 1; tag <= ASKED_MOST; tag++) {
+        /* a few with a descriptor: those under way are limited, too */
         struct link_get_pidfd ask = {.head = {.kind = LINK_GET_PIDFD, .size = sizeof ask},
-                                     .process = tag % 16 == 0 ? process : 0, /* descriptors under way are limited, too */
+                                     .process = tag % 16 == 0 ? process : 0,
                                      .tag = tag};
         const struct iovec iov = {.iov_base = &ask, .iov_len = sizeof ask};
         struct pollfd room = {.fd = harness.link, .events = POLLOUT};
