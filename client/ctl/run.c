@@ -84,6 +84,7 @@ static int limit_struck(struct run *run)
     run->limit_at = CONNECTION_FOREVER;
     run->has_timed_out = true;
     if (!run->process) {
+        note(run->ctl, "the time limit is over; the process was not started in time");
         run->is_over = true;
         run->status = CTL_TIMEOUT;
         return 0;
@@ -136,14 +137,20 @@ static int take_messages(struct run *run)
     return error == -ETIMEDOUT ? 0 : error;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Until there is a signal, something on the socket, or something to do by the clock. */
 static void wait_for_something(const struct run *run)
 {
     struct pollfd entries[] = {
         {.fd = run->signals, .events = POLLIN},
         {.fd = connection_fd(run->ctl->connection), .events = POLLIN},
+        {.fd = run_stop_signal(run), .events = POLLIN},
     };
-    int64_t until = run->limit_at < run->suspend_at ? run->limit_at : run->suspend_at;
+    int64_t until = earlier(earlier(run->limit_at, run->suspend_at), run->give_up_at);
     int64_t left = until == CONNECTION_FOREVER ? INT64_MAX : until - clock_monotonic();
     struct timespec span;
 
@@ -152,7 +159,21 @@ static void wait_for_something(const struct run *run)
     if (left < 0)
         left = 0;
     span = (struct timespec) {.tv_sec = left / NSEC_PER_SEC, .tv_nsec = left % NSEC_PER_SEC};
-    ppoll(entries, 2, left == INT64_MAX ? NULL : &span, NULL);
+    ppoll(entries, 3, left == INT64_MAX ? NULL : &span, NULL);
+}
+
+/* What is due by the clock. */
+static int look_at_clock(struct run *run)
+{
+    int error = 0;
+
+    if (clock_monotonic() >= run->suspend_at)
+        error = run_suspend_due(run);
+    if (error == 0 && clock_monotonic() >= run->limit_at)
+        error = limit_struck(run);
+    if (clock_monotonic() >= run->give_up_at && !run->is_over)
+        run_give_up(run);
+    return error;
 }
 
 static int run_loop(struct run *run)
@@ -163,10 +184,8 @@ static int run_loop(struct run *run)
         error = take_messages(run);
         if (error == 0)
             error = run_signals_forward(run);
-        if (error == 0 && clock_monotonic() >= run->suspend_at)
-            error = run_suspend_due(run);
-        if (error == 0 && clock_monotonic() >= run->limit_at)
-            error = limit_struck(run);
+        if (error == 0)
+            error = look_at_clock(run);
         if (run->end || run->is_over)
             return 0;
         if (error == 0)
@@ -195,29 +214,40 @@ static int run_in_foreground(struct run *run)
 
     if (status != 0)
         return status;
-    error = run_signals_open(run);
-    if (error == 0)
-        error = run_loop(run);
+    error = run_loop(run);
     return error < 0 ? report_connection(run->ctl, error) : finish(run);
+}
+
+static int prepare(struct run *run)
+{
+    double seconds = -1;
+    int status = value_seconds(run->ctl, OPT_TIMEOUT, &seconds);
+
+    if (status == 0)
+        status = spawn_request(run->ctl, &run->params);
+    if (status != 0)
+        return status;
+    if (seconds >= 0)
+        run->limit_at = clock_monotonic() + (int64_t) (seconds * NSEC_PER_SEC);
+    add_stdio(run->ctl, run->params);
+    return 0;
 }
 
 int command_run(struct ctl *ctl)
 {
-    struct run run = {
-        .ctl = ctl, .signals = -1, .limit_at = CONNECTION_FOREVER, .suspend_at = CONNECTION_FOREVER};
-    double seconds = -1;
-    int status = value_seconds(ctl, OPT_TIMEOUT, &seconds);
+    struct run run = {.ctl = ctl,
+                      .signals = -1,
+                      .stop_signal = -1,
+                      .limit_at = CONNECTION_FOREVER,
+                      .suspend_at = CONNECTION_FOREVER,
+                      .give_up_at = CONNECTION_FOREVER};
+    int status, error = run_signals_open(&run);
 
     ctl->exits_as_child = true;
+    status = error < 0 ? report_connection(ctl, error) : prepare(&run);
     if (status == 0)
-        status = spawn_request(ctl, &run.params);
-    if (status != 0)
-        return status;
-    if (seconds >= 0)
-        run.limit_at = clock_monotonic() + (int64_t) (seconds * NSEC_PER_SEC);
-    add_stdio(ctl, run.params);
-    status = run_in_foreground(&run);
-    close_fd(run.signals);
+        status = run_in_foreground(&run);
+    run_signals_close(&run);
     json_decref(run.params);
     json_decref(run.process);
     json_decref(run.end);

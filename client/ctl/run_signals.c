@@ -1,4 +1,6 @@
+#include "client/ctl/output.h"
 #include "client/ctl/run.h"
+#include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 
 #include <errno.h>
@@ -10,6 +12,11 @@
  * unless it has a handler. A handler has this long to stop the process. */
 #define SUSPEND_PATIENCE (100 * NSEC_PER_MSEC)
 
+/* A daemon that does not answer has this long after a signal that asks for an end; this long where it was
+ * asked for once more. */
+#define END_PATIENCE    (5 * NSEC_PER_SEC)
+#define INSIST_PATIENCE (1 * NSEC_PER_SEC)
+
 static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP};
 
 /* nohup and shells without job control ignore some for us: then they are not for the process either. */
@@ -17,20 +24,42 @@ static bool is_ignored(int number)
 {
     struct sigaction action;
 
-    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+    return number != SIGCONT && sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static int open_signals(const sigset_t *set, int *ret_fd)
+{
+    *ret_fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return *ret_fd < 0 ? -errno : 0;
 }
 
 int run_signals_open(struct run *run)
 {
-    sigset_t set;
+    sigset_t set, stop;
+    int error = 0;
 
     sigemptyset(&set);
+    sigemptyset(&stop);
     for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++)
         if (!is_ignored(forwarded[i]))
-            sigaddset(&set, forwarded[i]);
+            sigaddset(forwarded[i] == SIGTSTP ? &stop : &set, forwarded[i]);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return run->signals < 0 ? -errno : 0;
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    error = open_signals(&set, &run->signals);
+    return error < 0 ? error : open_signals(&stop, &run->stop_signal);
+}
+
+void run_signals_close(struct run *run)
+{
+    run->signals = close_fd(run->signals);
+    run->stop_signal = close_fd(run->stop_signal);
+}
+
+static bool is_pending(int number)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, number) == 1;
 }
 
 /* To the whole tree: a terminal would have sent it to the whole foreground group. */
@@ -51,12 +80,21 @@ static int suspend_ask(struct run *run)
     return error < 0 ? error : forward(run, SIGTSTP, NULL);
 }
 
+/* The SIGTSTP that began this is still pending, so that the kernel stops us here; a SIGCONT that has come
+ * since has taken it away, and waits in the signalfd. (Were we to send ourselves a signal that stops, it
+ * would take that SIGCONT away.) In an orphaned group, which SIGTSTP does not stop, there is no other way. */
 void run_suspend(struct run *run)
 {
+    sigset_t stop;
+
     run->suspension = SUSPENSION_NONE;
     run->suspend_at = CONNECTION_FOREVER;
-    raise(SIGSTOP);
-    /* Here SIGCONT has come, and waits in the signalfd. */
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    if (!is_pending(SIGCONT))
+        raise(SIGSTOP);
 }
 
 int run_suspend_due(struct run *run)
@@ -70,27 +108,51 @@ int run_suspend_due(struct run *run)
     return forward(run, SIGSTOP, NULL);
 }
 
-/* The answer to the spawn is still to come, though the process may run: the signal is kept for it. Who
- * insists on an end does not wait for a daemon that does not answer; it ends the process then. */
-static void take_early_signal(struct run *run, int number)
+int run_stop_signal(const struct run *run)
 {
-    if (number == SIGWINCH || number == SIGCONT)
-        return;
-    if (run->early_signal && number != SIGTSTP) {
-        run->is_over = true;
-        run->status = CTL_SIGNALLED + number;
-    }
-    run->early_signal = number;
+    return run->process && run->suspension == SUSPENSION_NONE ? run->stop_signal : -1;
+}
+
+static bool asks_for_an_end(int number)
+{
+    return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+}
+
+/* The answer to the spawn is still to come, though the process may run: the signal is kept for it. */
+static void keep_early(struct run *run, int number)
+{
+    int64_t patience = END_PATIENCE, give_up_at;
+    size_t i = 0;
+
+    while (i < run->early_count && run->early[i] != number)
+        i++;
+    if (i < run->early_count)
+        patience = INSIST_PATIENCE;
+    else
+        run->early[run->early_count++] = number;
+    give_up_at = clock_monotonic() + patience;
+    if (asks_for_an_end(number) && give_up_at < run->give_up_at)
+        run->give_up_at = give_up_at;
+}
+
+/* The daemon ends the process, should there be one, for its creator ends. */
+void run_give_up(struct run *run)
+{
+    size_t i = 0;
+
+    while (!asks_for_an_end(run->early[i]))
+        i++;
+    complain(run->ctl, "procd does not answer; ending without the process");
+    run->is_over = true;
+    run->status = CTL_SIGNALLED + run->early[i];
 }
 
 static int take_signal(struct run *run, int number)
 {
     if (!run->process) {
-        take_early_signal(run, number);
+        keep_early(run, number);
         return 0;
     }
-    if (number == SIGTSTP)
-        return run->suspension == SUSPENSION_NONE ? suspend_ask(run) : 0;
     if (number == SIGCONT) {
         run->suspension = SUSPENSION_NONE;
         run->suspend_at = CONNECTION_FOREVER;
@@ -100,18 +162,22 @@ static int take_signal(struct run *run, int number)
 
 int run_signals_started(struct run *run)
 {
-    return run->early_signal ? take_signal(run, run->early_signal) : 0;
+    int error = 0;
+
+    run->give_up_at = CONNECTION_FOREVER;
+    for (size_t i = 0; i < run->early_count && error == 0; i++)
+        error = take_signal(run, run->early[i]);
+    return error;
 }
 
 int run_signals_forward(struct run *run)
 {
     struct signalfd_siginfo info;
+    int error = 0;
 
-    while (read(run->signals, &info, sizeof info) == (ssize_t) sizeof info) {
-        int error = take_signal(run, (int) info.ssi_signo);
-
-        if (error < 0)
-            return error;
-    }
-    return 0;
+    while (error == 0 && read(run->signals, &info, sizeof info) == (ssize_t) sizeof info)
+        error = take_signal(run, (int) info.ssi_signo);
+    if (error == 0 && run_stop_signal(run) >= 0 && is_pending(SIGTSTP))
+        error = suspend_ask(run);
+    return error;
 }

@@ -120,14 +120,14 @@ def suspend(terminal):
     for _ in range(2):
         terminal.keys('\x1a')
         terminal.expect('Stopped')
-        terminal.status(147)
+        terminal.status(148)
         if state(pid) != 'T':
             fail(f'^Z: the process is in state {state(pid)}')
         terminal.line('fg')
         wait_until('it goes on', lambda: state(pid) in 'RS')
     terminal.keys('\x1a')
     terminal.expect('Stopped')
-    terminal.status(147)
+    terminal.status(148)
     terminal.line('bg')
     terminal.status(0)
     wait_until('it goes on in the background', lambda: state(pid) in 'RS')
@@ -150,6 +150,17 @@ def read_and_write(terminal):
     terminal.status(0)
 
 
+def resize(terminal):
+    """the window's new size reaches the process, also one that says so before procctl has heard of its start"""
+    for rows in (30, 31, 32):
+        terminal.line('procctl run -- sh -c "trap \'stty size\' WINCH; echo ready; while :; do sleep 0.02; done"')
+        terminal.expect('ready\r\n')
+        terminal.size(rows, 100)
+        terminal.expect(f'{rows} 100\r\n')
+        terminal.keys('\x03')
+        terminal.status(130)
+
+
 def look(terminal):
     """colors, and long command lines cut off, on a terminal only"""
     identity = spawn(terminal, 'sh -c "exec sleep 1000" ' + 'x' * 200)
@@ -170,7 +181,7 @@ def look(terminal):
 
 def main():
     terminal = Terminal()
-    for part in (interrupt, suspend, read_and_write, look):
+    for part in (interrupt, suspend, read_and_write, resize, look):
         part(terminal)
         print('passed', part.__name__)
     terminal.close()
