@@ -142,12 +142,14 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Until there is a signal, something on the socket, or something to do by the clock. */
+/* Until there is a signal, something on the socket (or room in it for what is left to send), or something to do
+ * by the clock. */
 static void wait_for_something(const struct run *run)
 {
+    const struct connection *connection = run->ctl->connection;
     struct pollfd entries[] = {
         {.fd = run->signals, .events = POLLIN},
-        {.fd = connection_fd(run->ctl->connection), .events = POLLIN},
+        {.fd = connection_fd(connection), .events = connection_poll_events(connection)},
         {.fd = run_stop_signal(run), .events = POLLIN},
     };
     int64_t until = earlier(earlier(run->limit_at, run->suspend_at), run->give_up_at);

@@ -4,6 +4,7 @@
 #include "daemon/base/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #define OPEN_MAX_TIME (10 * NSEC_PER_SEC)
@@ -106,6 +107,14 @@ struct connection *connection_free(struct connection *connection)
 int connection_fd(const struct connection *connection)
 {
     return connection->fd;
+}
+
+short connection_poll_events(const struct connection *connection)
+{
+    for (const struct pending *pending = connection->pending.head; pending; pending = pending->next)
+        if (pending->sent < pending->length)
+            return POLLIN | POLLOUT;
+    return POLLIN;
 }
 
 const struct endpoint *connection_endpoint(const struct connection *connection)

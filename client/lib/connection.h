@@ -71,6 +71,9 @@ struct connection *connection_free(struct connection *connection);
  * returned something. -1 while the broker is away; changes when it was replaced. */
 int connection_fd(const struct connection *connection);
 
+/* What to poll it for: POLLIN, and POLLOUT while a request has not left altogether. */
+short connection_poll_events(const struct connection *connection);
+
 /* Whom it speaks to: the socket (path "" when adopted), the epoch, the result of daemon.hello. All
  * borrowed. */
 const struct endpoint *connection_endpoint(const struct connection *connection);

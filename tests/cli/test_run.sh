@@ -35,6 +35,9 @@ for mask in 0022 0077 0000; do
 done
 expect 0 ctl run -- printf '[%s]' '' 'a b' -- --x
 out_is '[][a b][--][--x]'
+# shellcheck disable=SC2046
+expect 0 ctl run -- sh -c 'echo $#' x $(seq 100000) # more than a socket takes at once
+out_is 100000
 expect 0 ctl run printf '%s' --json
 out_is "--json"
 expect 0 ctl run --limit nofile=32 -- sh -c 'ulimit -n'

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -244,12 +245,14 @@ START_TEST(big_lines)
     open_with(serve_big);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(connection_send(connection, &request, NULL), 0);
+    ck_assert_int_eq(connection_poll_events(connection), POLLIN | POLLOUT);
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(connection_receive(connection, CONNECTION_FOREVER, &incoming), 0);
         ck_assert_int_eq(incoming_result(&incoming, &result, NULL), 0);
         ck_assert_uint_eq(json_string_length(json_object_get(result, "s")), size);
         incoming_done(&incoming);
     }
+    ck_assert_int_eq(connection_poll_events(connection), POLLIN);
     json_decref(request.params);
     request.params = json_pack("{s:s#}", "s", text, (int) size + 400);
     ck_assert_int_eq(connection_send(connection, &request, NULL), -EMSGSIZE);
