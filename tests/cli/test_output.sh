@@ -40,11 +40,11 @@ for command in "ps -a" events schema "events --json" "completion bash"; do
     err_is_empty
     rm -f "$dir/status"
 done
-ctl events -f --since 0 2>"$dir/err" | head -n 1 >/dev/null &
-follower=$!
-ctl spawn -- true >/dev/null
-ctl spawn -- true >/dev/null
-wait $follower
+# It notices with the next event: what there was may have been written before head had gone.
+{ ctl events -f --since 0 2>"$dir/err"; echo $? >"$dir/status"; } | head -n 1 >/dev/null &
+has_noticed() { ctl spawn -- true >/dev/null && test -s "$dir/status"; }
+wait_until "events -f has ended" has_noticed
+wait $!
 err_is_empty
 
 # names and arguments of others cannot act on a terminal: ESC, C1, DEL, what reorders, bytes that are not

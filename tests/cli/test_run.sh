@@ -61,8 +61,10 @@ expect 124 ctl -q run -w 0.1 -- sleep 1000
 err_is_empty
 expect 0 ctl run -w 100 -- true
 
-# in_background COMMAND...: with the signals that a shell would have its background jobs ignore
+# in_background COMMAND...: with the signals that a shell would have its background jobs ignore. What was said
+# before must be gone before it begins, or it would be taken for ready.
 in_background() {
+    : >out
     python3 -c 'import os, signal, sys
 for number in (signal.SIGINT, signal.SIGQUIT): signal.signal(number, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' "$@" >out 2>err &
@@ -88,6 +90,7 @@ wait $runner
 [ $? = 143 ] || fail "run of what SIGTERM ends"
 
 # ignored ones are not
+: >out
 (trap '' HUP; exec "$PROCCTL" -s "$socket" run -- sh -c 'echo ready; exec sleep 1000') >out 2>err &
 runner=$!
 wait_until "it is ready" is_said ready
