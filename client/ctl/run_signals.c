@@ -12,6 +12,9 @@
  * unless it has a handler. A handler has this long to stop the process. */
 #define SUSPEND_PATIENCE (100 * NSEC_PER_MSEC)
 
+/* SIGSTOP needs nobody's help. Only a process that waits for its vfork does not stop until that is over. */
+#define FORCED_PATIENCE (1 * NSEC_PER_SEC)
+
 /* A daemon that does not answer has this long after a signal that asks for an end; this long where it was
  * asked for once more. */
 #define END_PATIENCE    (5 * NSEC_PER_SEC)
@@ -104,7 +107,7 @@ int run_suspend_due(struct run *run)
         return 0;
     }
     run->suspension = SUSPENSION_FORCED;
-    run->suspend_at = clock_monotonic() + SUSPEND_PATIENCE;
+    run->suspend_at = clock_monotonic() + FORCED_PATIENCE;
     return forward(run, SIGSTOP, NULL);
 }
 
