@@ -212,6 +212,8 @@ int autostart_daemon(const char *program, const char *socket)
      * would have. */
     if (getauxval(AT_SECURE))
         return -EPERM;
+    if (socket[0] != '/')
+        return -ENAMETOOLONG; /* the daemon's directory is another */
     error = find_program(program, plan.program, sizeof plan.program);
     if (error < 0)
         return error;

@@ -18,8 +18,11 @@
 #define RETRY_LAST  (20 * NSEC_PER_MSEC)
 #define DEATHS_MAX  8 /* daemons that die at their start, until we give up */
 
+/* The daemon that is started there has another directory, and its client may go to another before it connects
+ * again: the path becomes absolute, where it fits. */
 int endpoint_named(const char *path, struct endpoint *ret_endpoint)
 {
+    char here[ENDPOINT_PATH_MAX], whole[2 * ENDPOINT_PATH_MAX];
     size_t length = strlen(path);
 
     if (length == 0)
@@ -28,6 +31,11 @@ int endpoint_named(const char *path, struct endpoint *ret_endpoint)
         return -ENAMETOOLONG;
     memcpy(ret_endpoint->path, path, length + 1);
     ret_endpoint->own = false;
+    if (path[0] == '/' || !getcwd(here, sizeof here))
+        return 0;
+    snprintf(whole, sizeof whole, "%s/%s", strcmp(here, "/") == 0 ? "" : here, path);
+    if (strlen(whole) < sizeof ret_endpoint->path)
+        memcpy(ret_endpoint->path, whole, strlen(whole) + 1);
     return 0;
 }
 

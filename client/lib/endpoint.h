@@ -24,7 +24,7 @@ struct endpoint_options {
     struct endpoint first; /* path not "": tried first; the rules decide where no daemon is there */
 };
 
-/* A path that somebody named. 0, or -ENAMETOOLONG, -EINVAL (empty). */
+/* A path that somebody named; made absolute where that fits. 0, or -ENAMETOOLONG, -EINVAL (empty). */
 int endpoint_named(const char *path, struct endpoint *ret_endpoint);
 
 /* The user's own daemon's: below runtime_dir ($XDG_RUNTIME_DIR, may be NULL) or run_user ("/run/user") if

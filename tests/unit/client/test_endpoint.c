@@ -103,6 +103,23 @@ START_TEST(paths_that_do_not_fit)
 }
 END_TEST
 
+START_TEST(a_relative_path_becomes_absolute)
+{
+    char here[ENDPOINT_PATH_MAX];
+
+    ck_assert_int_eq(chdir("/tmp"), 0);
+    ck_assert_int_eq(endpoint_named("below/s", &endpoint), 0);
+    ck_assert_str_eq(endpoint.path, "/tmp/below/s");
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(endpoint_named("s", &endpoint), 0);
+    ck_assert_str_eq(endpoint.path, "/s");
+    memset(here, 'x', sizeof here);
+    here[sizeof here - 1] = '\0';
+    ck_assert_int_eq(endpoint_named(here, &endpoint), 0);
+    ck_assert_str_eq(endpoint.path, here);
+}
+END_TEST
+
 static int64_t soon(void)
 {
     return clock_monotonic() + NSEC_PER_SEC;
@@ -198,6 +215,7 @@ int main(void)
     tcase_add_test(tcase, own_runtime_dir_first);
     tcase_add_test(tcase, foreign_or_open_folders_do_not_count);
     tcase_add_test(tcase, paths_that_do_not_fit);
+    tcase_add_test(tcase, a_relative_path_becomes_absolute);
     tcase_add_test(tcase, folders_of_strangers_are_not_entered);
     tcase_add_test(tcase, named_sockets);
     tcase_add_test(tcase, full_backlog);
