@@ -11,6 +11,12 @@ unit_client_libs = client/lib/libclient.la $(CHECK_LIBS) $(JANSSON_LIBS)
 unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS)
 
 unit_tests = \
+	%D%/base/test_cleanup \
+	%D%/base/test_closer \
+	%D%/base/test_fdpass \
+	%D%/base/test_heap \
+	%D%/base/test_log \
+	%D%/base/test_notify \
 	%D%/client/test_autostart \
 	%D%/client/test_connection \
 	%D%/client/test_endpoint \
@@ -42,6 +48,20 @@ unit_tests = \
 	%D%/keeper/test_tree
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+
+unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
+%C%_base_test_cleanup_LDADD = $(unit_base_libs)
+%C%_base_test_cleanup_SOURCES = %D%/base/test_cleanup.c $(unit_base_helpers)
+%C%_base_test_closer_LDADD = $(unit_base_libs)
+%C%_base_test_closer_SOURCES = %D%/base/test_closer.c $(unit_base_helpers)
+%C%_base_test_fdpass_LDADD = $(unit_base_libs)
+%C%_base_test_fdpass_SOURCES = %D%/base/test_fdpass.c $(unit_base_helpers)
+%C%_base_test_heap_LDADD = $(unit_base_libs)
+%C%_base_test_heap_SOURCES = %D%/base/test_heap.c $(unit_base_helpers)
+%C%_base_test_log_LDADD = $(unit_base_libs)
+%C%_base_test_log_SOURCES = %D%/base/test_log.c $(unit_base_helpers)
+%C%_base_test_notify_LDADD = daemon/base/libnotify.la $(unit_base_libs)
+%C%_base_test_notify_SOURCES = %D%/base/test_notify.c $(unit_base_helpers)
 
 unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_autostart_LDADD = $(unit_client_libs)

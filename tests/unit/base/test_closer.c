@@ -1,0 +1,207 @@
+/* daemon/base/closer.c: a close that gets stuck holds up nobody else, and neither does the caller wait. */
+#include "daemon/base/clock.h"
+#include "daemon/base/closer.h"
+#include "tests/unit/base/descriptors.h"
+#include "tests/unit/core/must.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 20000
+
+/* The count falls just after the close that the other end saw: no descriptor tells when. */
+static void await_pending(size_t count)
+{
+    int64_t end = clock_monotonic() + PATIENCE_MS * NSEC_PER_MSEC;
+
+    while (closer_pending() > count && clock_monotonic() < end)
+        sched_yield();
+    ck_assert_uint_eq(closer_pending(), count);
+}
+
+/* Its number is free as soon as its close has begun. */
+static void await_begun(int fd)
+{
+    int64_t end = clock_monotonic() + PATIENCE_MS * NSEC_PER_MSEC;
+
+    while (descriptor_open(fd) && clock_monotonic() < end)
+        sched_yield();
+    ck_assert(!descriptor_open(fd));
+}
+
+static void await_closed(int other_end)
+{
+    struct pollfd poller = {.fd = other_end};
+
+    ck_assert_int_eq(poll(&poller, 1, PATIENCE_MS), 1);
+    ck_assert_int_ne(poller.revents & POLLHUP, 0);
+    close(other_end);
+}
+
+/* A connection whose close waits until its peer has read everything: SO_LINGER, and bytes that do not fit. */
+static int lingering(int *ret_peer)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct linger linger = {.l_onoff = 1, .l_linger = PATIENCE_MS / 1000};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof address;
+    static const char bytes[65536];
+
+    ck_assert_int_eq(bind(listener, (struct sockaddr *) &address, sizeof address), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *) &address, &size), 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *) &address, sizeof address), 0);
+    *ret_peer = accept(listener, NULL, NULL);
+    ck_assert_int_ge(*ret_peer, 0);
+    close(listener);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        ;
+    ck_assert_int_eq(errno, EAGAIN);
+    return fd;
+}
+
+static void read_all(int fd)
+{
+    char bytes[65536];
+    ssize_t size;
+
+    do
+        size = read(fd, bytes, sizeof bytes);
+    while (size > 0);
+    ck_assert_int_eq(size, 0);
+    close(fd);
+}
+
+START_TEST(closes_all_but_negative_ones)
+{
+    int reads[4], fds[6];
+
+    for (size_t i = 0; i < 4; i++) {
+        int ends[2];
+
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        reads[i] = ends[0];
+        fds[i] = ends[1];
+    }
+    fds[4] = fds[1];
+    fds[1] = fds[5] = -1;
+    closer_close(fds, 6);
+    for (size_t i = 0; i < 4; i++)
+        await_closed(reads[i]);
+    await_pending(0);
+    closer_close(NULL, 0);
+    ck_assert_uint_eq(closer_pending(), 0);
+}
+END_TEST
+
+START_TEST(a_stuck_one_holds_up_nobody)
+{
+    int peer, ends[2], stuck = lingering(&peer);
+    int64_t began = clock_monotonic();
+
+    closer_close(&stuck, 1);
+    ck_assert_int_lt(clock_monotonic() - began, PATIENCE_MS / 2 * NSEC_PER_MSEC); /* nor the caller */
+    await_begun(stuck); /* its thread is not there for the next */
+    for (int round = 0; round < 10; round++) {
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        closer_close(&ends[1], 1);
+        await_closed(ends[0]);
+    }
+    await_pending(1);
+    read_all(peer);
+    await_pending(0);
+}
+END_TEST
+
+/* Whichever of them is begun with. */
+START_TEST(nor_what_was_queued_with_it)
+{
+    int peers[2], first[2], last[2], fds[4];
+
+    ck_assert_int_eq(pipe2(first, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(last, O_CLOEXEC), 0);
+    fds[0] = first[1];
+    fds[1] = lingering(&peers[0]);
+    fds[2] = lingering(&peers[1]);
+    fds[3] = last[1];
+    closer_close(fds, 4);
+    await_closed(first[0]);
+    await_closed(last[0]);
+    await_pending(2);
+    read_all(peers[0]);
+    read_all(peers[1]);
+    await_pending(0);
+}
+END_TEST
+
+START_TEST(many_in_one_go)
+{
+    size_t before = descriptors_count();
+    int fds[200], ends[2];
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    for (size_t i = 0; i < 200; i++)
+        ck_assert_int_ge(fds[i] = dup(ends[1]), 0);
+    close(ends[1]);
+    closer_close(fds, 200);
+    await_closed(ends[0]);
+    await_pending(0);
+    ck_assert_uint_eq(descriptors_count(), before);
+}
+END_TEST
+
+/* A signal is the loop's to take: in a thread of the closer it would be lost. */
+START_TEST(its_threads_take_no_signals)
+{
+    char line[256], path[280];
+    int ends[2], seen = 0, threads = 0;
+    struct dirent *entry;
+    DIR *tasks;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    closer_close(&ends[1], 1);
+    await_closed(ends[0]);
+    ck_assert_ptr_nonnull(tasks = opendir("/proc/self/task"));
+    while ((entry = readdir(tasks))) {
+        FILE *status;
+
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid())
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+        ck_assert_ptr_nonnull(status = fopen(path, "re"));
+        while (fgets(line, sizeof line, status))
+            if (strncmp(line, "SigBlk:", 7) == 0)
+                seen += strtoull(line + 7, NULL, 16) >> (SIGTERM - 1) & 1;
+        fclose(status);
+        threads++;
+    }
+    closedir(tasks);
+    ck_assert_int_eq(seen, threads);
+    ck_assert_int_ge(threads, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("closer");
+    TCase *tcase = tcase_create("closer");
+
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, closes_all_but_negative_ones);
+    tcase_add_test(tcase, a_stuck_one_holds_up_nobody);
+    tcase_add_test(tcase, nor_what_was_queued_with_it);
+    tcase_add_test(tcase, many_in_one_go);
+    tcase_add_test(tcase, its_threads_take_no_signals);
+    return RUN_SUITE(suite);
+}
