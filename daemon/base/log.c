@@ -57,6 +57,14 @@ enum log_level log_level_now(void)
     return log_level;
 }
 
+/* A path or a name of somebody else in the message begins no line of its own, and moves no cursor. */
+static void blank_controls(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char) *text < ' ' || *text == '\x7f')
+            *text = '?';
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     char line[1024];
@@ -71,6 +79,7 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(arguments);
     if (more < 0)
         more = 0;
+    blank_controls(line + used);
     used = used + more < (int) sizeof line - 1 ? used + more : (int) sizeof line - 2;
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, (size_t) used) < 0)

@@ -131,6 +131,16 @@ START_TEST(a_long_message_is_cut)
 }
 END_TEST
 
+/* Names and paths are other people's: a line feed in one must not begin a line that looks like ours. */
+START_TEST(a_message_is_one_line)
+{
+    log_info("%s", "a\nprocd: role: forged\r\t\x1b[2J\x7f");
+    ck_assert_str_eq(written(), "procd: role: a?procd: role: forged???[2J?\n");
+    log_info("h\xc3\xa9"); /* what is not ASCII stays */
+    ck_assert_str_eq(written(), "procd: role: h\xc3\xa9\n");
+}
+END_TEST
+
 START_TEST(errno_is_kept)
 {
     errno = ENOTTY;
@@ -156,6 +166,7 @@ int main(void)
     tcase_add_test(tcase, names_of_levels);
     tcase_add_test(tcase, the_journal_gets_priorities);
     tcase_add_test(tcase, a_long_message_is_cut);
+    tcase_add_test(tcase, a_message_is_one_line);
     tcase_add_test(tcase, errno_is_kept);
     return RUN_SUITE(suite);
 }
