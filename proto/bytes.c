@@ -145,7 +145,8 @@ static void b64_encode(const unsigned char *bytes, size_t size, char *text)
 
 json_t *bytes_to_json(const char *bytes, size_t size)
 {
-    json_t *json = json_stringn(bytes, size); /* refuses what is not UTF-8 */
+    /* json_stringn refuses what is not UTF-8; an escaped NUL many readers refuse, ours too */
+    json_t *json = memchr(bytes, 0, size) ? NULL : json_stringn(bytes, size);
     size_t length = (size + 2) / 3 * 4;
     char *text;
 

@@ -1,6 +1,6 @@
 /*
- * Byte strings in JSON (protocol section 1): a JSON string where the bytes are UTF-8, else {"b64": "..."} (RFC 4648,
- * section 4, with padding).
+ * Byte strings in JSON (protocol section 1): a JSON string where the bytes are UTF-8 without NUL, else
+ * {"b64": "..."} (RFC 4648, section 4, with padding).
  */
 #ifndef PROCD_PROTO_BYTES_H
 #define PROCD_PROTO_BYTES_H

@@ -45,7 +45,8 @@ unit_tests = \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
-	%D%/keeper/test_tree
+	%D%/keeper/test_tree \
+	%D%/proto/test_bytes
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -62,6 +63,10 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_base_test_log_SOURCES = %D%/base/test_log.c $(unit_base_helpers)
 %C%_base_test_notify_LDADD = daemon/base/libnotify.la $(unit_base_libs)
 %C%_base_test_notify_SOURCES = %D%/base/test_notify.c $(unit_base_helpers)
+
+unit_proto_helpers = %D%/base/descriptors.h %D%/core/must.h
+%C%_proto_test_bytes_LDADD = $(unit_proto_libs)
+%C%_proto_test_bytes_SOURCES = %D%/proto/test_bytes.c $(unit_proto_helpers)
 
 unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_autostart_LDADD = $(unit_client_libs)
