@@ -1,4 +1,4 @@
-/* Names and numbers of signals: "SIGTERM", "SIGRTMIN+3" (signal(7)). */
+/* Names and numbers of signals (signal(7)): "SIGTERM", "SIGRTMIN+3", and the synonyms there. */
 #ifndef PROCD_PROTO_SIGNALS_H
 #define PROCD_PROTO_SIGNALS_H
 
