@@ -111,7 +111,10 @@ static void parse_members(struct request *request, struct failure *failure)
     json_object_foreach(request->root, name, value)
     {
         if (!is_known_member(name)) {
-            failure_set(failure, ERROR_INVALID_REQUEST, "unknown member \"%.64s\"", name);
+            char shown[PROTO_KEY_MAX + 1];
+
+            copy_cut(shown, sizeof shown, name);
+            failure_set(failure, ERROR_INVALID_REQUEST, "unknown member \"%s\"", shown);
             return;
         }
     }

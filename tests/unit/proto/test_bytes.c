@@ -73,10 +73,10 @@ END_TEST
 START_TEST(wrong_base64)
 {
     static const char *const texts[] = {
-        "Z", "Zg", "Zg=", "Zg===", "Zm9vZ", "Zm8", "=", "==", "===", "====", "=Zg=", "Z===", "Z=g=",
-        "Zg==Zg==", "Zm8=Zm9v", "Zh==", "Zv==", "Zm9=", "Zm+=", "Zm9v====", " Zg=", "Zg= ", "Zg=\\n",
-        "Zg==\\n", "Zm-_", "Zm9\\u00e9", "Z.==", "Zm9vYg=", "AA==", "AAAA", "Zm8AZm8=", "ZgAA", "AGZv",
-        "Zm9vAA==", "Zm-v",
+        "Z",       "Zg",       "Zg=",  "Zg===",    "Zm9vZ",    "Zm8",      "=",        "==",         "===",
+        "====",    "=Zg=",     "Z===", "Z=g=",     "Zg==Zg==", "Zm8=Zm9v", "Zh==",     "Zv==",       "Zm9=",
+        "Zm+=",    "Zm9v====", " Zg=", "Zg= ",     "Zg=\\n",   "Zg==\\n",  "Zm-_",     "Zm9\\u00e9", "Z.==",
+        "Zm9vYg=", "AA==",     "AAAA", "Zm8AZm8=", "ZgAA",     "AGZv",     "Zm9vAA==", "Zm-v",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -131,16 +131,17 @@ START_TEST(all_short_ones_return)
 
     must_return("", 0, true);
     for (unsigned word = 0; word < 0x10000; word++) {
-        bytes[0] = (char) (word >> 8);
-        bytes[1] = (char) word;
+        bytes[0] = (char)(word >> 8);
+        bytes[1] = (char)word;
         if (word < 0x100)
             must_return(bytes + 1, 1, word != 0 && word < 0x80);
-        must_return(bytes, 2, (bytes[0] && bytes[1] && word < 0x8000 && (word & 0x80) == 0) ||
-                                  (word >= 0xc280 && word <= 0xdfff && (word & 0xc0) == 0x80));
+        must_return(bytes, 2,
+                    (bytes[0] && bytes[1] && word < 0x8000 && (word & 0x80) == 0) ||
+                        (word >= 0xc280 && word <= 0xdfff && (word & 0xc0) == 0x80));
     }
     for (unsigned last = 0; last < 0x100; last++) {
         memcpy(bytes, "\xff\x01", 2);
-        bytes[2] = (char) last;
+        bytes[2] = (char)last;
         must_return(bytes, 3, false);
     }
 }

@@ -24,9 +24,9 @@ START_TEST(known_names)
     static const struct {
         const char *name;
         int number;
-    } known[] = {{"SIGHUP", SIGHUP},   {"SIGINT", SIGINT},   {"SIGQUIT", SIGQUIT}, {"SIGABRT", SIGABRT},
-                 {"SIGKILL", SIGKILL}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGTERM", SIGTERM},
-                 {"SIGCHLD", SIGCHLD}, {"SIGCONT", SIGCONT}, {"SIGSTOP", SIGSTOP}, {"SIGTSTP", SIGTSTP},
+    } known[] = {{"SIGHUP", SIGHUP},   {"SIGINT", SIGINT},   {"SIGQUIT", SIGQUIT},  {"SIGABRT", SIGABRT},
+                 {"SIGKILL", SIGKILL}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2},  {"SIGTERM", SIGTERM},
+                 {"SIGCHLD", SIGCHLD}, {"SIGCONT", SIGCONT}, {"SIGSTOP", SIGSTOP},  {"SIGTSTP", SIGTSTP},
                  {"SIGSYS", SIGSYS},   {"SIGPWR", SIGPWR},   {"SIGWINCH", SIGWINCH}};
     char name[SIGNAL_NAME_MAX];
 
@@ -54,9 +54,10 @@ END_TEST
 START_TEST(unknown_names)
 {
     static const char *const unknown[] = {
-        "", "SIG", "TERM", "sigterm", "SIGTERM ", " SIGTERM", "SIGTERMX", "SIGNOTHING", "15", "SIG15",
-        "SIG0", "SIG65", "SIGRTMIN+31", "SIGRTMIN+99", "SIGRTMIN+-1", "SIGRTMIN+", "SIGRTMAX+1",
-        "SIGRTMAX-0", "SIGERR",
+        "",          "SIG",        "TERM",        "sigterm",     "SIGTERM ",
+        " SIGTERM",  "SIGTERMX",   "SIGNOTHING",  "15",          "SIG15",
+        "SIG0",      "SIG65",      "SIGRTMIN+31", "SIGRTMIN+99", "SIGRTMIN+-1",
+        "SIGRTMIN+", "SIGRTMAX+1", "SIGRTMAX-0",  "SIGERR",
     };
 
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
