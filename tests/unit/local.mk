@@ -48,6 +48,7 @@ unit_tests = \
 	%D%/keeper/test_tree \
 	%D%/proto/test_bytes \
 	%D%/proto/test_message \
+	%D%/proto/test_schema \
 	%D%/proto/test_signals
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -71,6 +72,8 @@ unit_proto_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_proto_test_bytes_SOURCES = %D%/proto/test_bytes.c $(unit_proto_helpers)
 %C%_proto_test_message_LDADD = $(unit_proto_libs)
 %C%_proto_test_message_SOURCES = %D%/proto/test_message.c $(unit_proto_helpers)
+%C%_proto_test_schema_LDADD = $(unit_proto_libs)
+%C%_proto_test_schema_SOURCES = %D%/proto/test_schema.c $(unit_proto_helpers)
 %C%_proto_test_signals_LDADD = $(unit_proto_libs)
 %C%_proto_test_signals_SOURCES = %D%/proto/test_signals.c $(unit_proto_helpers)
 

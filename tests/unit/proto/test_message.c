@@ -1,4 +1,4 @@
-/* proto/message.c: one line to a checked request, or to the error that answers it (protocol, sections 1 and 3). */
+/* proto/message.c: one line to a checked request, or to the error that answers it (protocol section 1). */
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "tests/unit/core/must.h"
