@@ -10,7 +10,9 @@
 #define READ_MIN  4096        /* room offered to recvmsg at least */
 #define READ_ROOM 16384       /* first buffer of a reader */
 #define WRITE_KEPT 4096       /* an idle writer keeps no more */
-#define FDS_QUEUED_MAX (2 * FDPASS_MAX)
+#define FDS_WAITING_MAX (2 * FDPASS_MAX) /* more than that nobody will claim */
+
+_Static_assert(FRAME_FDS_QUEUED_MAX == FDS_WAITING_MAX + FDPASS_MAX, "one message more than may wait");
 
 struct frame_mark {
     size_t offset; /* counted as `end` is: the byte with which the descriptors leave */
@@ -46,24 +48,25 @@ static int reader_reserve(struct frame_reader *reader)
     return 0;
 }
 
+/* Also those that are too many are kept, for the caller to close: that may block. */
 static int reader_keep_fds(struct frame_reader *reader, struct fdpass *received)
 {
     if (received->count == 0)
         return 0;
-    if (reader->fd_count + received->count > FDS_QUEUED_MAX)
+    if (reader->fd_count > FDS_WAITING_MAX)
         return -EPROTO;
     if (reader->fd_count + received->count > reader->fd_room) {
-        int *fds = realloc(reader->fds, FDS_QUEUED_MAX * sizeof *fds);
+        int *fds = realloc(reader->fds, FRAME_FDS_QUEUED_MAX * sizeof *fds);
 
         if (!fds)
             return -ENOMEM;
         reader->fds = fds;
-        reader->fd_room = FDS_QUEUED_MAX;
+        reader->fd_room = FRAME_FDS_QUEUED_MAX;
     }
     memcpy(reader->fds + reader->fd_count, received->fd, received->count * sizeof *reader->fds);
     reader->fd_count += received->count;
     received->count = 0;
-    return 0;
+    return reader->fd_count > FDS_WAITING_MAX ? -EPROTO : 0;
 }
 
 int frame_receive(struct frame_reader *reader, int socket)
@@ -87,10 +90,11 @@ int frame_receive(struct frame_reader *reader, int socket)
 
 enum frame_result frame_next(struct frame_reader *reader, char **ret_line, size_t *ret_length)
 {
-    char *begin = reader->buffer + reader->start, *lf;
+    char *begin, *lf;
 
     if (reader->end == reader->start)
         return FRAME_NONE;
+    begin = reader->buffer + reader->start;
     lf = memchr(reader->buffer + reader->scanned, '\n', reader->end - reader->scanned);
     if (!lf) {
         reader->scanned = reader->end;

@@ -13,6 +13,7 @@
 
 #define FRAME_LINE_MAX (1u << 20) /* bytes of a line with its LF */
 #define FRAME_FDS_MAX  64         /* descriptors of one line */
+#define FRAME_FDS_QUEUED_MAX 216  /* no reader ever holds more */
 
 struct frame_reader {
     char *buffer;

@@ -311,7 +311,7 @@ void session_kill(struct session *session)
 static void session_free(struct session *session)
 {
     struct server *server = session->server;
-    int fds[2 * FRAME_FDS_MAX];
+    int fds[FRAME_FDS_QUEUED_MAX];
     size_t fd_count = sizeof fds / sizeof *fds;
     struct call *call;
 

@@ -47,6 +47,7 @@ unit_tests = \
 	%D%/keeper/test_spec \
 	%D%/keeper/test_tree \
 	%D%/proto/test_bytes \
+	%D%/proto/test_frame \
 	%D%/proto/test_message \
 	%D%/proto/test_schema \
 	%D%/proto/test_signals
@@ -68,8 +69,11 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_base_test_notify_SOURCES = %D%/base/test_notify.c $(unit_base_helpers)
 
 unit_proto_helpers = %D%/base/descriptors.h %D%/core/must.h
+unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_helpers)
 %C%_proto_test_bytes_LDADD = $(unit_proto_libs)
 %C%_proto_test_bytes_SOURCES = %D%/proto/test_bytes.c $(unit_proto_helpers)
+%C%_proto_test_frame_LDADD = $(unit_proto_libs)
+%C%_proto_test_frame_SOURCES = %D%/proto/test_frame.c $(unit_proto_frame_helpers)
 %C%_proto_test_message_LDADD = $(unit_proto_libs)
 %C%_proto_test_message_SOURCES = %D%/proto/test_message.c $(unit_proto_helpers)
 %C%_proto_test_schema_LDADD = $(unit_proto_libs)
