@@ -48,6 +48,7 @@ unit_tests = \
 	%D%/keeper/test_tree \
 	%D%/proto/test_bytes \
 	%D%/proto/test_frame \
+	%D%/proto/test_frame_writer \
 	%D%/proto/test_message \
 	%D%/proto/test_schema \
 	%D%/proto/test_signals
@@ -74,6 +75,8 @@ unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_he
 %C%_proto_test_bytes_SOURCES = %D%/proto/test_bytes.c $(unit_proto_helpers)
 %C%_proto_test_frame_LDADD = $(unit_proto_libs)
 %C%_proto_test_frame_SOURCES = %D%/proto/test_frame.c $(unit_proto_frame_helpers)
+%C%_proto_test_frame_writer_LDADD = $(unit_proto_libs)
+%C%_proto_test_frame_writer_SOURCES = %D%/proto/test_frame_writer.c $(unit_proto_frame_helpers)
 %C%_proto_test_message_LDADD = $(unit_proto_libs)
 %C%_proto_test_message_SOURCES = %D%/proto/test_message.c $(unit_proto_helpers)
 %C%_proto_test_schema_LDADD = $(unit_proto_libs)
