@@ -51,6 +51,7 @@ unit_tests = \
 	%D%/proto/test_frame_writer \
 	%D%/proto/test_message \
 	%D%/proto/test_mutations \
+	%D%/proto/test_openrpc \
 	%D%/proto/test_schema \
 	%D%/proto/test_signals
 check_PROGRAMS += $(unit_tests)
@@ -82,6 +83,8 @@ unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_he
 %C%_proto_test_message_SOURCES = %D%/proto/test_message.c $(unit_proto_helpers)
 %C%_proto_test_mutations_LDADD = $(unit_proto_libs)
 %C%_proto_test_mutations_SOURCES = %D%/proto/test_mutations.c $(unit_proto_frame_helpers)
+%C%_proto_test_openrpc_LDADD = $(unit_proto_libs)
+%C%_proto_test_openrpc_SOURCES = %D%/proto/test_openrpc.c $(unit_proto_helpers)
 %C%_proto_test_schema_LDADD = $(unit_proto_libs)
 %C%_proto_test_schema_SOURCES = %D%/proto/test_schema.c $(unit_proto_helpers)
 %C%_proto_test_signals_LDADD = $(unit_proto_libs)

@@ -1,5 +1,5 @@
 /*
- * Valid lines, broken in many ways: whatever comes, a line ends as exactly one checked request or one error that
+ * Valid lines, broken in many ways: a line ends as exactly one checked request or one error that
  * can be answered; nothing crashes, and no memory is kept.
  */
 #include "proto/frame.h"
