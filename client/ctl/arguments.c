@@ -116,7 +116,8 @@ static int parse_command(struct parser *parser)
     name = &parser->argv[parser->at];
     parser->command = command_find(name, (size_t) (parser->argc - parser->at), &words);
     if (!parser->command)
-        return fail(parser, begins_command(*name) ? "%s what? See procctl --help" : "unknown command %s",
+        return fail(parser, begins_command(*name) ? "%s is only the first word of several commands"
+                                                  : "unknown command %s",
                     *name, strlen(*name));
     parser->at += (int) words;
     return 0;

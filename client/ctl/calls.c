@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int own_status(const struct ctl *ctl, int status)
 {
@@ -31,11 +33,15 @@ static const char *connection_text(const struct ctl *ctl, int error)
     case -ECONNREFUSED:
         if (ctl->connection)
             return "procd is gone";
-        return may_start(ctl) ? "procd is not running, and could not be started" : "procd is not running";
+        return may_start(ctl) ? "procd is not running, and could not be started (run procd --user to see "
+                                "why)"
+                              : "procd is not running";
     case -ECONNRESET:
         return "procd is gone";
     case -ENAMETOOLONG:
         return "the path of the socket is too long (107 bytes at most)";
+    case -ENOTSOCK:
+        return "there is a file of that name that is no socket";
     case -EPERM:
         return "the directory of the socket does not belong to you, or others may write to it";
     case -ETIMEDOUT:
@@ -50,12 +56,28 @@ static const char *connection_text(const struct ctl *ctl, int error)
     }
 }
 
+/* The socket that was tried. "": to name it tells nothing, for there was a daemon. */
+static const char *tried_socket(const struct ctl *ctl, struct endpoint *own)
+{
+    const char *named = ctl->socket ? ctl->socket : getenv("PROCD_SOCKET");
+
+    if (ctl->connection)
+        return "";
+    if (named && *named)
+        return named;
+    return endpoint_own(geteuid(), getenv("XDG_RUNTIME_DIR"), "/run/user", "/tmp", own) == 0 ? own->path : "";
+}
+
 int report_connection(const struct ctl *ctl, int error)
 {
-    const char *text = connection_text(ctl, error);
-    const char *path = ctl->connection ? "" : ctl->socket ? ctl->socket : getenv("PROCD_SOCKET");
+    struct endpoint own;
+    const char *path = tried_socket(ctl, &own), *text;
+    struct stat info;
 
-    complain(ctl, "%s%s%s", path ? path : "", path && *path ? ": " : "", text);
+    if (error == -ECONNREFUSED && stat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
+        error = -ENOTSOCK;
+    text = connection_text(ctl, error);
+    complain(ctl, "%s%s%s", path, *path ? ": " : "", text);
     print_failure(ctl, "Connection", text);
     return CTL_FAILED;
 }
@@ -99,21 +121,32 @@ static int errno_of(const char *name)
     return 0;
 }
 
+/* What the command line names for a stage of the start. NULL: nothing, or more than one thing. */
+static const json_t *stage_subject(const char *stage, const json_t *params)
+{
+    const json_t *input = json_object_get(json_object_get(params, "stdin"), "file"),
+                 *output = json_object_get(json_object_get(params, "stdout"), "file");
+
+    if (strcmp(stage, "exec") == 0)
+        return json_array_get(json_object_get(params, "argv"), 0);
+    if (strcmp(stage, "chdir") == 0)
+        return json_object_get(params, "cwd");
+    if (strcmp(stage, "stdio") == 0 && !(input && output))
+        return input ? input : output;
+    return NULL;
+}
+
 /* "exec ./nope: No such file or directory" */
 static char *spawn_error_text(const json_t *error, const json_t *params)
 {
     const char *stage = data_string(error, "stage"), *name = data_string(error, "errno");
-    const json_t *subject = NULL;
+    const json_t *subject = stage_subject(stage, params);
     CLEANUP_MEMORY char *bytes = NULL;
     int number = errno_of(name);
     size_t size;
 
     if (!*stage || !*name)
         return NULL;
-    if (strcmp(stage, "exec") == 0)
-        subject = json_array_get(json_object_get(params, "argv"), 0);
-    else if (strcmp(stage, "chdir") == 0)
-        subject = json_object_get(params, "cwd");
     if (subject && bytes_from_json(subject, &bytes, &size) < 0)
         bytes = NULL;
     return text_format("%s%s%s: %s", stage, bytes ? " " : "", bytes ? bytes : "",
@@ -128,11 +161,21 @@ static char *text_about(const json_t *process, const char *message)
     return text_format("%" JSON_INTEGER_FORMAT ": %s", json_integer_value(process), message);
 }
 
-char *error_text(const json_t *error, const json_t *params)
+/* "owner_pid: no such process", in the words of the command line */
+static char *text_about_owner(const struct ctl *ctl, const char *message)
+{
+    const char *pid = argument_value(&ctl->arguments, OPT_FOR_PID);
+
+    if (!pid || strncmp(message, "owner_pid: ", 11) != 0)
+        return NULL;
+    return text_format("--for-pid %s: %s", pid, message + 11);
+}
+
+char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params)
 {
     const char *message = json_string_value(json_object_get(error, "message"));
     const json_t *process = json_object_get(params, "process");
-    char *text = NULL;
+    char *text;
 
     if (!message)
         message = "the daemon's error has no message";
@@ -140,6 +183,8 @@ char *error_text(const json_t *error, const json_t *params)
         text = spawn_error_text(error, params);
     else if (json_is_string(process) || json_is_integer(process))
         text = text_about(process, message);
+    else
+        text = text_about_owner(ctl, message);
     return text ? text : text_format("%s", message);
 }
 
@@ -175,7 +220,7 @@ int error_status(const struct ctl *ctl, const json_t *error)
 
 static int report_error(const struct ctl *ctl, json_t *error, const json_t *params)
 {
-    CLEANUP_MEMORY char *text = error_text(error, params);
+    CLEANUP_MEMORY char *text = error_text(ctl, error, params);
 
     complain(ctl, "%s", text);
     if (ctl->is_json)

@@ -27,7 +27,7 @@ int report_connection(const struct ctl *ctl, int error);
 
 /* An error object of the daemon: what to tell a person (a new string) and the status. params: of the request,
  * or NULL. */
-char *error_text(const json_t *error, const json_t *params);
+char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params);
 int error_status(const struct ctl *ctl, const json_t *error);
 
 /* A statement that answers `status` for failures of procctl where statuses below 124 are the child's. */

@@ -55,7 +55,7 @@ static int take_answer(struct ctl *ctl, const struct each *each, struct question
     if (!error)
         return -EPROTO;
     json_object_set(question->entry, "error", error);
-    text = error_text(error, question->params);
+    text = error_text(ctl, error, question->params);
     complain(ctl, "%s", text);
     question->status = error_status(ctl, error);
     return 0;

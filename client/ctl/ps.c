@@ -159,6 +159,16 @@ static void filter(const struct ctl *ctl, json_t *processes)
             json_array_remove(processes, i - 1);
 }
 
+static void note_none(const struct ctl *ctl)
+{
+    const char *of_name = ctl->arguments.word_count > 0 ? " of that name" : "";
+
+    if (argument_given(&ctl->arguments, OPT_ALL))
+        note(ctl, "no processes%s", of_name);
+    else
+        note(ctl, "no living processes%s; -a shows ended ones", of_name);
+}
+
 int command_ps(struct ctl *ctl)
 {
     json_t *params = json_object(), *list = NULL, *processes;
@@ -176,8 +186,7 @@ int command_ps(struct ctl *ctl)
     else if (json_array_size(processes) > 0)
         status = print_table(ctl, processes);
     else
-        note(ctl, argument_given(&ctl->arguments, OPT_ALL) ? "no processes"
-                                                           : "no living processes; -a shows ended ones");
+        note_none(ctl);
     json_decref(list);
     return status;
 }

@@ -60,7 +60,7 @@ static int start(struct run *run)
 
 static void end_with_error(struct run *run, json_t *error)
 {
-    CLEANUP_MEMORY char *text = error_text(error, run->params);
+    CLEANUP_MEMORY char *text = error_text(run->ctl, error, run->params);
 
     complain(run->ctl, "%s", text);
     if (run->ctl->is_json)
@@ -142,8 +142,8 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Until there is a signal, something on the socket (or room in it for what is left to send), or something to do
- * by the clock. */
+/* Until there is a signal, something on the socket (or room in it for what is left to send), or something
+ * to do by the clock. */
 static void wait_for_something(const struct run *run)
 {
     const struct connection *connection = run->ctl->connection;

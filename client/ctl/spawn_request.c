@@ -6,6 +6,7 @@
 #include "daemon/base/cleanup.h"
 #include "proto/bytes.h"
 #include "proto/ids.h"
+#include "proto/schema.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -140,6 +141,21 @@ static int add_pairs(const struct ctl *ctl, enum option_id id, value_maker make,
     return status;
 }
 
+/* As add_pairs; the names are those of the daemon. */
+static int add_limits(const struct ctl *ctl, json_t *params)
+{
+    int status = add_pairs(ctl, OPT_LIMIT, limit_value_json, "limits", params);
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json_object_get(params, "limits"), name, value) {
+        if (limit_from_name(name) < 0)
+            return usage_error(ctl, "--limit %s: there is no such limit (nofile, core, ...: setrlimit(2))",
+                               name);
+    }
+    return status;
+}
+
 static json_t *label_value(const char *text)
 {
     return json_string(text);
@@ -179,7 +195,7 @@ static int add_options(const struct ctl *ctl, json_t *params)
     if (status == 0)
         status = add_pairs(ctl, OPT_LABEL, label_value, "labels", params);
     if (status == 0)
-        status = add_pairs(ctl, OPT_LIMIT, limit_value_json, "limits", params);
+        status = add_limits(ctl, params);
     if (status == 0)
         status = add_owner(ctl, params);
     return status;

@@ -80,7 +80,7 @@ mkdir -m 700 "$XDG_RUNTIME_DIR/procd" 2>/dev/null
 socket=$own
 start_daemon
 expect 125 "$PROCD" --user --socket "$own"
-[ -s "$dir/err" ] || fail "the second daemon says nothing"
+err_has "$own: a daemon is already serving there"
 expect 0 ctl ping
 for pid in "$(broker)" "$daemon"; do kill -KILL "$pid"; done
 wait "$daemon" 2>/dev/null
@@ -112,7 +112,7 @@ daemon=
 # Clients that come while it leaves: each gets an answer, from it or from the next one.
 for late in 0.96 0.98 1.00 1.02 ${TEST_LONG:+0.97 0.98 0.99 1.00 1.01 1.02 1.03}; do
     idle_daemon 1
-    sleep $late
+    sleep "$late"
     clients=
     for client in 1 2 3 4 5 6 7 8; do
         "$PROCCTL" -q ps >"$dir/late.$client" 2>&1 &
@@ -127,6 +127,12 @@ for late in 0.96 0.98 1.00 1.02 ${TEST_LONG:+0.97 0.98 0.99 1.00 1.01 1.02 1.03}
     wait_until "all have left" no_daemons
 done
 
+# a relative path is relative to the caller, not to the daemon
+mkdir "$dir/relative"
+expect 0 sh -c "cd '$dir/relative' && '$PROCCTL' -s socket ps"
+[ -S "$dir/relative/socket" ] || fail "the daemon's socket is not where its starter is"
+expect 0 "$PROCCTL" -s "$dir/relative/socket" daemon stop
+
 # paths and directories that cannot be
 long=$dir/$(printf '%0110d' 0)
 expect 125 "$PROCCTL" -s "$long" ps
@@ -135,6 +141,12 @@ expect 125 "$PROCD" --user --socket "$long"
 [ -s "$dir/err" ] || fail "procd says nothing of a path that is too long"
 expect 125 "$PROCD" --user --socket "$dir/no/such/directory/s"
 [ -s "$dir/err" ] || fail "procd says nothing of a directory that is missing"
+say "no socket" >"$dir/file"
+for command in "$PROCCTL -s $dir/file ps" "$PROCD --user --socket $dir/file"; do
+    # shellcheck disable=SC2086
+    expect 125 $command
+    err_has "$dir/file: there is a file of that name that is no socket"
+done
 expect 125 env PROCD_DAEMON="$dir/no-procd" "$PROCCTL" ps
 err_has "procd"
 if [ "$(id -u)" = 0 ]; then
@@ -142,7 +154,7 @@ if [ "$(id -u)" = 0 ]; then
     mkdir -m 700 "$XDG_RUNTIME_DIR/procd"
     chown 65534 "$XDG_RUNTIME_DIR/procd"
     expect 125 "$PROCCTL" ps
-    err_has "does not belong to you"
+    err_has "$own: the directory of the socket does not belong to you"
     rm -rf "$XDG_RUNTIME_DIR/procd"
 fi
 no_daemons || fail "a daemon is left"

@@ -91,6 +91,10 @@ expect 2 ctl --color sometimes ps
 expect 2 ctl spawn -e NOVALUE -- true
 expect 2 ctl spawn --limit nofile=many -- true
 expect 2 ctl spawn --for-pid 0 -- true
+expect 2 ctl spawn --limit many=1 -- true
+err_has "--limit many: there is no such limit"
+expect 2 ctl daemon
+err_has "first word of several commands"
 expect 2 ctl --json=yes ps
 expect 2 ctl -s '' ps
 
@@ -114,8 +118,8 @@ interrupt() {
     kill -INT $waiting
     wait $waiting
 }
-# procctl, no longer python, with the socket that it opens last. (The daemon's count of clients tells too much:
-# who has just gone may still be in it.)
+# procctl, no longer python, with the socket that it opens last. (The daemon's count of clients tells too
+# much: who has just gone may still be in it.)
 connected() { find "/proc/$waiting/fd" -lname 'socket:*' | grep -q .; }
 # A shell without job control makes background jobs ignore SIGINT: python undoes that.
 with_interrupts() {

@@ -16,7 +16,7 @@ printf 'a\nb\n' | ctl run -- sort -r | head -n 1 | grep -qx b || fail "run in a 
 ctl run --stdin in --stdout made -- cat || fail "run with files exited $?"
 [ "$(cat made)" = typed ] || fail "--stdin or --stdout"
 expect 126 ctl run --stdin no-such-file -- cat
-err_has "No such file or directory"
+err_has "/no-such-file: No such file or directory"
 
 # environment, directory, umask, arguments
 expect 0 env -i PATH="$PATH" A=1 EMPTY= ODD="$(printf '\377')" \
@@ -136,6 +136,8 @@ sh -c '"$0" -s "$1" spawn -n stays -- sleep 1000
 ended() { [ "$(ctl is-alive "$1")" = no ]; }
 wait_until "the daemon process has ended" ended goes
 expect 0 ctl is-alive stays
+expect 4 ctl spawn --for-pid 99999999 -- true
+err_has "--for-pid 99999999: no such process"
 sleep 1000 &
 owner=$!
 expect 0 ctl spawn -n tied --for-pid $owner -- sleep 1000
