@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_signals.py: `procctl run` passes on every signal, from its start on: also one that comes before the daemon
-has answered. The daemon is played here, so that each answer comes exactly when the test wants it."""
+"""`procctl run` passes on every signal, from its start on: also one that comes before the daemon has answered.
+The daemon is played here, so that each answer comes exactly when the test wants it."""
 import json, os, shutil, signal, socket, subprocess, sys, tempfile, time
 
 PROCCTL = os.environ['PROCCTL']
@@ -91,8 +91,8 @@ class Run:
         self.is_passed_on(signal.SIGTSTP)
 
     def stopped(self):
-        self.say({'method': 'event', 'params': {'subscription': 1, 'seq': 2, 'time': 0, 'kind': 'process.stopped',
-                                                'process': 7, 'name': 'p', 'pid': 1}})
+        event = {'seq': 2, 'time': 0, 'kind': 'process.stopped', 'process': 7, 'name': 'p', 'pid': 1}
+        self.say({'method': 'event', 'params': {'subscription': 1, **event}})
 
     def end(self, exitcode=0):
         self.answer(self.join, {'exited': True, 'exitcode': exitcode})
@@ -167,7 +167,7 @@ def continued_at_once(folder):
     os.sched_setaffinity(0, {min(here)})  # procctl inherits it
     for _ in range(50):
         run = Run(folder)
-        os.sched_setscheduler(run.pid, os.SCHED_BATCH, os.sched_param(0))  # acts when we wait, with both there
+        os.sched_setscheduler(run.pid, os.SCHED_BATCH, os.sched_param(0))  # so it acts when we wait
         run.started(run.greet())
         run.kill(signal.SIGTSTP)
         run.suspend()

@@ -151,9 +151,10 @@ def read_and_write(terminal):
 
 
 def resize(terminal):
-    """the window's new size reaches the process, also one that says so before procctl has heard of its start"""
+    """the window's new size reaches the process, also before procctl has heard of its start"""
     for rows in (30, 31, 32):
-        terminal.line('procctl run -- sh -c "trap \'stty size\' WINCH; echo ready; while :; do sleep 0.02; done"')
+        terminal.line('procctl run -- sh -c "trap \'stty size\' WINCH; echo ready;'
+                      ' while :; do sleep 0.02; done"')
         terminal.expect('ready\r\n')
         terminal.size(rows, 100)
         terminal.expect(f'{rows} 100\r\n')

@@ -34,8 +34,8 @@ def run(daemon, name):
 
 
 class Course:
-    """Which processes began and ended, in which order: side by side, each begins before the one before it ends.
-    How long something took tells less: a busy machine takes its time."""
+    """Which processes began and ended, in which order: side by side, each begins before the one before it
+    ends. How long something took tells less: a busy machine takes its time."""
     def __init__(self, daemon):
         self.client = Client(daemon.path)
         self.client.call('events.subscribe', kinds=['process.spawned', 'process.exited'])
