@@ -1,7 +1,9 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/base/notify.h"
 #include "daemon/broker.h"
 #include "daemon/config.h"
+#include "daemon/front.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/role.h"
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -54,25 +57,34 @@ static bool is_listening(int fd)
            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
 }
 
-/* The service manager's socket, or -1. */
-static int activated_socket(void)
+/* One of the service manager's descriptors: its listening socket, or what an earlier front has had it keep. */
+static void sort_activated(int fd, int *listen_fd, struct front *front)
+{
+    struct stat st;
+
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (is_listening(fd))
+        *listen_fd = *listen_fd < 0 ? fd : *listen_fd;
+    else if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+        front->link = front->link < 0 ? fd : front->link;
+    else
+        front->keeper = front->keeper < 0 ? fd : front->keeper;
+}
+
+static void take_activated(int *ret_listen_fd, struct front *ret_front)
 {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    int found = -1;
 
-    if (pid && count && atoi(pid) == getpid()) {
-        for (int fd = LISTEN_FIRST; fd < LISTEN_FIRST + atoi(count); fd++) {
-            fcntl(fd, F_SETFD, FD_CLOEXEC);
-            if (found < 0 && is_listening(fd))
-                found = fd;
-        }
-    }
+    *ret_listen_fd = -1;
+    *ret_front = (struct front){.link = -1, .keeper = -1};
+    if (pid && count && atoi(pid) == getpid())
+        for (int fd = LISTEN_FIRST; fd < LISTEN_FIRST + atoi(count); fd++)
+            sort_activated(fd, ret_listen_fd, ret_front);
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
-    if (found >= 0)
-        fcntl(found, F_SETFL, fcntl(found, F_GETFL) | O_NONBLOCK);
-    return found;
+    if (*ret_listen_fd >= 0)
+        fcntl(*ret_listen_fd, F_SETFL, fcntl(*ret_listen_fd, F_GETFL) | O_NONBLOCK);
 }
 
 static const char *bind_error(int error)
@@ -119,6 +131,7 @@ static int keeper_main(const struct config *config)
         .broker_user = "",
         .start = role_start,
     };
+    struct front front;
     int r;
 
     fill_stdio();
@@ -127,9 +140,19 @@ static int keeper_main(const struct config *config)
     if (keeper.system && geteuid() == 0 &&
         config_broker_user(config, &keeper.broker_user, &keeper.broker_uid, &keeper.broker_gid) < 0)
         return EXIT_FAILED;
-    keeper.listen_fd = activated_socket();
+    take_activated(&keeper.listen_fd, &front);
+    keeper.watchdog = notify_watchdog();
+    log_open("front", config->log_level);
+    if (notify_wanted() && front_attach(&front, keeper.listen_fd, keeper.watchdog)) {
+        close_fd(keeper.listen_fd);
+        return front_serve(&front);
+    }
     if (keeper.listen_fd < 0 && own_socket(config, &keeper, path, sizeof path) < 0)
         return EXIT_FAILED;
+    if (notify_wanted() && (r = front_fork(&front, &keeper.front_fd)) != 0) {
+        close_fd(keeper.listen_fd);
+        return r < 0 ? EXIT_FAILED : front_serve(&front);
+    }
     log_open("keeper", config->log_level);
     if ((r = chdir("/") < 0 ? -errno : role_open()) == 0)
         r = keeper_run(&keeper);

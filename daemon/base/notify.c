@@ -6,11 +6,40 @@
 
 #ifdef HAVE_LIBSYSTEMD
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
+
+static int through = -1;
+
+bool notify_wanted(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
 
 void notify_send(const char *state)
 {
-    (void) sd_notify(0, state);
+    if (through >= 0)
+        (void) send(through, state, strlen(state), MSG_DONTWAIT | MSG_NOSIGNAL);
+    else
+        (void) sd_notify(0, state);
+}
+
+void notify_through(int socket)
+{
+    through = socket;
+}
+
+void notify_store(const char *name, const int *fds, size_t count)
+{
+    char text[64];
+
+    (void) sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+    snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s", name);
+    if (count > 0)
+        (void) sd_pid_notify_with_fds(0, 0, text, fds, (unsigned) count);
 }
 
 int64_t notify_watchdog(void)
@@ -22,9 +51,26 @@ int64_t notify_watchdog(void)
 
 #else
 
+bool notify_wanted(void)
+{
+    return false;
+}
+
 void notify_send(const char *state)
 {
     (void) state;
+}
+
+void notify_through(int socket)
+{
+    (void) socket;
+}
+
+void notify_store(const char *name, const int *fds, size_t count)
+{
+    (void) name;
+    (void) fds;
+    (void) count;
 }
 
 int64_t notify_watchdog(void)

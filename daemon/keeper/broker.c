@@ -283,7 +283,7 @@ int broker_open(struct keeper *keeper)
     make_epoch(keeper->epoch);
     keeper->old_broker = keeper->lookup_fd = -1;
     keeper->old_kill_at = INT64_MAX;
-    keeper->watchdog = notify_watchdog();
+    keeper->watchdog = keeper->config->watchdog;
     keeper->ping_at = keeper->watchdog > 0 ? keeper->now + keeper->watchdog / 4 : INT64_MAX;
     keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
     return keeper->state_fd < 0 ? -errno : 0;

@@ -133,6 +133,26 @@ void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup)
     pool_put(&keeper->cgroups, cgroup);
 }
 
+void cgroups_renew(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+    struct cgroup *cgroup;
+    int base;
+
+    while ((cgroup = TAILQ_FIRST(&cgroups->pool))) {
+        TAILQ_REMOVE(&cgroups->pool, cgroup, order);
+        remove_one(keeper, cgroup);
+    }
+    cgroups->pooled = 0;
+    base = cgroup_find_again();
+    if (base < 0) {
+        log_warning("%s cannot be made again: %s", cgroups->path, strerror(-base));
+        return;
+    }
+    close_fd(cgroups->base);
+    cgroups->base = base;
+}
+
 void cgroup_begun(struct cgroup *cgroup)
 {
     cgroup->state = CGROUP_TAKEN;
@@ -182,7 +202,9 @@ bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup)
 {
     char text[256];
 
-    return read_file(keeper, cgroup, "cgroup.events", text, sizeof text) && strstr(text, "populated 0");
+    if (!read_file(keeper, cgroup, "cgroup.events", text, sizeof text))
+        return errno == ENOENT || errno == ENODEV; /* removed by somebody else, which only an empty one can be */
+    return strstr(text, "populated 0");
 }
 
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup)

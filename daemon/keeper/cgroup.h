@@ -20,6 +20,8 @@ void cgroup_refill(struct keeper *keeper);
 struct cgroup *cgroup_take(struct keeper *keeper);
 /* Nothing was put into it. */
 void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup);
+/* Somebody has removed empty ones, perhaps all of them: begins anew with those that are in use. */
+void cgroups_renew(struct keeper *keeper);
 /* A child is in it. */
 void cgroup_begun(struct cgroup *cgroup);
 /* Its owner is gone. It is used again now if it is empty, else when cgroup_sweep finds it so. */

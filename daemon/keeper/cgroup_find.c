@@ -147,6 +147,13 @@ int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events)
     return base;
 }
 
+int cgroup_find_again(void)
+{
+    int fd = mkdir(folder, 0755) < 0 && errno != EEXIST ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
 void cgroup_unfind(void)
 {
     rmdir(folder);

@@ -7,6 +7,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/leave.h"
 #include "daemon/keeper/limits.h"
+#include "daemon/keeper/manager.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/spawn.h"
@@ -145,7 +146,7 @@ static int keeper_open(struct keeper *keeper)
     keeper->socket = keeper->config->socket;
     if ((r = become_keeper(keeper)) < 0 || (r = loop_open(&keeper->loop)) < 0 ||
         (r = signals_open(keeper)) < 0 || (r = table_open(&keeper->table)) < 0 ||
-        (r = clients_open(keeper)) < 0 || (r = broker_open(keeper)) < 0)
+        (r = clients_open(keeper)) < 0 || (r = broker_open(keeper)) < 0 || (r = manager_open(keeper)) < 0)
         return r;
     cgroups_open(keeper);
     keeper->table.dead_pidfd = make_dead_pidfd();
@@ -192,6 +193,7 @@ static int keeper_loop(struct keeper *keeper)
 static void keeper_close(struct keeper *keeper)
 {
     broker_close(keeper);
+    manager_close(keeper);
     clients_stop_listening(keeper);
     cgroups_close(keeper);
     close_fd(keeper->table.dead_pidfd);

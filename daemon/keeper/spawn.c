@@ -153,6 +153,13 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
     struct cgroup *cgroup = cgroup_take(keeper);
     long pid = clone_child(job, cgroup, &slot->pidfd);
 
+    /* it was removed: a service manager does so with what is empty, where it sees an end of ours */
+    if (cgroup && (pid == -ENOENT || pid == -ENODEV)) {
+        cgroup_give_back(keeper, cgroup);
+        cgroups_renew(keeper);
+        cgroup = cgroup_take(keeper);
+        pid = clone_child(job, cgroup, &slot->pidfd);
+    }
     if (pid < 0 && cgroup && pid != -EAGAIN && pid != -ENOMEM) {
         log_warning("no process can be made in a cgroup: %s", strerror((int) -pid));
         cgroup_give_back(keeper, cgroup);

@@ -204,6 +204,7 @@ struct keeper {
     bool privileged; /* euid 0: changes identities */
     struct rlimit64 base_limits[RLIM_NLIMITS]; /* as procd was started */
     struct watch signals;
+    struct watch front; /* not in the loop: there is none */
     enum keeper_state state;
     int64_t stop_at;     /* SIGTERM came: then everything is killed */
     int64_t leave_until; /* leaving, and whoever is left */

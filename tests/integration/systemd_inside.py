@@ -22,6 +22,8 @@ DROP_IN = '/run/systemd/system/procd.service.d'
 WATCHDOG = 2  # seconds, where a test waits for it
 USERS = ('alice', 'bob')
 LONG_SLEEP = ('sleep', '1000')
+STORED = '2'  # descriptors that systemd keeps: the keeper's link and pidfd
+MAIN, RESTARTS = 2, 3  # places in service()
 
 
 # ---------------------------------------------------------------- commands
@@ -96,6 +98,10 @@ def name_of(pid):
     return ''
 
 
+def parent_of(pid):
+    return int(status_of(pid)['PPid'])
+
+
 def cgroup_of(pid):
     with open('/proc/%d/cgroup' % pid, encoding='utf-8') as file:
         return next(line[3:].strip() for line in file if line.startswith('0::'))
@@ -150,7 +156,7 @@ def test_user_and_folder():
 
 SERVICE = {'Type': 'notify', 'NotifyAccess': 'main', 'KillMode': 'process', 'Restart': 'on-failure',
            'OOMPolicy': 'continue', 'Delegate': 'yes', 'TasksMax': 'infinity', 'WatchdogUSec': '30s',
-           'LimitNOFILESoft': '1024', 'NoNewPrivileges': 'no'}
+           'LimitNOFILESoft': '1024', 'NoNewPrivileges': 'no', 'FileDescriptorStoreMax': '4'}
 
 
 def test_properties():
@@ -173,7 +179,7 @@ def test_first_connection():
     ctl('alice', 'ping')
     print('     the first connection: %.0f ms' % ((time.monotonic() - begin) * 1000))
     same(states(), ['active', 'running'], 'procd.service after it')
-    same(int(show('MainPID')), info()['pid'], 'the main process')
+    same(int(show('MainPID')), parent_of(info()['pid']), 'the main process')
 
 
 def test_two_users():
@@ -283,7 +289,7 @@ sys.exit(0 if select.select([read], [], [], 20)[0] else 'systemd does not answer
 '''
 
 
-def test_only_the_keeper_speaks():
+def test_only_the_main_process_speaks():
     """A child that talks to systemd in the service's name is not heard: it could end it for everybody."""
     epoch = info()['epoch']
     before = show('MainPID')
@@ -291,15 +297,21 @@ def test_only_the_keeper_speaks():
     for user in (*USERS, 'root'):
         ctl(user, 'run', '-w', '30', '--', sys.executable, '-c', SPEAK, *told)
     seen = [show(name) for name in ('MainPID', 'StatusText', 'NFileDescriptorStore')]
-    same([*states(), *seen], ['active', 'running', before, '', '0'], 'the service, after others spoke for it')
+    same([*states(), *seen], ['active', 'running', before, '', STORED], 'the service, after others spoke for it')
     same(info()['epoch'], epoch, 'the epoch')
 
 
 # ---------------------------------------------------------------- another broker
 
-def replaced_by(act):
-    """act(): another broker must serve, under the same keeper; children live on, and no exit is lost."""
-    before, restarts = info(), show('NRestarts')
+def service():
+    """What a restart of the broker must leave alone."""
+    return [*states(), *(show(name) for name in ('MainPID', 'NRestarts', 'NFileDescriptorStore'))]
+
+
+def replaced_by(act, want=None):
+    """act(): another broker must serve, under the same keeper; children live on, and no exit is lost.
+    want: how service() changes thereby (index: value)."""
+    before, unit = info(), service()
     lasting, pid = sh('alice', 'trap "exit 7" USR1; while :; do sleep 0.05; done')
     # one ends while no broker is there: it sees the end of the old one
     during, _ = sh('root', 'while kill -0 %d 2>/dev/null; do :; done; exit 9' % before['broker_pid'])
@@ -309,14 +321,18 @@ def replaced_by(act):
         after = wait_for(lambda: serving_other(before['broker_pid']), 'another broker', step=0.01)
         print('     another broker after %.0f ms' % ((time.monotonic() - begin) * 1000))
         same([after['pid'], after['epoch']], [before['pid'], before['epoch']], 'keeper and epoch')
-        same([*states(), show('MainPID'), show('NRestarts')],
-             ['active', 'running', str(before['pid']), restarts], 'the service')
+        wait_for(lambda: changed(service(), unit) == (want or {}), 'the service as it was')
         assert alive(pid), 'a child of alice has died'
         same(identity_of(after['broker_pid'])[:2], wanted_identity('procd')[:2], 'uid and gid of the broker')
         ctl('root', '-q', 'join', '-w', '20', str(during), status=9)
         ctl('alice', 'kill', '-s', 'USR1', str(lasting))
         same(waiting.wait(20), 7, 'status of join, which began before')
     ctl('alice', '-q', 'join', '-w', '20', str(lasting), status=7)
+
+
+def changed(new, old):
+    """{index: value}; of the main process, only that it is another one."""
+    return {at: value if at != MAIN else 'another' for at, value in enumerate(new) if value != old[at]}
 
 
 @contextlib.contextmanager
@@ -340,6 +356,59 @@ def serving_other(old):
 
 def test_reload():
     replaced_by(lambda before: run('systemctl', 'reload', 'procd'))
+
+
+def test_restart():
+    """The main process is another one. Whoever asks meanwhile waits; the keeper and what it knows go on."""
+    replaced_by(lambda before: run('systemctl', 'restart', 'procd'), {MAIN: 'another'})
+
+
+def test_restarts_in_a_row():
+    """Children of before each of them end with their own statuses; the next ones have cgroups, too."""
+    ctl('root', 'ping')
+    unit = show('ControlGroup')
+    wait = 'trap "exit %d" USR1; while :; do sleep 0.05; done'
+    made = []
+    for status in range(1, 4):
+        process, pid = sh('bob', wait % status)
+        assert cgroup_of(pid).startswith(unit + '/'), '%s is not below %s' % (cgroup_of(pid), unit)
+        wait_for(lambda: has_signal(pid, 'SigCgt', signal.SIGUSR1), 'its trap')
+        made.append((process, pid, status))
+        run('systemctl', 'restart', 'procd')
+    assert all(alive(pid) for _, pid, _ in made), 'a child has died'
+    for process, _, status in made:
+        ctl('bob', '-q', 'kill', '-s', 'USR1', str(process))
+        ctl('bob', '-q', 'join', '-w', '20', str(process), status=status)
+    _, last = spawn('alice', *LONG_SLEEP)
+    run('systemctl', 'stop', 'procd')
+    assert not alive(last), 'a child lives on'
+    same(pids_below(unit), [], 'left in the cgroup')
+    same(show('NFileDescriptorStore'), '0', 'descriptors in the store')
+
+
+def test_restart_of_the_socket():
+    """The service is restarted with it, and its keeper listens to the new one."""
+    process, pid = sh('alice', 'trap "exit 5" USR1; while :; do sleep 0.05; done')
+    old = os.stat(SOCKET).st_ino
+    run('systemctl', 'restart', 'procd.socket')
+    assert os.stat(SOCKET).st_ino != old, 'the same socket'
+    wait_for(lambda: states() == ['active', 'running'], 'the service')
+    wait_for(lambda: has_signal(pid, 'SigCgt', signal.SIGUSR1), 'its trap')
+    ctl('alice', 'kill', '-s', 'USR1', str(process))
+    ctl('alice', '-q', 'join', '-w', '20', str(process), status=5)
+
+
+def test_main_process_is_killed():
+    """systemd starts another one, for the same keeper."""
+    replaced_by(lambda before: os.kill(int(show('MainPID')), signal.SIGKILL), {MAIN: 'another', RESTARTS: '1'})
+
+
+def test_left_alone():
+    """A keeper that nobody is to take over does not stay: it ends its children, and itself."""
+    keeper, (_, child) = info()['pid'], spawn('alice', *LONG_SLEEP)
+    os.kill(int(show('MainPID')), signal.SIGUSR1)
+    reaches(['inactive', 'dead'])
+    wait_for(lambda: not alive(child) and not alive(keeper), 'the end of keeper and child')
 
 
 def test_daemon_restart():
@@ -392,7 +461,7 @@ def service_fails(act):
              'another keeper', step=0.05)
     print('     another keeper after %.1f s' % (time.monotonic() - begin))
     new = info()
-    same(str(new['pid']), show('MainPID'), 'the main process')
+    same(str(parent_of(new['pid'])), show('MainPID'), 'the main process')
     assert new['epoch'] != old['epoch'] and new['pid'] != old['pid'], 'the same keeper'
     wait_for(lambda: not alive(old['broker_pid']), 'the end of the old broker')
     same(ctl('alice', 'run', '--', 'echo', 'served'), 'served\n')
@@ -403,6 +472,12 @@ def service_fails(act):
 def test_keeper_hangs():
     with impatient():
         service_fails(lambda keeper: os.kill(keeper, signal.SIGSTOP))
+
+
+def test_main_process_hangs():
+    """Its keeper does not: the next main process has the same one."""
+    with impatient():
+        replaced_by(lambda before: os.kill(int(show('MainPID')), signal.SIGSTOP), {MAIN: 'another', RESTARTS: '1'})
 
 
 def test_keeper_is_killed():
@@ -491,7 +566,7 @@ def look_at_users_own(env, manager):
          'modes of socket and folder')
     made = json.loads(ctl('alice', '--json', 'spawn', '--', *LONG_SLEEP, env=env))
     same(states(manager=manager), ['active', 'running'], 'her service')
-    same(int(show('MainPID', manager=manager)), info('alice', env)['pid'], 'the main process')
+    same(int(show('MainPID', manager=manager)), parent_of(info('alice', env)['pid']), 'the main process')
     same({name: show(name, manager=manager) for name in SERVICE}, SERVICE, 'systemctl --user show')
     same(identity_of(made['pid']), wanted_identity('alice'), 'identity of the child')
     same(status_of(made['pid'])['NoNewPrivs'], '0', 'NoNewPrivs in a daemon of one\'s own')
@@ -500,6 +575,8 @@ def look_at_users_own(env, manager):
     assert own.startswith(unit + '/'), '%s is not below %s' % (own, unit)
     run(*manager, 'reload', 'procd.service')
     wait_for(lambda: info('alice', env)['restarts'] == 1, 'the reload')
+    run(*manager, 'restart', 'procd.service')
+    wait_for(lambda: info('alice', env)['restarts'] == 2, 'the restart')
     assert alive(made['pid']), 'a child has died'
     run(*manager, 'stop', 'procd.service')
     assert not alive(made['pid']), 'a child lives on'
