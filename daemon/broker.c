@@ -13,39 +13,19 @@
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/session.h"
+#include "daemon/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* What the journal of this binary looks like to another one: it must not replay it. */
 #define BUILD PACKAGE_VERSION " " __DATE__ " " __TIME__
 
 /* ---- the start ---- */
-
-/* Gives up everything that a broker does not need. In the system daemon it is the attack surface: nothing hostile has
- * been read before this. */
-static int sandbox(const struct link_hello *hello)
-{
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return -errno;
-    if (!hello->broker_uid || geteuid() != 0)
-        return 0;
-    /* no network, and no System V objects: not there for a broker that is taken over */
-    if (unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0)
-        log_debug("no namespaces of its own: %s", strerror(errno));
-    if (setgroups(0, NULL) < 0 || setresgid(hello->broker_gid, hello->broker_gid, hello->broker_gid) < 0 ||
-        setresuid(hello->broker_uid, hello->broker_uid, hello->broker_uid) < 0)
-        return -errno;
-    return geteuid() == hello->broker_uid && setuid(0) < 0 ? 0 : -EPERM;
-}
 
 /*
  * The state as the last broker left it, or an empty one over the keeper's table. A state that cannot be read
@@ -243,7 +223,7 @@ static int begin(struct server *server, int link_fd)
         return r;
     log_open("broker", (enum log_level) server->hello.log_level);
     server->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    r = sandbox(&server->hello);
+    r = sandbox_enter(server->hello.broker_uid, server->hello.broker_gid);
     if (r == 0)
         r = server_begin(server);
     if (r == 0)

@@ -233,17 +233,18 @@ def test_cgroups():
 
 # ---------------------------------------------------------------- privileges
 
-CAPABILITIES = ('CapInh', 'CapPrm', 'CapEff', 'CapAmb')
+CAPABILITIES = ('CapInh', 'CapPrm', 'CapEff', 'CapAmb', 'CapBnd')
 
 
 def test_broker_is_confined():
-    """The user procd, no capability, no way to get one, no network."""
+    """The user procd, no capability, no way to get one, no network, no files, and few system calls."""
     broker, keeper = info()['broker_pid'], info()['pid']
     status, none = status_of(broker), '0' * 16
     same(identity_of(broker)[:2], wanted_identity('procd')[:2], 'uid and gid of the broker')
     same(status['Groups'], '', 'its groups')
     same({name: status[name] for name in CAPABILITIES}, dict.fromkeys(CAPABILITIES, none), 'its capabilities')
-    same(status['NoNewPrivs'], '1', 'its NoNewPrivs')
+    same([status[name] for name in ('NoNewPrivs', 'Seccomp')], ['1', '2'], 'its NoNewPrivs and Seccomp')
+    same(os.readlink('/proc/%d/root' % broker), '/proc/%d/fdinfo' % broker, 'its root directory')
     assert namespaces(broker)['net'] != namespaces(keeper)['net'], 'it has the network of the machine'
 
 

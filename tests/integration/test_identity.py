@@ -275,7 +275,7 @@ def test_the_broker_is_nobody(daemon):
         status = status_of(next_one())
         assert '0' not in status['Uid'] + status['Gid'], status
         same((int(status['CapEff'][0], 16), int(status['CapPrm'][0], 16)), (0, 0))
-        same((status['NoNewPrivs'], status['Groups']), (['1'], []))
+        same((int(status['CapBnd'][0], 16), status['NoNewPrivs'], status['Groups']), (0, ['1'], []))
 
 
 @system

@@ -41,6 +41,7 @@ unit_tests = \
 	%D%/core/test_save \
 	%D%/core/test_stop \
 	%D%/core/test_waiter \
+	%D%/daemon/test_sandbox \
 	%D%/journal/test_journal \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
@@ -129,6 +130,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_tree_SOURCES = %D%/keeper/test_tree.c $(unit_keeper_helpers)
 %C%_keeper_test_spec_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spec_SOURCES = %D%/keeper/test_spec.c $(unit_keeper_helpers)
+%C%_daemon_test_sandbox_LDADD = $(unit_base_libs)
+%C%_daemon_test_sandbox_SOURCES = %D%/daemon/test_sandbox.c daemon/sandbox.c daemon/sandbox.h
 %C%_client_test_environment_LDADD = $(unit_client_libs)
 %C%_client_test_environment_SOURCES = %D%/client/test_environment.c $(unit_client_helpers)
 %C%_core_test_client_LDADD = $(unit_core_libs)
