@@ -1,5 +1,6 @@
-"""The units at work under the systemd of this machine, where procd is installed and unused, and two users, alice and
-bob, are there. It installs nothing; drop-ins live in /run, and nothing that was started is left: see test_systemd.sh.
+"""The units at work under the systemd of this machine, where procd is installed and unused, and the two users
+of PROCD_TEST_USERS are there (alice and bob). It installs nothing; drop-ins live in /run, and nothing that
+was started is left: see test_systemd.sh.
 """
 import contextlib
 import grp
@@ -20,7 +21,7 @@ SOCKET = '/run/procd/procd.sock'
 CGROUPS = '/sys/fs/cgroup'
 DROP_IN = '/run/systemd/system/procd.service.d'
 WATCHDOG = 2  # seconds, where a test waits for it
-USERS = ('alice', 'bob')
+USERS = ALICE, BOB = os.environ.get('PROCD_TEST_USERS', 'alice bob').split()
 LONG_SLEEP = ('sleep', '1000')
 STORED = '2'  # descriptors that systemd keeps: the keeper's link and pidfd
 MAIN, RESTARTS = 2, 3  # places in service()
@@ -176,7 +177,7 @@ def test_first_connection():
     same(states(), ['inactive', 'dead'], 'procd.service before the first connection')
     same(stat.S_IMODE(os.stat(SOCKET).st_mode), 0o666, 'mode of the socket')
     begin = time.monotonic()
-    ctl('alice', 'ping')
+    ctl(ALICE, 'ping')
     print('     the first connection: %.0f ms' % ((time.monotonic() - begin) * 1000))
     same(states(), ['active', 'running'], 'procd.service after it')
     same(int(show('MainPID')), parent_of(info()['pid']), 'the main process')
@@ -204,8 +205,8 @@ def test_groups_are_the_callers():
     """Not those of the database: what the client has when it connects."""
     group = next(each.gr_name for each in grp.getgrall() if each.gr_gid > 0 and not each.gr_mem
                  and each.gr_name not in USERS)
-    shown = run('runuser', '-u', 'alice', '-G', group, '--', procctl(), 'run', '--', 'id', '-G')
-    same(shown, run('runuser', '-u', 'alice', '-G', group, '--', 'id', '-G'), 'groups of the child')
+    shown = run('runuser', '-u', ALICE, '-G', group, '--', procctl(), 'run', '--', 'id', '-G')
+    same(shown, run('runuser', '-u', ALICE, '-G', group, '--', 'id', '-G'), 'groups of the child')
     assert str(grp.getgrnam(group).gr_gid) in shown.split(), 'group %s is not among %s' % (group, shown)
 
 
@@ -216,7 +217,7 @@ def test_cgroups():
     same(cgroup_of(pid), unit, 'cgroup of the keeper')
     fork = 'setsid sleep 1000 & (setsid sleep 1000 &) ; wait'
     deaf = 'trap "" TERM; '
-    made = [sh('alice', fork), sh('alice', deaf + fork), sh('bob', fork), sh('root', fork)]
+    made = [sh(ALICE, fork), sh(ALICE, deaf + fork), sh(BOB, fork), sh('root', fork)]
     cgroups = [cgroup_of(pid) for _, pid in made]
     same(len(set(cgroups)), len(made), 'different cgroups of %d processes' % len(made))
     for cgroup in cgroups:
@@ -224,9 +225,9 @@ def test_cgroups():
         wait_for(lambda: sorted(map(name_of, pids_below(cgroup))) == ['sh', 'sleep', 'sleep'],
                  'a tree in ' + cgroup)
     trees = [pids_below(cgroup) for cgroup in cgroups]
-    ctl('alice', 'terminate', str(made[0][0]))
+    ctl(ALICE, 'terminate', str(made[0][0]))
     wait_for(lambda: not any(map(alive, trees[0])), 'the end of a whole tree by terminate')
-    ctl('alice', 'stop', '-g', '0', str(made[1][0]))
+    ctl(ALICE, 'stop', '-g', '0', str(made[1][0]))
     same([pid for pid in trees[1] if alive(pid)], [], 'alive after stop')
     assert all(map(alive, trees[2] + trees[3])), 'other trees have lost processes'
 
@@ -298,7 +299,8 @@ def test_only_the_main_process_speaks():
     for user in (*USERS, 'root'):
         ctl(user, 'run', '-w', '30', '--', sys.executable, '-c', SPEAK, *told)
     seen = [show(name) for name in ('MainPID', 'StatusText', 'NFileDescriptorStore')]
-    same([*states(), *seen], ['active', 'running', before, '', STORED], 'the service, after others spoke for it')
+    want = ['active', 'running', before, '', STORED]
+    same([*states(), *seen], want, 'the service, after others spoke for it')
     same(info()['epoch'], epoch, 'the epoch')
 
 
@@ -313,10 +315,10 @@ def replaced_by(act, want=None):
     """act(): another broker must serve, under the same keeper; children live on, and no exit is lost.
     want: how service() changes thereby (index: value)."""
     before, unit = info(), service()
-    lasting, pid = sh('alice', 'trap "exit 7" USR1; while :; do sleep 0.05; done')
+    lasting, pid = sh(ALICE, 'trap "exit 7" USR1; while :; do sleep 0.05; done')
     # one ends while no broker is there: it sees the end of the old one
     during, _ = sh('root', 'while kill -0 %d 2>/dev/null; do :; done; exit 9' % before['broker_pid'])
-    with joining('alice', lasting) as waiting:
+    with joining(ALICE, lasting) as waiting:
         begin = time.monotonic()
         act(before)
         after = wait_for(lambda: serving_other(before['broker_pid']), 'another broker', step=0.01)
@@ -326,9 +328,9 @@ def replaced_by(act, want=None):
         assert alive(pid), 'a child of alice has died'
         same(identity_of(after['broker_pid'])[:2], wanted_identity('procd')[:2], 'uid and gid of the broker')
         ctl('root', '-q', 'join', '-w', '20', str(during), status=9)
-        ctl('alice', 'kill', '-s', 'USR1', str(lasting))
+        ctl(ALICE, 'kill', '-s', 'USR1', str(lasting))
         same(waiting.wait(20), 7, 'status of join, which began before')
-    ctl('alice', '-q', 'join', '-w', '20', str(lasting), status=7)
+    ctl(ALICE, '-q', 'join', '-w', '20', str(lasting), status=7)
 
 
 def changed(new, old):
@@ -371,16 +373,16 @@ def test_restarts_in_a_row():
     wait = 'trap "exit %d" USR1; while :; do sleep 0.05; done'
     made = []
     for status in range(1, 4):
-        process, pid = sh('bob', wait % status)
+        process, pid = sh(BOB, wait % status)
         assert cgroup_of(pid).startswith(unit + '/'), '%s is not below %s' % (cgroup_of(pid), unit)
         wait_for(lambda: has_signal(pid, 'SigCgt', signal.SIGUSR1), 'its trap')
         made.append((process, pid, status))
         run('systemctl', 'restart', 'procd')
     assert all(alive(pid) for _, pid, _ in made), 'a child has died'
     for process, _, status in made:
-        ctl('bob', '-q', 'kill', '-s', 'USR1', str(process))
-        ctl('bob', '-q', 'join', '-w', '20', str(process), status=status)
-    _, last = spawn('alice', *LONG_SLEEP)
+        ctl(BOB, '-q', 'kill', '-s', 'USR1', str(process))
+        ctl(BOB, '-q', 'join', '-w', '20', str(process), status=status)
+    _, last = spawn(ALICE, *LONG_SLEEP)
     run('systemctl', 'stop', 'procd')
     assert not alive(last), 'a child lives on'
     same(pids_below(unit), [], 'left in the cgroup')
@@ -389,24 +391,25 @@ def test_restarts_in_a_row():
 
 def test_restart_of_the_socket():
     """The service is restarted with it, and its keeper listens to the new one."""
-    process, pid = sh('alice', 'trap "exit 5" USR1; while :; do sleep 0.05; done')
+    process, pid = sh(ALICE, 'trap "exit 5" USR1; while :; do sleep 0.05; done')
     old = os.stat(SOCKET).st_ino
     run('systemctl', 'restart', 'procd.socket')
     assert os.stat(SOCKET).st_ino != old, 'the same socket'
     wait_for(lambda: states() == ['active', 'running'], 'the service')
     wait_for(lambda: has_signal(pid, 'SigCgt', signal.SIGUSR1), 'its trap')
-    ctl('alice', 'kill', '-s', 'USR1', str(process))
-    ctl('alice', '-q', 'join', '-w', '20', str(process), status=5)
+    ctl(ALICE, 'kill', '-s', 'USR1', str(process))
+    ctl(ALICE, '-q', 'join', '-w', '20', str(process), status=5)
 
 
 def test_main_process_is_killed():
     """systemd starts another one, for the same keeper."""
-    replaced_by(lambda before: os.kill(int(show('MainPID')), signal.SIGKILL), {MAIN: 'another', RESTARTS: '1'})
+    replaced_by(lambda before: os.kill(int(show('MainPID')), signal.SIGKILL),
+                {MAIN: 'another', RESTARTS: '1'})
 
 
 def test_left_alone():
     """A keeper that nobody is to take over does not stay: it ends its children, and itself."""
-    keeper, (_, child) = info()['pid'], spawn('alice', *LONG_SLEEP)
+    keeper, (_, child) = info()['pid'], spawn(ALICE, *LONG_SLEEP)
     os.kill(int(show('MainPID')), signal.SIGUSR1)
     reaches(['inactive', 'dead'])
     wait_for(lambda: not alive(child) and not alive(keeper), 'the end of keeper and child')
@@ -454,7 +457,7 @@ def test_broker_hangs():
 
 def service_fails(act):
     """act() on the keeper: systemd starts another one, and what is left of the old one is not in its way."""
-    old, (_, child) = info(), spawn('alice', *LONG_SLEEP)
+    old, (_, child) = info(), spawn(ALICE, *LONG_SLEEP)
     restarts = int(show('NRestarts'))
     begin = time.monotonic()
     act(old['pid'])
@@ -465,7 +468,7 @@ def service_fails(act):
     same(str(parent_of(new['pid'])), show('MainPID'), 'the main process')
     assert new['epoch'] != old['epoch'] and new['pid'] != old['pid'], 'the same keeper'
     wait_for(lambda: not alive(old['broker_pid']), 'the end of the old broker')
-    same(ctl('alice', 'run', '--', 'echo', 'served'), 'served\n')
+    same(ctl(ALICE, 'run', '--', 'echo', 'served'), 'served\n')
     assert alive(child), 'systemd has killed a child, which KillMode=process forbids'
     os.kill(child, signal.SIGKILL)
 
@@ -478,7 +481,8 @@ def test_keeper_hangs():
 def test_main_process_hangs():
     """Its keeper does not: the next main process has the same one."""
     with impatient():
-        replaced_by(lambda before: os.kill(int(show('MainPID')), signal.SIGSTOP), {MAIN: 'another', RESTARTS: '1'})
+        replaced_by(lambda before: os.kill(int(show('MainPID')), signal.SIGSTOP),
+                    {MAIN: 'another', RESTARTS: '1'})
 
 
 def test_keeper_is_killed():
@@ -499,7 +503,7 @@ def test_stop():
     _, polite = sh('root', 'trap "echo told >%s; exit 0" TERM; while :; do sleep 0.05; done' % told)
     with contextlib.closing(Client(SOCKET)) as client:
         deaf = client.sh('trap "" TERM; while :; do sleep 1; done', stop_timeout=0.5)['pid']
-    _, other = spawn('bob', *LONG_SLEEP)
+    _, other = spawn(BOB, *LONG_SLEEP)
     try:
         wait_for(lambda: has_signal(polite, 'SigCgt') and has_signal(deaf, 'SigIgn'), 'their traps')
         begin = time.monotonic()
@@ -514,14 +518,14 @@ def test_stop():
     same(pids_below(unit), [], 'left in the cgroup')
     assert not os.path.exists(CGROUPS + unit), '%s is still there' % unit
     same(states('procd.socket'), ['active', 'listening'], 'the socket')
-    same(json.loads(ctl('alice', '--json', 'ps', '-a'))['processes'], [], 'processes of the next daemon')
+    same(json.loads(ctl(ALICE, '--json', 'ps', '-a'))['processes'], [], 'processes of the next daemon')
     assert info()['epoch'] != epoch, 'the same daemon'
 
 
 def test_daemon_stop():
     """Told so by a client it ends, and stays so until somebody connects."""
     epoch = info()['epoch']
-    _, pid = spawn('alice', *LONG_SLEEP)
+    _, pid = spawn(ALICE, *LONG_SLEEP)
     ctl('root', 'daemon', 'stop')
     wait_for(lambda: states()[1] in ('dead', 'auto-restart', 'failed'), 'the end', step=0.02)
     same([*states(), show('Result')], ['inactive', 'dead', 'success'], 'the service')
@@ -550,34 +554,34 @@ def test_user_units():
     """Where the system's socket is closed, a user's procctl goes to the user's own daemon."""
     run('systemctl', 'stop', 'procd.socket')
     reaches(['inactive', 'dead'])
-    with user_manager('alice') as env:
-        manager = as_user('alice', 'systemctl', '--user', env=env)
+    with user_manager(ALICE) as env:
+        manager = as_user(ALICE, 'systemctl', '--user', env=env)
         run(*manager, 'start', 'procd.socket')
         try:
             same(states(manager=manager), ['inactive', 'dead'], 'her service before the first connection')
             look_at_users_own(env, manager)
         finally:
             run(*manager, 'stop', 'procd.socket', 'procd.service')
-    ctl('bob', 'ping', status=125)
+    ctl(BOB, 'ping', status=125)
 
 
 def look_at_users_own(env, manager):
     path = env[0].partition('=')[2] + '/procd/procd.sock'
     same([stat.S_IMODE(os.stat(name).st_mode) for name in (path, os.path.dirname(path))], [0o600, 0o700],
          'modes of socket and folder')
-    made = json.loads(ctl('alice', '--json', 'spawn', '--', *LONG_SLEEP, env=env))
+    made = json.loads(ctl(ALICE, '--json', 'spawn', '--', *LONG_SLEEP, env=env))
     same(states(manager=manager), ['active', 'running'], 'her service')
-    same(int(show('MainPID', manager=manager)), parent_of(info('alice', env)['pid']), 'the main process')
+    same(int(show('MainPID', manager=manager)), parent_of(info(ALICE, env)['pid']), 'the main process')
     same({name: show(name, manager=manager) for name in SERVICE}, SERVICE, 'systemctl --user show')
-    same(identity_of(made['pid']), wanted_identity('alice'), 'identity of the child')
+    same(identity_of(made['pid']), wanted_identity(ALICE), 'identity of the child')
     same(status_of(made['pid'])['NoNewPrivs'], '0', 'NoNewPrivs in a daemon of one\'s own')
     unit = show('ControlGroup', manager=manager)
     own = cgroup_of(made['pid'])
     assert own.startswith(unit + '/'), '%s is not below %s' % (own, unit)
     run(*manager, 'reload', 'procd.service')
-    wait_for(lambda: info('alice', env)['restarts'] == 1, 'the reload')
+    wait_for(lambda: info(ALICE, env)['restarts'] == 1, 'the reload')
     run(*manager, 'restart', 'procd.service')
-    wait_for(lambda: info('alice', env)['restarts'] == 2, 'the restart')
+    wait_for(lambda: info(ALICE, env)['restarts'] == 2, 'the restart')
     assert alive(made['pid']), 'a child has died'
     run(*manager, 'stop', 'procd.service')
     assert not alive(made['pid']), 'a child lives on'

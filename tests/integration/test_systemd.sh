@@ -1,9 +1,10 @@
 #!/bin/bash
-# The units at work under a real systemd. That of this machine, where procd is installed and unused and the
-# users alice and bob are there (a throw-away machine, that is); else one that the program $PROCD_SYSTEMD_BOX boots:
+# The units at work under a real systemd. That of this machine, where procd is installed and unused (make
+# install) and the users alice and bob are there (or two others: PROCD_TEST_USERS="NAME NAME"); else one that
+# the program $PROCD_SYSTEMD_BOX boots:
 #     $PROCD_SYSTEMD_BOX -b DIRECTORY:NAME... -- COMMAND...
-# shows each directory under that name in a system of its own, which has the two users and what procd and python
-# need, and runs the command there as root. Into that system, and no other, this build is installed.
+# shows each directory under that name in a system of its own, which has the two users and what procd and
+# python need, and runs the command there as root. Into that system, and no other, this build is installed.
 #     test_systemd.sh [NAME...]    only the tests with one of these in their names
 set -eu
 : "${TOP_SRCDIR:=$(cd "$(dirname "$0")/../.." && pwd)}" "${TOP_BUILDDIR:=$TOP_SRCDIR/build}"
