@@ -29,7 +29,8 @@ trap leave EXIT
 
 # nobody starts one only to ask, or where it was forbidden
 mkdir -m 700 "$XDG_RUNTIME_DIR"
-for command in ping "daemon info" "daemon stop" "daemon restart" "--no-autostart ps" "completion zsh" --help; do
+for command in ping "daemon info" "daemon stop" "daemon restart" "--no-autostart ps" "completion zsh" \
+    --help; do
     # shellcheck disable=SC2086
     "$PROCCTL" $command >/dev/null 2>&1
 done
