@@ -1,6 +1,6 @@
 /*
- * The broker: puts the rooms together. Its start is always the same: take the table and the state memory from the
- * keeper, rebuild, serve. The first start is merely one with an empty table.
+ * The broker: puts the rooms together. Its start is always the same: take the table and the state memory from
+ * the keeper, rebuild, serve. The first start is merely one with an empty table.
  */
 #include "daemon/broker.h"
 
@@ -235,7 +235,8 @@ static int begin(struct server *server, int link_fd)
         return r;
     }
     lookup_client_connect(server->lookup, lookup_fd);
-    server->ticket = server->hello.restarts * (UINT64_C(1) << 40); /* no ticket of an earlier broker comes again */
+    /* no ticket of an earlier broker comes again */
+    server->ticket = server->hello.restarts * (UINT64_C(1) << 40);
     r = take_table(server, link_fd);
     if (r < 0)
         return r;

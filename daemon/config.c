@@ -92,7 +92,8 @@ static const struct option {
     {"socket", "PATH", "the socket to serve on", take_socket},
     {"user", NULL, "serve this user (and root) only; the default but for root", take_user},
     {"system", NULL, "serve every user of the machine; the default for root", take_system},
-    {"broker-user", "NAME", "what the broker of a system daemon runs as (procd, or nobody)", take_broker_user},
+    {"broker-user", "NAME", "what the broker of a system daemon runs as (procd, or nobody)",
+     take_broker_user},
     {"idle-exit", "SEC", "leave after SEC seconds without any use (0: never)", take_idle_exit},
     {"log-level", "L", "error, warning, info or debug", take_log_level},
     {"version", NULL, "print the version", take_version},
@@ -166,10 +167,12 @@ static bool is_private(const char *folder)
 {
     struct stat st;
 
-    return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700;
+    return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & 0777) == 0700;
 }
 
-/* Makes the folder unless it is there, and refuses one in which somebody else could put something in our place. */
+/* Makes the folder unless it is there, and refuses one in which somebody else could put something in our
+ * place. */
 static int folder_make(const char *folder, mode_t mode)
 {
     mode_t before = umask(0);
@@ -253,7 +256,8 @@ int config_socket(const struct config *config, bool system, char *ret_path, size
     else
         user_folder(folder, sizeof folder);
     length = snprintf(ret_path, size, "%s/%s", folder, SOCKET_NAME);
-    if ((r = path_fits(folder, (size_t) length, size)) < 0 || (r = folder_make(folder, system ? 0755 : 0700)) < 0)
+    if ((r = path_fits(folder, (size_t) length, size)) < 0 ||
+        (r = folder_make(folder, system ? 0755 : 0700)) < 0)
         return r;
     if (!system && !is_private(folder)) {
         fprintf(stderr, "procd: %s must be a directory of this user with mode 0700\n", folder);
@@ -280,6 +284,7 @@ int config_broker_user(const struct config *config, const char **ret_name, uid_t
         *ret_gid = entry->pw_gid;
         return 0;
     }
-    fprintf(stderr, "procd: there is no user %s\n", config->broker_user ? config->broker_user : "procd or nobody");
+    fprintf(stderr, "procd: there is no user %s\n",
+            config->broker_user ? config->broker_user : "procd or nobody");
     return -ENOENT;
 }

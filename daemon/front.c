@@ -65,7 +65,8 @@ static int greet(const struct front *front, int listen_fd, int64_t watchdog)
 /* What it answers now, and not what it said while nobody listened. */
 static bool answers(const struct front *front, int listen_fd, int64_t watchdog)
 {
-    struct pollfd poll_fds[2] = {{.fd = front->link, .events = POLLIN}, {.fd = front->keeper, .events = POLLIN}};
+    struct pollfd poll_fds[2] = {{.fd = front->link, .events = POLLIN},
+                                 {.fd = front->keeper, .events = POLLIN}};
     char text[MANAGER_TEXT_MAX];
 
     while (hear(front, text, sizeof text) > 0)

@@ -44,7 +44,8 @@ static int check_dumpable(void)
 
     if (fd < 0 || read(fd, &value, 1) != 1 || value != '1')
         return 0;
-    fprintf(stderr, "procd: fs.suid_dumpable is 1, which would expose the daemon's memory: set it to 0 or 2\n");
+    fprintf(stderr,
+            "procd: fs.suid_dumpable is 1, which would expose the daemon's memory: set it to 0 or 2\n");
     return -EPERM;
 }
 
@@ -57,7 +58,8 @@ static bool is_listening(int fd)
            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
 }
 
-/* One of the service manager's descriptors: its listening socket, or what an earlier front has had it keep. */
+/* One of the service manager's descriptors: its listening socket, or what an earlier front has had it
+ * keep. */
 static void sort_activated(int fd, int *listen_fd, struct front *front)
 {
     struct stat st;

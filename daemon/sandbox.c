@@ -27,8 +27,8 @@
 /* A sanitizer looks for leaks with a process that traces us, and reads /proc. */
 #if defined ARCH && !defined HAVE_SANITIZERS
 
-/* Whatever starts a program, looks into other processes, changes what is mounted, reaches for the network or for parts
- * of the kernel that are known for their holes. Connections come to us as descriptors. */
+/* Whatever starts a program, looks into other processes, changes what is mounted, reaches for the network or
+ * for parts of the kernel that are known for their holes. Connections come to us as descriptors. */
 static const unsigned refused[] = {
 #ifdef SYS_fork
     SYS_fork,

@@ -23,8 +23,8 @@ static size_t b64_padding(const char *text, size_t length)
     return length == 0 || text[length - 1] != '=' ? 0 : text[length - 2] == '=' ? 2 : 1;
 }
 
-/* The bytes of four digits, 3 less the padding; bits that nobody needs must be 0, so that each text is the only one
- * for its bytes. -1 when it is no base64. */
+/* The bytes of four digits, 3 less the padding; bits that nobody needs must be 0, so that each text is the
+ * only one for its bytes. -1 when it is no base64. */
 static int b64_group(const char *text, size_t padding, unsigned char out[3])
 {
     uint32_t bits = 0;

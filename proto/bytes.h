@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The bytes of a JSON string or b64 object, without a NUL inside. 0, -EINVAL (it is neither, or holds a NUL), or
- * -ENOMEM. ret_bytes is NUL-terminated; the caller frees it. */
+/* The bytes of a JSON string or b64 object, without a NUL inside. 0, -EINVAL (it is neither, or holds a NUL),
+ * or -ENOMEM. ret_bytes is NUL-terminated; the caller frees it. */
 int bytes_from_json(const json_t *json, char **ret_bytes, size_t *ret_size);
 
 /* Would bytes_from_json take it? Decodes nothing. */

@@ -1,8 +1,10 @@
 /*
- * Bytes and descriptors of a stream socket <-> lines (protocol section 1). Both sides of the socket use this module.
+ * Bytes and descriptors of a stream socket <-> lines (protocol section 1). Both sides of the socket use this
+ * module.
  *
- * A reader takes what recvmsg gives and hands out whole lines in place; descriptors queue beside, in order. An idle
- * reader owns no memory. A writer queues bytes, and descriptors that leave with the first byte of their line.
+ * A reader takes what recvmsg gives and hands out whole lines in place; descriptors queue beside, in order.
+ * An idle reader owns no memory. A writer queues bytes, and descriptors that leave with the first byte of
+ * their line.
  */
 #ifndef PROCD_PROTO_FRAME_H
 #define PROCD_PROTO_FRAME_H
@@ -29,14 +31,15 @@ enum frame_result {
     FRAME_TOO_LONG, /* more than FRAME_LINE_MAX bytes without an LF */
 };
 
-/* One recvmsg. Bytes received; 0: end of stream; -EAGAIN; -EPROTO: descriptors were lost or too many (close the
- * connection); -ENOMEM; -errno. */
+/* One recvmsg. Bytes received; 0: end of stream; -EAGAIN; -EPROTO: descriptors were lost or too many (close
+ * the connection); -ENOMEM; -errno. */
 int frame_receive(struct frame_reader *reader, int socket);
 
 /* The next line, in place, without its LF, valid until the next call; its last byte is followed by a NUL. */
 enum frame_result frame_next(struct frame_reader *reader, char **ret_line, size_t *ret_length);
 
-/* Takes the first count descriptors of the queue over into fds. 0, or -EPROTO with fewer there (none taken). */
+/* Takes the first count descriptors of the queue over into fds. 0, or -EPROTO with fewer there (none
+ * taken). */
 int frame_take_fds(struct frame_reader *reader, int *fds, size_t count);
 
 /* True when descriptors are queued though no byte is: nobody will ever claim them. */
@@ -45,8 +48,8 @@ bool frame_fds_orphaned(const struct frame_reader *reader);
 /* Gives back the memory of an empty reader. Call when the lines that were there are done. */
 void frame_reader_trim(struct frame_reader *reader);
 
-/* Forgets everything. Queued descriptors are moved to fds (room for *count) for the caller to close: closing a
- * stranger's descriptor may block. Those that do not fit are closed here. */
+/* Forgets everything. Queued descriptors are moved to fds (room for *count) for the caller to close: closing
+ * a stranger's descriptor may block. Those that do not fit are closed here. */
 void frame_reader_done(struct frame_reader *reader, int *fds, size_t *count);
 
 struct frame_mark;
@@ -58,16 +61,17 @@ struct frame_writer {
     size_t mark_count, mark_room;
 };
 
-/* Appends size bytes to the queue. With fd_count > 0 the bytes begin a line and the descriptors (taken over, also on
- * failure) leave with its first byte. 0 or -ENOMEM. */
+/* Appends size bytes to the queue. With fd_count > 0 the bytes begin a line and the descriptors (taken over,
+ * also on failure) leave with its first byte. 0 or -ENOMEM. */
 int frame_queue(struct frame_writer *writer, const char *bytes, size_t size, const int *fds, size_t fd_count);
 
-/* Makes room for size bytes at the end and returns where to write them; frame_queued then says how many were. NULL
- * without memory. */
+/* Makes room for size bytes at the end and returns where to write them; frame_queued then says how many were.
+ * NULL without memory. */
 char *frame_reserve(struct frame_writer *writer, size_t size);
 void frame_queued(struct frame_writer *writer, size_t size);
 
-/* Sends what the socket takes. 0: all is sent; 1: some is left (wait until it is writable); -errno: the peer is gone. */
+/* Sends what the socket takes. 0: all is sent; 1: some is left (wait until it is writable); -errno: the peer
+ * is gone. */
 int frame_flush(struct frame_writer *writer, int socket);
 
 static inline size_t frame_unsent(const struct frame_writer *writer)

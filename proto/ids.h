@@ -1,5 +1,6 @@
 /*
- * The identifiers that errors.def, events.def and methods.def expand into. No library: core/ includes this, too.
+ * The identifiers that errors.def, events.def and methods.def expand into. No library: core/ includes this,
+ * too.
  */
 #ifndef PROCD_PROTO_IDS_H
 #define PROCD_PROTO_IDS_H

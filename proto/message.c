@@ -83,7 +83,8 @@ static bool id_valid(const json_t *id)
 
 static bool parse_fds(struct request *request, const json_t *fds)
 {
-    if (fds && (!json_is_integer(fds) || json_integer_value(fds) < 0 || json_integer_value(fds) > FRAME_FDS_MAX))
+    if (fds &&
+        (!json_is_integer(fds) || json_integer_value(fds) < 0 || json_integer_value(fds) > FRAME_FDS_MAX))
         return false;
     request->fd_count = (size_t) json_integer_value(fds);
     request->fds_known = true;
@@ -100,7 +101,8 @@ static bool parse_key(struct request *request, const json_t *key)
 
 static void parse_members(struct request *request, struct failure *failure)
 {
-    const json_t *version = json_object_get(request->root, "jsonrpc"), *method = json_object_get(request->root, "method");
+    const json_t *version = json_object_get(request->root, "jsonrpc"),
+                 *method = json_object_get(request->root, "method");
     const char *name;
     json_t *value;
 
@@ -123,8 +125,8 @@ static void parse_members(struct request *request, struct failure *failure)
     else if (!json_is_string(method))
         failure_set(failure, ERROR_INVALID_REQUEST, "method: want a string");
     else if (!parse_key(request, json_object_get(request->root, "key")))
-        failure_set(failure, ERROR_INVALID_REQUEST, "key: want a string of at most %d bytes, and an id with it",
-                    PROTO_KEY_MAX);
+        failure_set(failure, ERROR_INVALID_REQUEST,
+                    "key: want a string of at most %d bytes, and an id with it", PROTO_KEY_MAX);
     if (failure->error)
         return;
     request->method = method_find(json_string_value(method));
@@ -149,7 +151,8 @@ void message_parse(const char *line, size_t length, struct request *ret_request,
     ret_request->root = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!ret_request->root) {
         failure_set(ret_failure, ERROR_PARSE_ERROR, "%s, at byte %d",
-                    json_error_code(&error) == json_error_invalid_utf8 ? "invalid UTF-8" : "invalid JSON", error.position);
+                    json_error_code(&error) == json_error_invalid_utf8 ? "invalid UTF-8" : "invalid JSON",
+                    error.position);
         return;
     }
     if (!json_is_object(ret_request->root)) {
@@ -160,8 +163,8 @@ void message_parse(const char *line, size_t length, struct request *ret_request,
     id = json_object_get(ret_request->root, "id");
     if (id && !id_valid(id)) {
         (void) parse_fds(ret_request, json_object_get(ret_request->root, "fds"));
-        failure_set(ret_failure, ERROR_INVALID_REQUEST, "id: want a string of at most %d bytes or an integer below 2^53",
-                    PROTO_KEY_MAX);
+        failure_set(ret_failure, ERROR_INVALID_REQUEST,
+                    "id: want a string of at most %d bytes or an integer below 2^53", PROTO_KEY_MAX);
         return;
     }
     ret_request->id = id;
@@ -173,8 +176,8 @@ void message_check(struct request *request, struct failure *ret_failure)
     const char *param, *wanted;
 
     ret_failure->error = ERROR_NONE;
-    if (schema_check(&method_specs[request->method], request->params, request->fd_count, &request->args, &param,
-                     &wanted) != 0)
+    if (schema_check(&method_specs[request->method], request->params, request->fd_count, &request->args,
+                     &param, &wanted) != 0)
         failure_param(ret_failure, param, wanted);
 }
 

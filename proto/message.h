@@ -1,5 +1,6 @@
 /*
- * The envelope of a request (protocol section 1): one line -> one checked struct request, or the error to answer.
+ * The envelope of a request (protocol section 1): one line -> one checked struct request, or the error to
+ * answer.
  */
 #ifndef PROCD_PROTO_MESSAGE_H
 #define PROCD_PROTO_MESSAGE_H
@@ -29,8 +30,9 @@ struct failure {
     char param[PROTO_NAME_MAX + 1]; /* "": none */
 };
 
-/* Reads the line's envelope. ret_request is always set and must go to request_done. With a failure the id is the one
- * to answer with (NULL: id null). The method's name is looked up last, so that fd_count is known for unknown methods. */
+/* Reads the line's envelope. ret_request is always set and must go to request_done. With a failure the id is
+ * the one to answer with (NULL: id null). The method's name is looked up last, so that fd_count is known for
+ * unknown methods. */
 void message_parse(const char *line, size_t length, struct request *ret_request, struct failure *ret_failure);
 
 /* Checks the params against the method's table. */

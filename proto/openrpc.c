@@ -20,15 +20,18 @@ static const char components[] =
     "{\"type\":\"object\",\"properties\":{\"file\":{\"$ref\":\"#/components/schemas/bytes\"},"
     "\"append\":{\"type\":\"boolean\"}},\"required\":[\"file\"]}]},"
     "\"info\":{\"type\":\"object\",\"properties\":{"
-    "\"id\":{\"type\":\"integer\"},\"name\":{\"$ref\":\"#/components/schemas/bytes\"},\"pid\":{\"type\":\"integer\"},"
+    "\"id\":{\"type\":\"integer\"},\"name\":{\"$ref\":\"#/components/schemas/bytes\"},"
+    "\"pid\":{\"type\":\"integer\"},"
     "\"state\":{\"enum\":[\"running\",\"ready\",\"stopped\",\"exited\",\"restarting\"]},"
-    "\"daemon\":{\"type\":\"boolean\"},\"owner\":{\"type\":\"object\"},\"parent\":{\"type\":[\"integer\",\"null\"]},"
+    "\"daemon\":{\"type\":\"boolean\"},\"owner\":{\"type\":\"object\"},"
+    "\"parent\":{\"type\":[\"integer\",\"null\"]},"
     "\"argv\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/bytes\"}},"
     "\"cwd\":{\"$ref\":\"#/components/schemas/bytes\"},\"labels\":{\"type\":\"object\"},"
     "\"started\":{\"type\":\"number\"},\"ended\":{\"type\":[\"number\",\"null\"]},"
     "\"exitcode\":{\"type\":[\"integer\",\"null\"]},\"signal\":{\"type\":[\"string\",\"null\"]},"
     "\"core\":{\"type\":\"boolean\"},\"oom\":{\"type\":[\"boolean\",\"null\"]},"
-    "\"rusage\":{\"type\":[\"object\",\"null\"]},\"restarts\":{\"type\":\"integer\"},\"seq\":{\"type\":\"integer\"}}}}}";
+    "\"rusage\":{\"type\":[\"object\",\"null\"]},\"restarts\":{\"type\":\"integer\"},"
+    "\"seq\":{\"type\":\"integer\"}}}}}";
 
 static json_t *param_json(const char *name, enum param_type type, bool required, int64_t low, int64_t high,
                           const char *text)
@@ -39,8 +42,8 @@ static json_t *param_json(const char *name, enum param_type type, bool required,
         json_object_set_new(schema, "minimum", json_integer(low));
         json_object_set_new(schema, "maximum", json_integer(high));
     }
-    return json_pack("{s:s, s:s, s:b, s:o}", "name", name, "description", text, "required", (int) required, "schema",
-                     schema);
+    return json_pack("{s:s, s:s, s:b, s:o}", "name", name, "description", text, "required", (int) required,
+                     "schema", schema);
 }
 
 static json_t *params_json(const struct method_spec *method)
@@ -50,8 +53,8 @@ static json_t *params_json(const struct method_spec *method)
     for (size_t i = 0; i < method->param_count; i++) {
         const struct param_spec *param = &method->params[i];
 
-        json_array_append_new(
-            params, param_json(param->name, param->type, param->required, param->low, param->high, param->text));
+        json_array_append_new(params, param_json(param->name, param->type, param->required, param->low,
+                                                 param->high, param->text));
     }
     if (method->flags & METHOD_UID)
         json_array_append_new(params, param_json("uid", PARAM_TYPE_INTEGER, false, 0, UINT32_MAX - 1,
@@ -86,9 +89,10 @@ static json_t *errors_json(void)
     json_t *errors = json_array();
 
     for (int error = ERROR_NONE + 1; error < ERROR_COUNT; error++)
-        json_array_append_new(errors, json_pack("{s:i, s:s, s:{s:s}}", "code", proto_error_code((enum proto_error) error),
-                                                "message", proto_error_message((enum proto_error) error), "data",
-                                                "name", proto_error_name((enum proto_error) error)));
+        json_array_append_new(errors, json_pack("{s:i, s:s, s:{s:s}}", "code",
+                                                proto_error_code((enum proto_error) error), "message",
+                                                proto_error_message((enum proto_error) error), "data", "name",
+                                                proto_error_name((enum proto_error) error)));
     return errors;
 }
 
@@ -112,7 +116,7 @@ json_t *openrpc_document(const char *version)
                                                  method->summary, "paramStructure", "by-name", "params",
                                                  params_json(method), "result", result_json(method)));
     }
-    return json_pack("{s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o}", "openrpc", "1.2.6", "info", "title", "procd", "version",
-                     version, "methods", methods, "components", json_loads(components, 0, NULL), "x-errors",
-                     errors_json(), "x-events", event_kinds_json());
+    return json_pack("{s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o}", "openrpc", "1.2.6", "info", "title", "procd",
+                     "version", version, "methods", methods, "components", json_loads(components, 0, NULL),
+                     "x-errors", errors_json(), "x-events", event_kinds_json());
 }

@@ -317,10 +317,11 @@ static size_t find_param(const struct method_spec *method, const char *name)
     return index;
 }
 
-static const struct param_spec uid_param = {.name = "uid", .type = PARAM_TYPE_INTEGER, .high = UINT32_MAX - 1};
+static const struct param_spec uid_param = {
+    .name = "uid", .type = PARAM_TYPE_INTEGER, .high = UINT32_MAX - 1};
 
-int schema_check(const struct method_spec *method, const json_t *params, size_t fd_count, struct args *ret_args,
-                 const char **ret_param, const char **ret_wanted)
+int schema_check(const struct method_spec *method, const json_t *params, size_t fd_count,
+                 struct args *ret_args, const char **ret_param, const char **ret_wanted)
 {
     const char *name;
     json_t *value;
@@ -362,7 +363,8 @@ int schema_check(const struct method_spec *method, const json_t *params, size_t 
     ;                                                               \
     _Static_assert(PARAM_COUNT_##id <= PARAM_MAX, "raise PARAM_MAX");
 #define METHOD(id, name, flags, summary) static const struct param_spec params_of_##id[] = {
-#define PARAM(method, id, type, required, low, high, text) {#id, PARAM_TYPE_##type, required, low, high, text},
+#define PARAM(method, id, type, required, low, high, text)                                                   \
+    {#id, PARAM_TYPE_##type, required, low, high, text},
 #include "proto/methods.def"
 #undef METHOD
 #undef PARAM

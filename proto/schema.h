@@ -15,36 +15,39 @@
  *
  * PARAM_TYPE(TYPE, "what is wanted, for messages", "JSON Schema")
  */
-#define PARAM_TYPES(X)                                                                                             \
-    X(STRING, "a string", "{\"type\":\"string\"}")                                                                 \
-    X(NAME, "a string of 1 to 255 bytes", "{\"type\":\"string\",\"minLength\":1}")                                 \
-    X(HOLDER, "a string of 1 to 255 bytes", "{\"type\":\"string\",\"minLength\":1}")                               \
-    X(PATH, "a path: a string, or {b64}, that is not empty", "{\"$ref\":\"#/components/schemas/bytes\"}")          \
-    X(BOOL, "true or false", "{\"type\":\"boolean\"}")                                                             \
-    X(INTEGER, "an integer in range", "{\"type\":\"integer\"}")                                                    \
-    X(NUMBER, "a number in range", "{\"type\":\"number\"}")                                                        \
-    X(TIMEOUT, "a number of seconds, or null", "{\"type\":[\"number\",\"null\"]}")                                 \
-    X(REQUEST_ID, "the id of a request", "{\"type\":[\"string\",\"integer\"]}")                                    \
-    X(PROCESS, "an id (integer) or a name (string)", "{\"type\":[\"integer\",\"string\"]}")                        \
-    X(PROCESSES, "an array of ids and names", "{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]}}") \
-    X(SIGNAL, "the name of a signal, or 1 to 64", "{\"type\":[\"string\",\"integer\"]}")                           \
-    X(ARGV, "an array of strings or {b64}, the first not empty",                                                   \
-      "{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/components/schemas/bytes\"}}")                   \
-    X(ENV, "an object of strings or {b64}, no name empty or with =",                                               \
-      "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/components/schemas/bytes\"}}")                  \
-    X(LABELS, "an object of strings", "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")      \
-    X(LIMITS, "an object of limits: n, \"unlimited\" or [soft, hard]", "{\"type\":\"object\"}")                    \
-    X(STDIN, "null, {fd: index} or {file: path}", "{\"$ref\":\"#/components/schemas/stdio\"}")                     \
-    X(STDOUT, "log, null, {fd: index} or {file: path, append: bool}", "{\"$ref\":\"#/components/schemas/stdio\"}") \
-    X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",              \
-      "{\"type\":\"array\"}")                                                                                      \
-    X(FD_INDEX, "the index of a descriptor that was sent", "{\"type\":\"integer\",\"minimum\":0}")                 \
-    X(KINDS, "an array of kinds of events, or patterns like process.*",                                            \
-      "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                                      \
-    X(ON_DEADLOCK, "error or wait", "{\"enum\":[\"error\",\"wait\"]}")                                             \
-    X(STOP_MODE, "terminate or detach", "{\"enum\":[\"terminate\",\"detach\"]}")                                   \
-    X(WAIT_MODE, "any or all", "{\"enum\":[\"any\",\"all\"]}")                                                     \
-    X(WAIT_FOR, "exited or ready", "{\"enum\":[\"exited\",\"ready\"]}")                                            \
+#define PARAM_TYPES(X)                                                                                       \
+    X(STRING, "a string", "{\"type\":\"string\"}")                                                           \
+    X(NAME, "a string of 1 to 255 bytes", "{\"type\":\"string\",\"minLength\":1}")                           \
+    X(HOLDER, "a string of 1 to 255 bytes", "{\"type\":\"string\",\"minLength\":1}")                         \
+    X(PATH, "a path: a string, or {b64}, that is not empty", "{\"$ref\":\"#/components/schemas/bytes\"}")    \
+    X(BOOL, "true or false", "{\"type\":\"boolean\"}")                                                       \
+    X(INTEGER, "an integer in range", "{\"type\":\"integer\"}")                                              \
+    X(NUMBER, "a number in range", "{\"type\":\"number\"}")                                                  \
+    X(TIMEOUT, "a number of seconds, or null", "{\"type\":[\"number\",\"null\"]}")                           \
+    X(REQUEST_ID, "the id of a request", "{\"type\":[\"string\",\"integer\"]}")                              \
+    X(PROCESS, "an id (integer) or a name (string)", "{\"type\":[\"integer\",\"string\"]}")                  \
+    X(PROCESSES, "an array of ids and names",                                                                \
+      "{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]}}")                                  \
+    X(SIGNAL, "the name of a signal, or 1 to 64", "{\"type\":[\"string\",\"integer\"]}")                     \
+    X(ARGV, "an array of strings or {b64}, the first not empty",                                             \
+      "{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/components/schemas/bytes\"}}")             \
+    X(ENV, "an object of strings or {b64}, no name empty or with =",                                         \
+      "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/components/schemas/bytes\"}}")            \
+    X(LABELS, "an object of strings",                                                                        \
+      "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")                                \
+    X(LIMITS, "an object of limits: n, \"unlimited\" or [soft, hard]", "{\"type\":\"object\"}")              \
+    X(STDIN, "null, {fd: index} or {file: path}", "{\"$ref\":\"#/components/schemas/stdio\"}")               \
+    X(STDOUT, "log, null, {fd: index} or {file: path, append: bool}",                                        \
+      "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
+    X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",        \
+      "{\"type\":\"array\"}")                                                                                \
+    X(FD_INDEX, "the index of a descriptor that was sent", "{\"type\":\"integer\",\"minimum\":0}")           \
+    X(KINDS, "an array of kinds of events, or patterns like process.*",                                      \
+      "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                                \
+    X(ON_DEADLOCK, "error or wait", "{\"enum\":[\"error\",\"wait\"]}")                                       \
+    X(STOP_MODE, "terminate or detach", "{\"enum\":[\"terminate\",\"detach\"]}")                             \
+    X(WAIT_MODE, "any or all", "{\"enum\":[\"any\",\"all\"]}")                                               \
+    X(WAIT_FOR, "exited or ready", "{\"enum\":[\"exited\",\"ready\"]}")                                      \
     X(UNSUPPORTED, "nothing: this version does not have it yet", "{}")
 
 enum param_type {
@@ -88,16 +91,18 @@ extern const struct method_spec method_specs[METHOD_COUNT];
 /* The method of that name, or METHOD_COUNT. */
 enum method_id method_find(const char *name);
 
-/* The parameters of a request, by the indices PARAM_<method>_<name>; NULL where absent. Borrowed from the request. */
+/* The parameters of a request, by the indices PARAM_<method>_<name>; NULL where absent. Borrowed from the
+ * request. */
 struct args {
     const json_t *value[PARAM_MAX];
     const json_t *uid;
 };
 
-/* Checks params (an object, or NULL) of a request with fd_count descriptors against the method's table. 0 and ret_args;
- * or 1 with the name of the wrong member (borrowed from params or the tables) and what is wanted of it. */
-int schema_check(const struct method_spec *method, const json_t *params, size_t fd_count, struct args *ret_args,
-                 const char **ret_param, const char **ret_wanted);
+/* Checks params (an object, or NULL) of a request with fd_count descriptors against the method's table. 0 and
+ * ret_args; or 1 with the name of the wrong member (borrowed from params or the tables) and what is wanted of
+ * it. */
+int schema_check(const struct method_spec *method, const json_t *params, size_t fd_count,
+                 struct args *ret_args, const char **ret_param, const char **ret_wanted);
 
 /* Does a kind of event match a kind or pattern (process.*) of events.subscribe? */
 bool event_kind_matches(enum event_kind kind, const char *pattern);

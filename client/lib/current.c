@@ -90,7 +90,8 @@ static void learn(procd_process *process)
     json_decref(info);
 }
 
-/* The handle of the process that asks is filled when somebody wants to know. 0 with the lock held, or the error. */
+/* The handle of the process that asks is filled when somebody wants to know. 0 with the lock held, or the
+ * error. */
 static int lock(procd_process *process)
 {
     int r = process_check(process);

@@ -230,8 +230,8 @@ PROCD_PUBLIC int procd_process_daemon(procd_process *process);
 /* Before the start only: 0; later -EINVAL. */
 PROCD_PUBLIC int procd_process_set_daemon(procd_process *process, int daemon);
 
-/* A pidfd, readable (poll) once it has ended; it belongs to the handle. -EINVAL: not started; -ESRCH: a handle of
- * procd_process_open whose process had ended before. */
+/* A pidfd, readable (poll) once it has ended; it belongs to the handle. -EINVAL: not started; -ESRCH: a
+ * handle of procd_process_open whose process had ended before. */
 PROCD_PUBLIC int procd_process_sentinel(procd_process *process);
 
 /* Forgets an ended process, here and in the daemon; the handle can then only be freed. 0;

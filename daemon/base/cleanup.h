@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Closes fd unless it is negative; keeps errno. Returns -1, so that `fd = close_fd(fd)` leaves no stale number. */
+/* Closes fd unless it is negative; keeps errno. Returns -1, so that `fd = close_fd(fd)` leaves no stale
+ * number. */
 static inline int close_fd(int fd)
 {
     if (fd >= 0) {

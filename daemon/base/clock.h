@@ -1,6 +1,6 @@
 /*
- * The two clocks. Spans and deadlines are nanoseconds of CLOCK_MONOTONIC; points in time that a person reads are
- * nanoseconds of CLOCK_REALTIME since the epoch. Both fit int64_t for the next 200 years.
+ * The two clocks. Spans and deadlines are nanoseconds of CLOCK_MONOTONIC; points in time that a person reads
+ * are nanoseconds of CLOCK_REALTIME since the epoch. Both fit int64_t for the next 200 years.
  */
 #ifndef PROCD_BASE_CLOCK_H
 #define PROCD_BASE_CLOCK_H

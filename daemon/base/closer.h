@@ -1,7 +1,7 @@
 /*
- * close(2) of a descriptor that a client sent may block (SO_LINGER, FUSE, NFS): measured at 4 s for a lingering
- * socket. So no loop of ours closes one. The closer does, in a thread of its own; while one close is stuck others go
- * on in further threads, up to CLOSER_THREADS_MAX.
+ * close(2) of a descriptor that a client sent may block (SO_LINGER, FUSE, NFS): measured at 4 s for a
+ * lingering socket. So no loop of ours closes one. The closer does, in a thread of its own; while one close
+ * is stuck others go on in further threads, up to CLOSER_THREADS_MAX.
  */
 #ifndef PROCD_BASE_CLOSER_H
 #define PROCD_BASE_CLOSER_H
@@ -10,8 +10,8 @@
 
 #define CLOSER_THREADS_MAX 32
 
-/* Takes the descriptors over. Never blocks, never fails: without memory or a thread it closes them itself. Call from
- * one thread only. Descriptors below 0 are passed over. */
+/* Takes the descriptors over. Never blocks, never fails: without memory or a thread it closes them itself.
+ * Call from one thread only. Descriptors below 0 are passed over. */
 void closer_close(const int *fds, size_t count);
 
 /* Descriptors that were handed over and are not closed yet. */

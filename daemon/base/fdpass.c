@@ -55,8 +55,10 @@ ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret
 {
     union control control;
     struct iovec iov = {.iov_base = buffer, .iov_len = size};
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
     ssize_t received;
 
     ret_fds->count = 0;

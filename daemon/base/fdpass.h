@@ -1,5 +1,6 @@
 /*
- * Messages with descriptors over Unix sockets (unix(7), SCM_RIGHTS). Received descriptors are CLOEXEC from birth.
+ * Messages with descriptors over Unix sockets (unix(7), SCM_RIGHTS). Received descriptors are CLOEXEC from
+ * birth.
  */
 #ifndef PROCD_BASE_FDPASS_H
 #define PROCD_BASE_FDPASS_H
@@ -17,11 +18,12 @@ struct fdpass {
     bool truncated; /* the kernel dropped descriptors: the sender and we disagree, or no number was free */
 };
 
-/* Sends once, without blocking and without SIGPIPE. Bytes sent, or -errno (-EAGAIN: full). The descriptors stay ours. */
+/* Sends once, without blocking and without SIGPIPE. Bytes sent, or -errno (-EAGAIN: full). The descriptors
+ * stay ours. */
 ssize_t fdpass_send(int socket, const struct iovec *iov, size_t iov_count, const int *fds, size_t fd_count);
 
-/* Receives once, without blocking. Bytes received (0: end of stream), or -errno. ret_fds is always set; the caller
- * owns what it holds. */
+/* Receives once, without blocking. Bytes received (0: end of stream), or -errno. ret_fds is always set; the
+ * caller owns what it holds. */
 ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds);
 
 /* Closes what is left in it. */

@@ -1,6 +1,6 @@
 /*
- * A binary min-heap of deadlines. Nodes are embedded in what waits; equal deadlines leave in the order of their
- * `order`, so that the sequence does not depend on the heap's history.
+ * A binary min-heap of deadlines. Nodes are embedded in what waits; equal deadlines leave in the order of
+ * their `order`, so that the sequence does not depend on the heap's history.
  */
 #ifndef PROCD_BASE_HEAP_H
 #define PROCD_BASE_HEAP_H

@@ -1,6 +1,6 @@
 /*
- * The log of both roles: one line per message to stderr, or to the journal (with its priority prefix) when stderr is
- * connected to it. Never blocks for long, never fails, never allocates; keeps errno.
+ * The log of both roles: one line per message to stderr, or to the journal (with its priority prefix) when
+ * stderr is connected to it. Never blocks for long, never fails, never allocates; keeps errno.
  */
 #ifndef PROCD_BASE_LOG_H
 #define PROCD_BASE_LOG_H

@@ -39,8 +39,8 @@ static struct client *client_new(struct core *core, const struct input_connect *
     client->forget = order_new();
     if (!client->forget)
         goto fail;
-    client->data =
-        (struct client_data){.id = body->client, .process = body->process, .pid = body->pid, .uid = body->uid};
+    client->data = (struct client_data){
+        .id = body->client, .process = body->process, .pid = body->pid, .uid = body->uid};
     LIST_INIT(&client->connections);
     LIST_INIT(&client->children);
     TAILQ_INIT(&client->keys);
@@ -178,8 +178,8 @@ int step_disconnect(struct core *core, const struct core_input *input)
 
 /* ---- a new broker ---- */
 
-/* What was to be started by an order that the keeper never saw is undone: its descriptors went down with the broker.
- * Its key is forgotten, so that the client asks again with its descriptors. */
+/* What was to be started by an order that the keeper never saw is undone: its descriptors went down with the
+ * broker. Its key is forgotten, so that the client asks again with its descriptors. */
 static void undo_spawn(struct core *core, struct order *order)
 {
     struct process *process = core_process(core, order->data.subject);

@@ -85,7 +85,8 @@ bool core_wants_to_leave(const struct core *core)
     if (core->counters.detach)
         return true;
     HASH_ITER(hh, core->processes, process, next)
-        if (!process_ended(process) || (process->data.flags & (PROCESS_STOPPING | PROCESS_TREE_GONE)) == PROCESS_STOPPING)
+        if (!process_ended(process) ||
+            (process->data.flags & (PROCESS_STOPPING | PROCESS_TREE_GONE)) == PROCESS_STOPPING)
             return false;
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * The core: processes, clients, waits, keys, quotas and events as data, and one step function. No system call, no
- * clock, no library, no randomness; nothing depends on addresses or on the order of a table. The same inputs lead to
- * the same state (core_hash) in every run.
+ * The core: processes, clients, waits, keys, quotas and events as data, and one step function. No system
+ * call, no clock, no library, no randomness; nothing depends on addresses or on the order of a table. The
+ * same inputs lead to the same state (core_hash) in every run.
  *
  * The broker's turn: core_step, commit the input to the journal, then deliver the outputs in their order.
  */
@@ -97,8 +97,8 @@ struct client {
     UT_hash_handle hh;
 };
 
-/* A process's name, and its place among the generations ("3:1"), from which the default names of its children are
- * made. Shared by the process and its events. Sizes are without the NUL. */
+/* A process's name, and its place among the generations ("3:1"), from which the default names of its children
+ * are made. Shared by the process and its events. Sizes are without the NUL. */
 struct title {
     uint32_t refs, name_size, path_size, name_room;
     char name[]; /* name_room bytes, then the path; each with its NUL */
@@ -106,8 +106,9 @@ struct title {
 
 const char *title_path(const struct title *title);
 
-/* What never changes about a process, shared by the process and recorded answers: argv (argc strings with their NUL),
- * cwd (and a NUL), labels (label_count pairs of strings with their NUL). Charged to its account while it lives. */
+/* What never changes about a process, shared by the process and recorded answers: argv (argc strings with
+ * their NUL), cwd (and a NUL), labels (label_count pairs of strings with their NUL). Charged to its account
+ * while it lives. */
 struct record {
     uint32_t refs;
     uint32_t argc, label_count;
@@ -172,7 +173,13 @@ struct order {
 };
 
 /* The orders that a process can still need are made with it, so that no end and no time-out needs memory. */
-enum process_order { PROCESS_ORDER_STOP, PROCESS_ORDER_KILL, PROCESS_ORDER_WATCH, PROCESS_ORDER_FORGET, PROCESS_ORDERS };
+enum process_order {
+    PROCESS_ORDER_STOP,
+    PROCESS_ORDER_KILL,
+    PROCESS_ORDER_WATCH,
+    PROCESS_ORDER_FORGET,
+    PROCESS_ORDERS
+};
 
 struct process {
     struct process_data data;
@@ -320,8 +327,9 @@ struct core *core_free(struct core *core);
 /*
  * Applies one input. 0; or -ENOMEM: nothing has changed, and the input was not applied.
  *
- * The outputs stand in core->replies, core->first_new.. of core->orders and the events above the seq before, until
- * core_delivered. An input that is out of date (a report applied before, an unknown ticket) changes nothing.
+ * The outputs stand in core->replies, core->first_new.. of core->orders and the events above the seq before,
+ * until core_delivered. An input that is out of date (a report applied before, an unknown ticket) changes
+ * nothing.
  */
 int core_step(struct core *core, const struct core_input *input);
 

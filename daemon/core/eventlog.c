@@ -11,7 +11,8 @@ static struct event_entry *event_append(struct core *core, enum event_kind kind,
     struct event_entry *entry = event_slot(core, ++core->counters.seq);
 
     entry->title = title_unref(entry->title);
-    entry->data = (struct event_data){.seq = core->counters.seq, .wall = core->wall, .kind = kind, .uid = uid};
+    entry->data =
+        (struct event_data){.seq = core->counters.seq, .wall = core->wall, .kind = kind, .uid = uid};
     return entry;
 }
 

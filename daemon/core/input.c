@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* What stands in front of the blobs. The body goes as it is: it has no pointers, and only the build that wrote a
- * recording reads it. */
+/* What stands in front of the blobs. The body goes as it is: it has no pointers, and only the build that
+ * wrote a recording reads it. */
 struct encoded {
     uint64_t size; /* of all, blobs included */
     uint32_t kind, unused;

@@ -1,8 +1,8 @@
 /*
  * Everything that can happen to the core, as flat data: recorded as it is, replayed as it was.
  *
- * An input is a head, a body without pointers, and a few byte strings. The time of what happened is part of it; the
- * core has no clock.
+ * An input is a head, a body without pointers, and a few byte strings. The time of what happened is part of
+ * it; the core has no clock.
  */
 #ifndef PROCD_CORE_INPUT_H
 #define PROCD_CORE_INPUT_H
@@ -56,7 +56,8 @@ enum request_flags {
     REQUEST_TREE = 1 << 3,      /* signal: the whole tree */
     REQUEST_ALL = 1 << 4,       /* wait: all of them */
     REQUEST_NO_WAIT = 1 << 5,   /* join, wait: a time-out <= 0 */
-    REQUEST_DEADLINE = 1 << 6,  /* `span` is given: time-out of join and wait, grace of stop, stop_timeout of spawn */
+    /* `span` is given: time-out of join and wait, grace of stop, stop_timeout of spawn */
+    REQUEST_DEADLINE = 1 << 6,
     REQUEST_READY = 1 << 7,     /* wait: for readiness, which a running process that does not notify has */
 };
 

@@ -1,6 +1,6 @@
 /*
- * What the files of core/ share and nobody else sees. Each step_* function applies one kind of input: it allocates
- * first, then changes the state, and from its first change on it cannot fail.
+ * What the files of core/ share and nobody else sees. Each step_* function applies one kind of input: it
+ * allocates first, then changes the state, and from its first change on it cannot fail.
  */
 #ifndef PROCD_CORE_INTERNAL_H
 #define PROCD_CORE_INTERNAL_H
@@ -26,9 +26,10 @@ void quota_release(struct account *account, enum core_quota quota);
 
 /* ---- record.c ---- */
 
-/* A record of a spawn's strings with one reference; its title begins with the parent's path, and gets its own number
- * later by title_number. NULL without memory. */
-struct record *record_new(struct account *account, const struct core_input *input, const struct title *parent);
+/* A record of a spawn's strings with one reference; its title begins with the parent's path, and gets its own
+ * number later by title_number. NULL without memory. */
+struct record *record_new(struct account *account, const struct core_input *input,
+                          const struct title *parent);
 /* The same from its parts; the title is taken over, also on failure. */
 struct record *record_make(struct account *account, struct title *title, const struct blob *argv,
                            const struct blob *cwd, const struct blob *labels);
@@ -62,20 +63,23 @@ uint64_t event_daemon(struct core *core, enum event_kind kind);
 
 /* ---- waiter.c ---- */
 
-/* A waiter for a request, with room for link_count processes; it is counted and found by its ticket, and its deadline
- * can be set without memory. NULL without memory. */
-struct waiter *waiter_new(struct core *core, const struct core_input *input, enum wait_kind kind, uint32_t link_count);
+/* A waiter for a request, with room for link_count processes; it is counted and found by its ticket, and its
+ * deadline can be set without memory. NULL without memory. */
+struct waiter *waiter_new(struct core *core, const struct core_input *input, enum wait_kind kind,
+                          uint32_t link_count);
 /* Undoes waiter_new, for a step that fails. */
 void waiter_undo(struct core *core, struct waiter *waiter);
 void waiter_link(struct waiter *waiter, uint32_t index, struct process *process);
 void waiter_unlink(struct wait_link *link);
 void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when);
 
-/* Answers: the waiter leaves every queue and becomes an output (or is freed, where nobody is there to be told). */
+/* Answers: the waiter leaves every queue and becomes an output (or is freed, where nobody is there to be
+ * told). */
 void waiter_answer(struct core *core, struct waiter *waiter);
 void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error error);
 void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota);
-void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind, struct process *process);
+void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind,
+                           struct process *process);
 /* Its connection was closed. */
 void waiter_abandon(struct core *core, struct waiter *waiter);
 void waiter_cancel(struct core *core, struct waiter *waiter);
@@ -87,8 +91,8 @@ int answer_at_once(struct core *core, const struct core_input *input, enum proto
 
 enum key_outcome { KEY_FRESH, KEY_HANDLED };
 
-/* Looks up the key of a request. KEY_FRESH: go on (*ret_key is a new key, or NULL without one; give it to the waiter
- * or key_undo it); KEY_HANDLED: it was asked before, and is answered or waits; or -ENOMEM. */
+/* Looks up the key of a request. KEY_FRESH: go on (*ret_key is a new key, or NULL without one; give it to the
+ * waiter or key_undo it); KEY_HANDLED: it was asked before, and is answered or waits; or -ENOMEM. */
 int key_begin(struct core *core, const struct core_input *input, struct key **ret_key);
 void key_undo(struct core *core, struct key *key);
 void key_attach(struct key *key, struct waiter *waiter);
@@ -103,7 +107,8 @@ void key_free(struct core *core, struct key *key);
 struct process *process_new(struct core *core, struct account *account, uint64_t id);
 /* Removes a process for good; tell: the keeper forgets it, too. */
 void process_remove(struct core *core, struct process *process, bool tell);
-/* signal to the tree, SIGKILL span later; extra: an order for it, taken over, or NULL to use the process's own. */
+/* signal to the tree, SIGKILL span later; extra: an order for it, taken over, or NULL to use the process's
+ * own. */
 void process_stop(struct core *core, struct process *process, int signal, int64_t span, struct order *extra);
 void process_deadline(struct core *core, struct process *process);
 void process_watch(struct core *core, struct process *process);

@@ -171,7 +171,8 @@ static void process_begun(struct core *core, struct process *process, const stru
     process->data.started_wall = report->wall;
     process->data.state = PROCESS_RUNNING;
     quota_release(process->account, QUOTA_STARTING);
-    title_number(process->record->title, process->creator ? ++process->creator->data.spawned : process->data.id);
+    title_number(process->record->title,
+                 process->creator ? ++process->creator->data.spawned : process->data.id);
     process->data.seq = event_process(core, EVENT_PROCESS_SPAWNED, process);
 }
 
@@ -184,7 +185,8 @@ int step_spawned(struct core *core, const struct core_input *input)
     process_begun(core, process, &input->body.report);
     if (process->spawner)
         waiter_answer_process(core, process->spawner, REPLY_INFO, process);
-    if (core->counters.shutting_down || (process->data.flags & PROCESS_ORPHANED && process->data.flags & PROCESS_DAEMON))
+    if (core->counters.shutting_down ||
+        (process->data.flags & PROCESS_ORPHANED && process->data.flags & PROCESS_DAEMON))
         process_stop(core, process, process->data.stop_signal, process->data.stop_span, NULL);
     return 0;
 }

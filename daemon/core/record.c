@@ -151,7 +151,8 @@ struct record *record_make(struct account *account, struct title *title, const s
 
 struct record *record_new(struct account *account, const struct core_input *input, const struct title *parent)
 {
-    struct title *title = title_new(&input->blob[BLOB_NAME], parent ? title_path(parent) : NULL, parent ? parent->path_size : 0);
+    struct title *title = title_new(&input->blob[BLOB_NAME], parent ? title_path(parent) : NULL,
+                                    parent ? parent->path_size : 0);
     struct record *record = record_make(account, title, &input->blob[BLOB_ARGV], &input->blob[BLOB_CWD],
                                         &input->blob[BLOB_LABELS]);
 

@@ -1,5 +1,6 @@
 /*
- * The requests that clients make. Each step first looks up the key, then allocates everything, then changes the state.
+ * The requests that clients make. Each step first looks up the key, then allocates everything, then changes
+ * the state.
  */
 #include "daemon/core/internal.h"
 
@@ -58,7 +59,8 @@ static int spawn_begin(struct core *core, const struct core_input *input, struct
 
     if (!waiter)
         return -ENOMEM;
-    record = record_new(waiter->account, input, creator && creator->self ? creator->self->record->title : NULL);
+    record =
+        record_new(waiter->account, input, creator && creator->self ? creator->self->record->title : NULL);
     order = order_new();
     if (record && order)
         process = process_new(core, waiter->account, core->counters.process + 1);

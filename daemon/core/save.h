@@ -1,6 +1,6 @@
 /*
- * The core's state as bytes: for snapshots, and for the hash that shows two states to be the same. Only the build that
- * wrote a snapshot reads it, so structs go as they are; they have no padding.
+ * The core's state as bytes: for snapshots, and for the hash that shows two states to be the same. Only the
+ * build that wrote a snapshot reads it, so structs go as they are; they have no padding.
  */
 #ifndef PROCD_CORE_SAVE_H
 #define PROCD_CORE_SAVE_H

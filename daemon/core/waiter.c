@@ -17,7 +17,8 @@ static int waiter_index(struct core *core, struct waiter *waiter)
     return waiter->hh.tbl ? 0 : -ENOMEM;
 }
 
-struct waiter *waiter_new(struct core *core, const struct core_input *input, enum wait_kind kind, uint32_t link_count)
+struct waiter *waiter_new(struct core *core, const struct core_input *input, enum wait_kind kind,
+                          uint32_t link_count)
 {
     const struct input_request *request = &input->body.request;
     struct account *account = account_get(core, request->uid);
@@ -148,7 +149,8 @@ void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota
     waiter_fail(core, waiter, ERROR_LIMIT_EXCEEDED);
 }
 
-void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind, struct process *process)
+void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind,
+                           struct process *process)
 {
     waiter->reply.kind = kind;
     waiter->reply.process = process->data;

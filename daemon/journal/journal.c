@@ -17,7 +17,8 @@
 
 static const char magic[16] = "procd journal 1";
 
-/* The first page. An area is valid when `active` names it; `committed` counts its bytes, snapshot included. */
+/* The first page. An area is valid when `active` names it; `committed` counts its bytes, snapshot
+ * included. */
 struct header {
     char magic[16];
     char epoch[64], build[64];
@@ -58,7 +59,8 @@ static size_t padded(size_t size)
 
 static bool header_is_ours(const struct header *header, const char *epoch, const char *build)
 {
-    return memcmp(header->magic, magic, sizeof magic) == 0 && strncmp(header->epoch, epoch, sizeof header->epoch) == 0 &&
+    return memcmp(header->magic, magic, sizeof magic) == 0 &&
+           strncmp(header->epoch, epoch, sizeof header->epoch) == 0 &&
            strncmp(header->build, build, sizeof header->build) == 0;
 }
 
@@ -193,7 +195,8 @@ static off_t area_offset(int area)
     return HEADER_SIZE + (off_t) area * (off_t) JOURNAL_AREA_MAX;
 }
 
-/* Memory for the first `size` bytes of an area: from then on a store cannot fail for lack of it (no SIGBUS). */
+/* Memory for the first `size` bytes of an area: from then on a store cannot fail for lack of it (no
+ * SIGBUS). */
 static int area_reserve(struct journal *journal, int area, size_t from, size_t size, size_t *ret_allocated)
 {
     size_t to = (size + RESERVE_CHUNK - 1) / RESERVE_CHUNK * RESERVE_CHUNK;
@@ -242,7 +245,8 @@ int journal_reserve(struct journal *journal, const struct core *core, const stru
     size_t snapshot = journal->current < 0 ? 0 : journal->header->snapshot[journal->current];
     size_t size = sizeof(uint64_t) + input_encoded_size(input);
 
-    if (journal->current < 0 || (journal->used - snapshot > JOURNAL_LOG_MIN && journal->used - snapshot > snapshot)) {
+    if (journal->current < 0 ||
+        (journal->used - snapshot > JOURNAL_LOG_MIN && journal->used - snapshot > snapshot)) {
         int r = journal_snapshot(journal, core);
 
         if (r < 0 && journal->current < 0)
@@ -250,7 +254,8 @@ int journal_reserve(struct journal *journal, const struct core *core, const stru
     }
     if (journal->used + size <= journal->allocated)
         return 0;
-    return area_reserve(journal, journal->current, journal->allocated, journal->used + size, &journal->allocated);
+    return area_reserve(journal, journal->current, journal->allocated, journal->used + size,
+                        &journal->allocated);
 }
 
 void journal_abandon(struct journal *journal)

@@ -1,10 +1,11 @@
 /*
- * The core's inputs on record, in memory that the keeper also holds: what a new broker replays to be where the old one
- * was. An input is committed by one store after its step has succeeded and before its outputs leave.
+ * The core's inputs on record, in memory that the keeper also holds: what a new broker replays to be where
+ * the old one was. An input is committed by one store after its step has succeeded and before its outputs
+ * leave.
  *
- * The memory is a memfd with two areas. The active one begins with a snapshot of the core; committed inputs follow.
- * When they have grown past the snapshot's size (and JOURNAL_LOG_MIN) a new snapshot goes to the other area, and one
- * store makes that the active one. A kill at any instruction leaves a valid area.
+ * The memory is a memfd with two areas. The active one begins with a snapshot of the core; committed inputs
+ * follow. When they have grown past the snapshot's size (and JOURNAL_LOG_MIN) a new snapshot goes to the
+ * other area, and one store makes that the active one. A kill at any instruction leaves a valid area.
  */
 #ifndef PROCD_JOURNAL_JOURNAL_H
 #define PROCD_JOURNAL_JOURNAL_H
@@ -19,19 +20,20 @@
 
 struct journal;
 
-/* Maps the memory. epoch and build (any text that changes with the binary) tell whether what it holds is ours.
- * 0 or -errno. The descriptor stays the caller's. */
+/* Maps the memory. epoch and build (any text that changes with the binary) tell whether what it holds is
+ * ours. 0 or -errno. The descriptor stays the caller's. */
 int journal_open(int fd, const char *epoch, const char *build, struct journal **ret_journal);
 struct journal *journal_close(struct journal *journal);
 
-/* The core as it was when the last input was committed: 0; 1: the memory holds none of ours (ret_core untouched);
- * -EBADMSG or -ENOMEM. */
+/* The core as it was when the last input was committed: 0; 1: the memory holds none of ours (ret_core
+ * untouched); -EBADMSG or -ENOMEM. */
 int journal_replay(struct journal *journal, struct core **ret_core);
 
 /* Begins anew with a snapshot of core. 0 or -errno. */
 int journal_snapshot(struct journal *journal, const struct core *core);
 
-/* Makes sure that the input can be written, with a snapshot of core where it is due. 0 or -errno: do not step. */
+/* Makes sure that the input can be written, with a snapshot of core where it is due. 0 or -errno: do not
+ * step. */
 int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input);
 
 /* What the memory holds is no longer the state: a new broker must not begin from it. */

@@ -201,8 +201,8 @@ static void old_died(struct keeper *keeper, struct watch *watch, uint32_t events
 }
 
 /*
- * The old one is gone before the new one begins: two must never write to the state at once. The keeper itself stays
- * the old program; its own exec would go here.
+ * The old one is gone before the new one begins: two must never write to the state at once. The keeper itself
+ * stays the old program; its own exec would go here.
  */
 void broker_replace(struct keeper *keeper)
 {
@@ -240,8 +240,8 @@ static void check_link(struct keeper *keeper)
         keeper->broker_killed = false;
 }
 
-/* Four in the watchdog's time: a broker that leaves one unanswered is replaced, and the next one's answer is in
- * time. Until it is ready none is expected: a state is read for as long as it takes. */
+/* Four in the watchdog's time: a broker that leaves one unanswered is replaced, and the next one's answer is
+ * in time. Until it is ready none is expected: a state is read for as long as it takes. */
 static void ping(struct keeper *keeper)
 {
     if (keeper->ping_open && keeper->broker.pidfd >= 0) {

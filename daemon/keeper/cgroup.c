@@ -58,7 +58,8 @@ static int remove_directory(struct keeper *keeper, struct cgroup *cgroup)
 
 static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
 {
-    if (remove_directory(keeper, cgroup) < 0) { /* somebody is just leaving, or has made one of their own in it */
+    /* somebody is just leaving, or has made one of their own in it */
+    if (remove_directory(keeper, cgroup) < 0) {
         cgroup->state = CGROUP_ORPHAN;
         TAILQ_INSERT_TAIL(&keeper->cgroups.orphans, cgroup, order);
         return;
@@ -159,14 +160,15 @@ void cgroup_begun(struct cgroup *cgroup)
     cgroup->dir = close_fd(cgroup->dir);
 }
 
-/* Used again, but where its counters would tell of the one before; or where it was killed: kernels that compare how
- * often parent's and child's cgroup were killed (6.14 and later) take the difference for a race, and kill whatever is
- * cloned into it from then on. */
+/* Used again, but where its counters would tell of the one before; or where it was killed: kernels that
+ * compare how often parent's and child's cgroup were killed (6.14 and later) take the difference for a race,
+ * and kill whatever is cloned into it from then on. */
 static void recycle(struct keeper *keeper, struct cgroup *cgroup)
 {
     struct cgroups *cgroups = &keeper->cgroups;
 
-    if (cgroup->was_killed || cgroups->memory_events || cgroups->pooled >= POOL_MAX || make_one(keeper, cgroup) < 0)
+    if (cgroup->was_killed || cgroups->memory_events || cgroups->pooled >= POOL_MAX ||
+        make_one(keeper, cgroup) < 0)
         remove_one(keeper, cgroup);
     else
         pool_put(cgroups, cgroup);
@@ -203,7 +205,8 @@ bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup)
     char text[256];
 
     if (!read_file(keeper, cgroup, "cgroup.events", text, sizeof text))
-        return errno == ENOENT || errno == ENODEV; /* removed by somebody else, which only an empty one can be */
+        /* removed by somebody else, which only an empty one can be */
+        return errno == ENOENT || errno == ENODEV;
     return strstr(text, "populated 0");
 }
 

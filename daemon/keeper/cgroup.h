@@ -1,6 +1,6 @@
 /*
- * Control groups (version 2), one per child, where the machine lets us: from a pool of empty ones that is filled
- * while the keeper has nothing else to do, and used again once empty.
+ * Control groups (version 2), one per child, where the machine lets us: from a pool of empty ones that is
+ * filled while the keeper has nothing else to do, and used again once empty.
  */
 #ifndef PROCD_KEEPER_CGROUP_H
 #define PROCD_KEEPER_CGROUP_H
@@ -32,7 +32,8 @@ bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup);
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup);
 void cgroup_kill_orphans(struct keeper *keeper);
 /* Calls back for each process in it. */
-void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup, void (*each)(pid_t pid, void *data), void *data);
+void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
+                 void (*each)(pid_t pid, void *data), void *data);
 /* Is the process in it? By /proc: to be asked while a pidfd of it is held. */
 bool cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid);
 enum link_unknown_bool cgroup_oom(const struct keeper *keeper, const struct cgroup *cgroup);

@@ -22,8 +22,8 @@ static void cleanup_file(FILE **file)
         fclose(*file);
 }
 
-/* proc_pid_mountinfo(5): id parent dev root mount-point options [tags] - type source options. `root` is what of
- * the hierarchy is mounted there. */
+/* proc_pid_mountinfo(5): id parent dev root mount-point options [tags] - type source options. `root` is what
+ * of the hierarchy is mounted there. */
 static int find_mount(char *ret_root, char *ret_mount)
 {
     CLEANUP(cleanup_file) FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -149,7 +149,8 @@ int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events)
 
 int cgroup_find_again(void)
 {
-    int fd = mkdir(folder, 0755) < 0 && errno != EEXIST ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd =
+        mkdir(folder, 0755) < 0 && errno != EEXIST ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     return fd < 0 ? -errno : fd;
 }

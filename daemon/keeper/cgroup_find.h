@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Makes our directory below the cgroup we run in, and tries with a process whether clone3 and cgroup.kill work there.
- * The open directory, its path as /proc/PID/cgroup names it, and whether a memory controller counts in it; or -errno. */
+/* Makes our directory below the cgroup we run in, and tries with a process whether clone3 and cgroup.kill
+ * work there. The open directory, its path as /proc/PID/cgroup names it, and whether a memory controller
+ * counts in it; or -errno. */
 int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events);
 /* The directory that cgroup_find has made, opened; made again where it is gone. Or -errno. */
 int cgroup_find_again(void);

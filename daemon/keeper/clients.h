@@ -1,5 +1,6 @@
 /*
- * Who may ask: connections with the credentials that the kernel gave at accept, and the processes behind them.
+ * Who may ask: connections with the credentials that the kernel gave at accept, and the processes behind
+ * them.
  */
 #ifndef PROCD_KEEPER_CLIENTS_H
 #define PROCD_KEEPER_CLIENTS_H
@@ -24,13 +25,14 @@ void connections_free(struct keeper *keeper);
 /* Sends those that wait to be handed over. False: the link is full. */
 bool connections_hand_over(struct keeper *keeper);
 
-/* The client that is this process; takes pidfd over. NULL: no memory. A process that the daemon cannot see has no
- * number (0) and is a client of its own per connection. */
+/* The client that is this process; takes pidfd over. NULL: no memory. A process that the daemon cannot see
+ * has no number (0) and is a client of its own per connection. */
 struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid, bool *ret_is_new);
 bool client_alive(const struct client *client);
 struct client *client_find(const struct keeper *keeper, uint64_t client);
 void client_forget(struct keeper *keeper, struct client *client);
 /* LINK_IDENTIFY: fills the answer. Returns the client's pidfd where it is new, else -1. */
-int client_identify(struct keeper *keeper, const struct link_identify *order, struct link_identity *ret_answer);
+int client_identify(struct keeper *keeper, const struct link_identify *order,
+                    struct link_identity *ret_answer);
 
 #endif

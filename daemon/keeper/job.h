@@ -1,6 +1,6 @@
 /*
- * The memory of one outstanding spawn: its stack, its plan, its copy of the spec. Taken from a pool that grows by
- * mmap and never shrinks; a large spec gets memory of its own.
+ * The memory of one outstanding spawn: its stack, its plan, its copy of the spec. Taken from a pool that
+ * grows by mmap and never shrinks; a large spec gets memory of its own.
  */
 #ifndef PROCD_KEEPER_JOB_H
 #define PROCD_KEEPER_JOB_H

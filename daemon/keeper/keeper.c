@@ -47,8 +47,8 @@ static void signals_ready(struct keeper *keeper, struct watch *watch, uint32_t e
     }
 }
 
-/* The C library keeps two signals to itself, and does not show that our parent had them ignored. The kernel's own
- * struct, all zero, is SIG_DFL in each of its layouts. */
+/* The C library keeps two signals to itself, and does not show that our parent had them ignored. The kernel's
+ * own struct, all zero, is SIG_DFL in each of its layouts. */
 static void signals_of_the_c_library(void)
 {
     static const char by_default[64];
@@ -58,8 +58,9 @@ static void signals_of_the_c_library(void)
 }
 
 /*
- * All are blocked for good, and none is ignored or handled, so that a child has nothing but its mask to reset. A
- * sanitizer's own handlers go with the exec. SIGABRT is let through: the service manager's watchdog ends us by it.
+ * All are blocked for good, and none is ignored or handled, so that a child has nothing but its mask to
+ * reset. A sanitizer's own handlers go with the exec. SIGABRT is let through: the service manager's watchdog
+ * ends us by it.
  */
 static int signals_open(struct keeper *keeper)
 {

@@ -17,7 +17,8 @@ void limits_open(struct keeper *keeper)
     setrlimit64(RLIMIT_NOFILE, &raised);
 }
 
-/* proc_pid_limits(5): a title, then a row for each resource by number; name 26, soft 21, hard 21 columns wide. */
+/* proc_pid_limits(5): a title, then a row for each resource by number; name 26, soft 21, hard 21 columns
+ * wide. */
 static int parse_hard(char *text, rlim64_t *hard)
 {
     char *row = strchr(text, '\n');

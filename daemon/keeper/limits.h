@@ -10,8 +10,8 @@
 /* Reads the limits that procd was started with and raises its own soft RLIMIT_NOFILE to the hard one. */
 void limits_open(struct keeper *keeper);
 
-/* The steps for a child of this connection, put into the plan: procd's own limits, for other callers than root capped
- * by the hard limits of their process, then those that the spec asks for. 0 or -errno. */
+/* The steps for a child of this connection, put into the plan: procd's own limits, for other callers than
+ * root capped by the hard limits of their process, then those that the spec asks for. 0 or -errno. */
 int limits_plan(const struct keeper *keeper, const struct connection *connection, struct spawn_plan *plan);
 
 #endif

@@ -6,10 +6,13 @@
  * trusts the keeper.
  *
  * Two streams are numbered, and survive the death of a broker:
- *   orders   broker -> keeper. Numbers rise by one and are given by the core (they are part of its state). The keeper
- *            executes each once: a number that is not above the last executed one is passed over. The hello tells a new
+ *   orders broker -> keeper. Numbers rise by one and are given by the core (they are part of its state). The
+ *   keeper
+ *            executes each once: a number that is not above the last executed one is passed over. The hello
+ *            tells a new
  *            broker the last one; what is above it is sent again.
- *   reports  keeper -> broker. Numbers rise; a report is sent again to each new broker until LINK_ACK_REPORTS covers
+ *   reports keeper -> broker. Numbers rise; a report is sent again to each new broker until LINK_ACK_REPORTS
+ *   covers
  *            it; the core applies a number once.
  * Everything else is about this broker alone and is forgotten with it.
  *
@@ -32,10 +35,12 @@
 
 enum link_kind {
     /* numbered orders, broker -> keeper */
-    LINK_SPAWN = 1,       /* link_spawn, spec; descriptors: [memfd of the spec], then those the spec refers to */
+    /* link_spawn, spec; descriptors: [memfd of the spec], then those the spec refers to */
+    LINK_SPAWN = 1,
     LINK_SIGNAL,          /* link_signal */
     LINK_WATCH_TREE,      /* link_process: report LINK_TREE_GONE once nothing of the process's tree is left */
-    LINK_FORGET_PROCESS,  /* link_process: the core has dropped the ended process; the slot may be used again */
+    /* link_process: the core has dropped the ended process; the slot may be used again */
+    LINK_FORGET_PROCESS,
     LINK_FORGET_CLIENT,   /* link_client_ref: the core has buried the client; drop its pidfd */
 
     /* not numbered, broker -> keeper */
@@ -61,7 +66,8 @@ enum link_kind {
     LINK_CLIENT,          /* link_client; descriptor: its pidfd */
     LINK_CHILD,           /* link_child */
     LINK_TABLE_END,       /* link_head */
-    LINK_CONNECTION,      /* link_connection; descriptors: the socket, and the client's pidfd when client_is_new */
+    /* link_connection; descriptors: the socket, and the client's pidfd when client_is_new */
+    LINK_CONNECTION,
     LINK_IDENTITY,        /* link_identity; descriptor: the client's pidfd when client_is_new */
     LINK_PIDFD,           /* link_pidfd; one descriptor when error is 0 */
     LINK_EXECUTED,        /* link_head: orders up to head.number were executed */
@@ -69,7 +75,8 @@ enum link_kind {
     LINK_LOOKUP,          /* link_head; descriptor: a new socket to the look-up helper (the old one died) */
     LINK_STOP_REQUEST,    /* link_head: SIGTERM or SIGINT: stop as daemon.stop does */
     LINK_RESTART_REQUEST, /* link_head: SIGHUP: as daemon.restart */
-    LINK_STAYS,           /* link_head: after LINK_LEAVE with if_idle: somebody had connected, the daemon goes on */
+    /* link_head: after LINK_LEAVE with if_idle: somebody had connected, the daemon goes on */
+    LINK_STAYS,
 };
 
 /* Each message begins so. number: of the order or report, else 0 or as said above. */
@@ -116,7 +123,8 @@ struct link_pidfd {
 
 struct link_identify {
     struct link_head head;
-    uint64_t connection; /* who asks: pid must be a process of the same uid, in the daemon's pid namespace; root asks for any */
+    /* who asks: pid must be a process of the same uid, in the daemon's pid namespace; root asks for any */
+    uint64_t connection;
     uint64_t tag;
     int32_t pid;
     uint32_t unused;
@@ -127,7 +135,8 @@ struct link_identity {
     uint64_t tag;
     uint64_t client; /* 0 with error */
     uint64_t process; /* the managed process that this is, or 0 */
-    int32_t error;    /* ESRCH: no such process, or it has ended; EPERM: another uid, or another pid namespace */
+    /* ESRCH: no such process, or it has ended; EPERM: another uid, or another pid namespace */
+    int32_t error;
     int32_t pid;
     uint32_t uid;
     uint32_t client_is_new;
@@ -163,19 +172,21 @@ struct link_limit {
 enum link_spec_flags {
     LINK_SPEC_NICE = 1 << 0,    /* nice is to be set */
     LINK_SPEC_EXE_FD = 1 << 1,  /* exe_fd is executed (execveat, AT_EMPTY_PATH), argv[0] is only a name */
-    LINK_SPEC_AS = 1 << 2,      /* as_uid, as_gid and the groups are to be taken: honoured for connections of root only */
+    /* as_uid, as_gid and the groups are to be taken: honoured for connections of root only */
+    LINK_SPEC_AS = 1 << 2,
 };
 
 /*
- * The spec: this head, then tables and strings at offsets counted from its start. Strings end with NUL; argv and
- * envp are `count` strings, one behind the other. Nothing may reach beyond `size`.
+ * The spec: this head, then tables and strings at offsets counted from its start. Strings end with NUL; argv
+ * and envp are `count` strings, one behind the other. Nothing may reach beyond `size`.
  */
 struct link_spec {
     uint32_t size;
     uint32_t flags; /* link_spec_flags */
     uint32_t argc, argv;
     uint32_t envc, envp;
-    uint32_t search; /* the PATH in which an argv[0] without slash is looked for, "" or absolute folders with ':' */
+    /* the PATH in which an argv[0] without slash is looked for, "" or absolute folders with ':' */
+    uint32_t search;
     uint32_t cwd;
     uint32_t umask;
     int32_t nice; /* -20..19, absolute */
@@ -203,12 +214,13 @@ struct link_spawn {
     char name[LINK_NAME_MAX + 1];
 };
 
-/* Where a spawn failed, in the order of the steps in the child. The names go out in SpawnFailed's data.stage. */
-#define LINK_STAGES(X)                                                                                            \
-    X(CLONE, "clone") X(CGROUP, "cgroup") X(SIGNALS, "signals") X(SESSION, "session") X(UMASK, "umask")            \
-    X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice") X(OOM, "oom")      \
-    X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds") X(EXEC, "exec")                \
-    X(CREDENTIALS, "credentials") X(SPEC, "spec")
+/* Where a spawn failed, in the order of the steps in the child. The names go out in SpawnFailed's
+ * data.stage. */
+#define LINK_STAGES(X)                                                                                   \
+    X(CLONE, "clone") X(CGROUP, "cgroup") X(SIGNALS, "signals") X(SESSION, "session") X(UMASK, "umask")  \
+    X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice")         \
+    X(OOM, "oom") X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds")        \
+    X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec")
 
 enum link_stage {
 #define X(id, text) LINK_STAGE_##id,

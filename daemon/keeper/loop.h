@@ -1,6 +1,6 @@
 /*
- * The keeper's event loop: raw epoll, level-triggered. A watch is embedded in whatever owns the descriptor; it may be
- * removed (and its owner freed) from within any callback of the same turn.
+ * The keeper's event loop: raw epoll, level-triggered. A watch is embedded in whatever owns the descriptor;
+ * it may be removed (and its owner freed) from within any callback of the same turn.
  */
 #ifndef PROCD_KEEPER_LOOP_H
 #define PROCD_KEEPER_LOOP_H
@@ -35,9 +35,11 @@ void loop_close(struct loop *loop);
 int loop_add(struct loop *loop, struct watch *watch, int fd, uint32_t events, watch_fn *ready);
 /* Sets what is waited for; 0 pauses. Nothing happens when it is set already. */
 void loop_arm(struct loop *loop, struct watch *watch, uint32_t events);
-/* The watch is not called any more, not even for events that were fetched already. No-op when it is not in the loop. */
+/* The watch is not called any more, not even for events that were fetched already. No-op when it is not in
+ * the loop. */
 void loop_remove(struct loop *loop, struct watch *watch);
-/* One turn: waits at most until `until` (ns of CLOCK_MONOTONIC; INT64_MAX: for ever), calls what is ready. Returns how many were. */
+/* One turn: waits at most until `until` (ns of CLOCK_MONOTONIC; INT64_MAX: for ever), calls what is ready.
+ * Returns how many were. */
 int loop_turn(struct keeper *keeper, struct loop *loop, int64_t now, int64_t until);
 
 #endif

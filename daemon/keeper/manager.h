@@ -1,6 +1,6 @@
 /*
- * A keeper that a service manager has started behind a front (daemon/front.h): what they say to each other, in the
- * words of sd_notify(3), one text a message, so that a newer front understands an older keeper.
+ * A keeper that a service manager has started behind a front (daemon/front.h): what they say to each other,
+ * in the words of sd_notify(3), one text a message, so that a newer front understands an older keeper.
  */
 #ifndef PROCD_KEEPER_MANAGER_H
 #define PROCD_KEEPER_MANAGER_H
@@ -9,9 +9,11 @@
 
 #define MANAGER_TEXT_MAX 128
 
-/* A new front's first words; the listening socket comes along, unless it is still the same. ns; 0: no watchdog. */
+/* A new front's first words; the listening socket comes along, unless it is still the same. ns; 0: no
+ * watchdog. */
 #define MANAGER_ATTACH "ATTACH=1\nWATCHDOG_NSEC=%lld"
-/* The keeper's answer: it leaves, or it goes on (then READY=1 follows as soon as there is a broker that serves). */
+/* The keeper's answer: it leaves, or it goes on (then READY=1 follows as soon as there is a broker that
+ * serves). */
 #define MANAGER_STOPPING "STOPPING=1"
 #define MANAGER_ATTACHED "X_PROCD_ATTACHED=1"
 

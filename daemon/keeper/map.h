@@ -1,6 +1,6 @@
 /*
- * A hash from a number to whatever embeds a node. Its buckets are reserved once and never grow: no allocation, no
- * failure after map_open.
+ * A hash from a number to whatever embeds a node. Its buckets are reserved once and never grow: no
+ * allocation, no failure after map_open.
  */
 #ifndef PROCD_KEEPER_MAP_H
 #define PROCD_KEEPER_MAP_H
@@ -24,7 +24,8 @@ struct map {
 /* Anonymous memory that costs nothing until it is touched. NULL without. */
 static inline void *memory_reserve(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 

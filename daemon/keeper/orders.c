@@ -231,9 +231,10 @@ static bool closes_at_once(int fd)
 }
 
 /*
- * What a client sent may block in close, so the closer does it. A close takes the number out of our table before
- * it blocks: that is waited for, since a child cloned before would get a copy, and be the one to block. It takes
- * as long as a thread takes to begin; where all closers are stuck there is nothing to wait for.
+ * What a client sent may block in close, so the closer does it. A close takes the number out of our table
+ * before it blocks: that is waited for, since a child cloned before would get a copy, and be the one to
+ * block. It takes as long as a thread takes to begin; where all closers are stuck there is nothing to wait
+ * for.
  */
 static void drop_descriptors(struct fdpass *fds)
 {

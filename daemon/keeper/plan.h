@@ -9,12 +9,13 @@
 
 #include <stddef.h>
 
-/* A job with a checked copy of the spec: that at inline_spec, or, with memfd >= 0, what the sealed memfd holds.
- * fd_count: how many descriptors the spec may speak of. 0 or -errno. */
+/* A job with a checked copy of the spec: that at inline_spec, or, with memfd >= 0, what the sealed memfd
+ * holds. fd_count: how many descriptors the spec may speak of. 0 or -errno. */
 int plan_begin(struct keeper *keeper, const struct connection *connection, const void *inline_spec,
                size_t size, int memfd, size_t fd_count, struct job **ret_job);
 
-/* Everything but the descriptors. 0, or -errno with the stage that it belongs to; -ESRCH: the client has ended. */
+/* Everything but the descriptors. 0, or -errno with the stage that it belongs to; -ESRCH: the client has
+ * ended. */
 int plan_fill(struct keeper *keeper, const struct connection *connection, struct job *job,
               uint32_t *ret_stage);
 

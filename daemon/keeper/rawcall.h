@@ -1,6 +1,6 @@
 /*
- * System calls without glibc, for the child of a spawn: it shares memory and thread-local storage with the keeper,
- * so neither errno nor any lock may be touched. Each returns the kernel's value: -errno on failure.
+ * System calls without glibc, for the child of a spawn: it shares memory and thread-local storage with the
+ * keeper, so neither errno nor any lock may be touched. Each returns the kernel's value: -errno on failure.
  */
 #ifndef PROCD_KEEPER_RAWCALL_H
 #define PROCD_KEEPER_RAWCALL_H

@@ -15,7 +15,8 @@ void reap_ready(struct keeper *keeper, struct watch *watch, uint32_t events);
 void reap_signalled(struct keeper *keeper, pid_t pid);
 /* Look at everything soon. */
 void reap_request_sweep(struct keeper *keeper);
-/* Looks for what merged signals hid and for what is left of trees, when it is time. Returns when to call again. */
+/* Looks for what merged signals hid and for what is left of trees, when it is time. Returns when to call
+ * again. */
 int64_t reap_sweep(struct keeper *keeper);
 
 #endif

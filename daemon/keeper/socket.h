@@ -1,6 +1,6 @@
 /*
- * The daemon's socket as a name in the file system. Who makes or removes it holds the lock beside it, so that of
- * several starters one wins and nobody unlinks another's.
+ * The daemon's socket as a name in the file system. Who makes or removes it holds the lock beside it, so that
+ * of several starters one wins and nobody unlinks another's.
  */
 #ifndef PROCD_KEEPER_SOCKET_H
 #define PROCD_KEEPER_SOCKET_H
@@ -18,11 +18,12 @@ struct socket_name {
     ino_t inode;
 };
 
-/* "<path>.lock", taken: its descriptor, or -errno. wait false: -EWOULDBLOCK where somebody has it. Closing releases. */
+/* "<path>.lock", taken: its descriptor, or -errno. wait false: -EWOULDBLOCK where somebody has it. Closing
+ * releases. */
 int socket_lock(const char *path, bool wait);
 
-/* With the lock held: a listening socket in place of a dead one. The descriptor, or -errno (-EADDRINUSE: a live daemon
- * is there; -ENAMETOOLONG; -ENOTSOCK: something else has the name). */
+/* With the lock held: a listening socket in place of a dead one. The descriptor, or -errno (-EADDRINUSE: a
+ * live daemon is there; -ENAMETOOLONG; -ENOTSOCK: something else has the name). */
 int socket_bind(struct socket_name *name);
 
 /* With the lock held: removes it if it is still ours. */

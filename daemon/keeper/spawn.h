@@ -15,8 +15,8 @@
 void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
                  const struct fdpass *fds);
 
-/* Reads what the child wrote and, if it has ended or become another program, reports. Before its end is reported.
- * dead: it is known to have ended. May free the slot of one that was late. */
+/* Reads what the child wrote and, if it has ended or become another program, reports. Before its end is
+ * reported. dead: it is known to have ended. May free the slot of one that was late. */
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);
 
 /* Kills those that are past their deadline. Returns when the next one is, INT64_MAX without. */

@@ -1,6 +1,6 @@
 /*
- * What the keeper knows. Everything here belongs to the one thread of its loop; but for clients and connections it lies in memory that
- * was reserved at the start.
+ * What the keeper knows. Everything here belongs to the one thread of its loop; but for clients and
+ * connections it lies in memory that was reserved at the start.
  */
 #ifndef PROCD_KEEPER_STATE_H
 #define PROCD_KEEPER_STATE_H

@@ -8,7 +8,8 @@
 
 int table_open(struct table *table);
 
-/* A slot for a new process, or NULL when there is none. The last SLOTS_RESERVE are handed out, too: see table_full. */
+/* A slot for a new process, or NULL when there is none. The last SLOTS_RESERVE are handed out, too: see
+ * table_full. */
 struct slot *slot_new(struct keeper *keeper, uint64_t process);
 /* No room for a child: the slot may only report that. */
 bool table_full(const struct keeper *keeper);
@@ -18,7 +19,8 @@ struct slot *slot_by_pid(const struct keeper *keeper, pid_t pid);
 void slot_set_pid(struct keeper *keeper, struct slot *slot, pid_t pid);
 /* Its number is free from now on. */
 void slot_reaped(struct keeper *keeper, struct slot *slot);
-/* Takes the slot and what is left of its reports out of the table. It owns no descriptor and no job any more. */
+/* Takes the slot and what is left of its reports out of the table. It owns no descriptor and no job any
+ * more. */
 void slot_free(struct keeper *keeper, struct slot *slot);
 
 /* Frees the slot of a failed spawn once its child is reaped and its report acknowledged. */
@@ -30,7 +32,8 @@ void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind);
 void reports_again(struct keeper *keeper);
 /* The broker has committed what was sent up to `number`. */
 void reports_acknowledge(struct keeper *keeper, uint64_t number);
-/* Writes the message of a report. ret_fd: the descriptor it carries (still the slot's), or -1. Returns its size. */
+/* Writes the message of a report. ret_fd: the descriptor it carries (still the slot's), or -1. Returns its
+ * size. */
 size_t report_write(struct keeper *keeper, const struct report *report, void *message, int *ret_fd);
 
 #endif

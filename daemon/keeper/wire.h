@@ -13,7 +13,8 @@ void link_down(struct keeper *keeper);
 
 /* Sends one message; its descriptors stay the caller's. False: not sent, the link is full. */
 bool link_send(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t fd_count);
-/* Sends the answer to what was read last, now or as soon as there is room; until then nothing more is read. */
+/* Sends the answer to what was read last, now or as soon as there is room; until then nothing more is
+ * read. */
 void link_answer(struct keeper *keeper, const void *message, size_t size, int fd);
 /* Sends as much as there is and fits: table, answers, reports, connections. At the end of each turn. */
 void link_flush(struct keeper *keeper);

@@ -6,8 +6,8 @@
 
 #include "daemon/rpc/call.h"
 
-/* In whose place the call acts: its own uid, or `uid` for root; root in a user's daemon acts as that user. false: it
- * may not. */
+/* In whose place the call acts: its own uid, or `uid` for root; root in a user's daemon acts as that user.
+ * false: it may not. */
 bool access_uid(const struct call *call, uint32_t *ret_uid);
 
 /* The process that an argument names by id or name, where the call may see it; NULL otherwise. */

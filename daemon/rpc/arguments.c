@@ -11,7 +11,8 @@ int64_t seconds_to_ns(double seconds)
 
 int signal_argument(const json_t *signal)
 {
-    return json_is_integer(signal) ? (int) json_integer_value(signal) : signal_from_name(json_string_value(signal));
+    return json_is_integer(signal) ? (int) json_integer_value(signal)
+                                   : signal_from_name(json_string_value(signal));
 }
 
 void timeout_argument(const json_t *timeout, struct input_request *request)

@@ -85,7 +85,8 @@ static void format_head(char head[HEAD_MAX], const json_t *id, const char *more)
     size_t size;
 
     if (json_is_integer(id)) {
-        snprintf(head, HEAD_MAX, "{\"jsonrpc\":\"2.0\",\"id\":%" JSON_INTEGER_FORMAT "%s", json_integer_value(id), more);
+        snprintf(head, HEAD_MAX, "{\"jsonrpc\":\"2.0\",\"id\":%" JSON_INTEGER_FORMAT "%s",
+                 json_integer_value(id), more);
         return;
     }
     size = id ? json_dumpb(id, text, sizeof text - 1, JSON_ENCODE_ANY | JSON_COMPACT) : 0;
@@ -143,8 +144,9 @@ void answer_failure(struct session *session, const json_t *id, const struct fail
     json_object_set_new(data, "name", json_string(name));
     if (failure->param[0])
         json_object_set_new(data, "param", json_string(failure->param));
-    error = json_pack("{s:i, s:s, s:o}", "code", proto_error_code(failure->error), "message",
-                      failure->message[0] ? failure->message : proto_error_message(failure->error), "data", data);
+    error =
+        json_pack("{s:i, s:s, s:o}", "code", proto_error_code(failure->error), "message",
+                  failure->message[0] ? failure->message : proto_error_message(failure->error), "data", data);
     format_head(head, id, ",\"error\":");
     if (error)
         session_write_line(session, head, error, "}\n", NULL, 0);
@@ -178,7 +180,8 @@ struct outcome call_fail_limit(struct call *call, const char *limit, int64_t val
     struct failure failure;
 
     failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: %s", limit);
-    return call_fail_with(call, &failure, json_pack("{s:s, s:I}", "limit", limit, "value", (json_int_t) value));
+    return call_fail_with(call, &failure,
+                          json_pack("{s:s, s:I}", "limit", limit, "value", (json_int_t) value));
 }
 
 struct outcome call_fail_param(struct call *call, const char *param, const char *wanted)

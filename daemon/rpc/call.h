@@ -1,6 +1,6 @@
 /*
- * A request that is being executed. A handler answers it once: reply, fail or park is the only way to make the value
- * that it must return.
+ * A request that is being executed. A handler answers it once: reply, fail or park is the only way to make
+ * the value that it must return.
  */
 #ifndef PROCD_RPC_CALL_H
 #define PROCD_RPC_CALL_H
@@ -47,8 +47,8 @@ struct outcome call_fail_limit(struct call *call, const char *limit, int64_t val
 struct outcome call_fail_param(struct call *call, const char *param, const char *wanted);
 
 /*
- * Gives the call's input to the core, with ticket, connection, uid and key filled in, and parks the call until the
- * core answers, which may be before this returns: the call must not be touched afterwards.
+ * Gives the call's input to the core, with ticket, connection, uid and key filled in, and parks the call
+ * until the core answers, which may be before this returns: the call must not be touched afterwards.
  */
 struct outcome call_submit(struct call *call, struct core_input *input);
 

@@ -25,8 +25,8 @@ struct outcome handle_daemon_ping(struct call *call)
 
 static json_t *limits(uint32_t uid)
 {
-    json_t *json = json_pack("{s:i, s:i, s:i, s:i}", "line", (int) FRAME_LINE_MAX, "depth", PROTO_DEPTH_MAX, "fds",
-                             FRAME_FDS_MAX, "subscriptions", SUBSCRIPTIONS_MAX);
+    json_t *json = json_pack("{s:i, s:i, s:i, s:i}", "line", (int) FRAME_LINE_MAX, "depth", PROTO_DEPTH_MAX,
+                             "fds", FRAME_FDS_MAX, "subscriptions", SUBSCRIPTIONS_MAX);
 
     for (int quota = 0; quota < QUOTA_COUNT; quota++)
         json_object_set_new(json, quota_name((enum core_quota) quota),
@@ -48,11 +48,11 @@ struct outcome handle_daemon_hello(struct call *call)
     const struct server *server = call->server;
     const struct session *session = call->session;
 
-    return call_reply(call, json_pack("{s:i, s:s, s:s, s:{s:i, s:I, s:I}, s:o, s:I, s:o}", "protocol", PROTO_VERSION,
-                                      "version", PACKAGE_VERSION, "epoch", server->hello.epoch, "peer", "pid",
-                                      session->pid, "uid", (json_int_t) session->uid, "gid", (json_int_t) session->gid,
-                                      "process", own_process(call), "seq", (json_int_t) server->core->counters.seq,
-                                      "limits", limits(call->uid)));
+    return call_reply(call, json_pack("{s:i, s:s, s:s, s:{s:i, s:I, s:I}, s:o, s:I, s:o}", "protocol",
+                                      PROTO_VERSION, "version", PACKAGE_VERSION, "epoch", server->hello.epoch,
+                                      "peer", "pid", session->pid, "uid", (json_int_t) session->uid, "gid",
+                                      (json_int_t) session->gid, "process", own_process(call), "seq",
+                                      (json_int_t) server->core->counters.seq, "limits", limits(call->uid)));
 }
 
 /* ---- info ---- */

@@ -45,7 +45,8 @@ static void fail_spawn(struct call *call, const struct reply_data *reply)
     struct failure failure;
 
     failure_set(&failure, ERROR_SPAWN_FAILED, "%s: %s", stage, strerror(reply->spawn_errno));
-    (void) call_fail_with(call, &failure, json_pack("{s:s, s:s}", "errno", name ? name : "EINVAL", "stage", stage));
+    (void) call_fail_with(call, &failure,
+                          json_pack("{s:s, s:s}", "errno", name ? name : "EINVAL", "stage", stage));
 }
 
 static void fail(struct call *call, const struct reply_data *reply)

@@ -1,4 +1,5 @@
-/* The outputs of a step, in their order: answers to sessions, orders to the keeper. Events are told at the turn's end. */
+/* The outputs of a step, in their order: answers to sessions, orders to the keeper. Events are told at the
+ * turn's end. */
 #ifndef PROCD_RPC_DELIVER_H
 #define PROCD_RPC_DELIVER_H
 

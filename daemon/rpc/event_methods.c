@@ -70,7 +70,8 @@ struct outcome handle_events_subscribe(struct call *call)
         return call_fail_limit(call, "subscriptions", SUBSCRIPTIONS_MAX);
     if (since) {
         cursor = (uint64_t) json_integer_value(since);
-        /* beyond the last one it is from another epoch; before the first one some are gone: then a gap comes first */
+        /* beyond the last one it is from another epoch; before the first one some are gone: then a gap comes
+         * first */
         gap = cursor > last || cursor + 1 < first;
         cursor = cursor > last ? last : cursor;
     }
@@ -78,8 +79,9 @@ struct outcome handle_events_subscribe(struct call *call)
     if (!subscription)
         return call_fail_limit(call, "memory", 0);
     session_wants_flush(call->session);
-    return call_reply(call, json_pack("{s:I, s:I, s:I, s:b}", "subscription", (json_int_t) subscription->id, "first",
-                                      (json_int_t) first, "last", (json_int_t) last, "gap", (int) gap));
+    return call_reply(call,
+                      json_pack("{s:I, s:I, s:I, s:b}", "subscription", (json_int_t) subscription->id,
+                                "first", (json_int_t) first, "last", (json_int_t) last, "gap", (int) gap));
 }
 
 struct outcome handle_events_unsubscribe(struct call *call)

@@ -1,5 +1,6 @@
 /*
- * Questions to the keeper that a call waits for: who is owner_pid, and a pidfd for a process that runs already.
+ * Questions to the keeper that a call waits for: who is owner_pid, and a pidfd for a process that runs
+ * already.
  */
 #ifndef PROCD_RPC_IDENTITY_H
 #define PROCD_RPC_IDENTITY_H
@@ -10,7 +11,8 @@
 struct outcome identity_ask(struct call *call, int32_t pid);
 void identity_answered(struct server *server, const struct link_identity *message, int pidfd);
 
-/* Answers the call with result and a pidfd of the process, which the keeper is asked for. result is taken over. */
+/* Answers the call with result and a pidfd of the process, which the keeper is asked for. result is taken
+ * over. */
 struct outcome pidfd_ask(struct call *call, uint64_t process, json_t *result);
 void pidfd_answered(struct server *server, const struct link_pidfd *message, int pidfd);
 

@@ -57,7 +57,8 @@ static void queue_free(struct queued *queued)
     free(queued);
 }
 
-static void enqueue(struct keeper_link *link, const struct iovec *iov, size_t iov_count, const int *fds, size_t fd_count)
+static void enqueue(struct keeper_link *link, const struct iovec *iov, size_t iov_count, const int *fds,
+                    size_t fd_count)
 {
     size_t size = 0;
     struct queued *queued;
@@ -86,8 +87,8 @@ static void enqueue(struct keeper_link *link, const struct iovec *iov, size_t io
     event_add(link->writable, NULL);
 }
 
-void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message, size_t size,
-                           const void *more, size_t more_size, const int *fds, size_t fd_count)
+void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message,
+                           size_t size, const void *more, size_t more_size, const int *fds, size_t fd_count)
 {
     struct link_head *head = message;
     struct iovec iov[2] = {{message, size}, {(void *) more, more_size}};
@@ -104,8 +105,8 @@ void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64
         send_failed(link, sent);
 }
 
-void keeper_link_send(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message, size_t size,
-                      const int *fds, size_t fd_count)
+void keeper_link_send(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message,
+                      size_t size, const int *fds, size_t fd_count)
 {
     keeper_link_send_with(link, kind, number, message, size, NULL, 0, fds, fd_count);
 }

@@ -158,7 +158,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void) what;
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size < (ssize_t) offsetof(struct lookup_answer, groups) || !question || answer->tag != question->tag) {
+    if (size < (ssize_t) offsetof(struct lookup_answer, groups) || !question ||
+        answer->tag != question->tag) {
         log_warning("the look-up helper is gone");
         disconnect(client);
         return;

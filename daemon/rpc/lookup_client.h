@@ -1,5 +1,6 @@
 /*
- * The broker's side of the look-up helper: who is a uid, asked without blocking, remembered for a short while.
+ * The broker's side of the look-up helper: who is a uid, asked without blocking, remembered for a short
+ * while.
  */
 #ifndef PROCD_RPC_LOOKUP_CLIENT_H
 #define PROCD_RPC_LOOKUP_CLIENT_H

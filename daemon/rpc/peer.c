@@ -35,7 +35,8 @@ static void on_death(evutil_socket_t fd, short what, void *context)
     peer_bury(peer);
 }
 
-/* Takes the pidfd over, also on failure; one that is watched already, or cannot be, is left as it is. 0 or -ENOMEM. */
+/* Takes the pidfd over, also on failure; one that is watched already, or cannot be, is left as it is. 0 or
+ * -ENOMEM. */
 static int peer_watch(struct peer *peer, int pidfd)
 {
     struct event *death;
@@ -147,10 +148,10 @@ void peer_disconnect(struct session *session)
     tell_closed(session->server, session->connection);
 }
 
-/* Says why, and lets go. The keeper tells of a new client once: it is watched though it is not served, as it may come
- * again, and as the keeper forgets it only when we do. */
-static void refuse_connection(struct server *server, const struct link_connection *connection, int socket, int pidfd,
-                              const char *limit)
+/* Says why, and lets go. The keeper tells of a new client once: it is watched though it is not served, as it
+ * may come again, and as the keeper forgets it only when we do. */
+static void refuse_connection(struct server *server, const struct link_connection *connection, int socket,
+                              int pidfd, const char *limit)
 {
     struct input_connect who = {.client = connection->client,
                                 .process = connection->process,
@@ -161,8 +162,8 @@ static void refuse_connection(struct server *server, const struct link_connectio
 
     iov.iov_len = (size_t) snprintf(
         line, sizeof line,
-        "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":\"%s: %s\",\"data\":{\"name\":\"%s\","
-        "\"limit\":\"%s\",\"value\":%lld}}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":\"%s: %s\","
+        "\"data\":{\"name\":\"%s\",\"limit\":\"%s\",\"value\":%lld}}}\n",
         proto_error_code(ERROR_LIMIT_EXCEEDED), proto_error_message(ERROR_LIMIT_EXCEEDED), limit,
         proto_error_name(ERROR_LIMIT_EXCEEDED), limit,
         (long long) quota_limit(QUOTA_CONNECTIONS, connection->uid));

@@ -1,6 +1,6 @@
 /*
- * A client process as the broker watches it: its pidfd, and its sessions. Death is the pidfd, after its sockets are
- * drained; the end of a connection is not a death.
+ * A client process as the broker watches it: its pidfd, and its sessions. Death is the pidfd, after its
+ * sockets are drained; the end of a connection is not a death.
  */
 #ifndef PROCD_RPC_PEER_H
 #define PROCD_RPC_PEER_H
@@ -17,11 +17,12 @@ struct peer {
     UT_hash_handle hh;
 };
 
-/* Begins to watch a client. Takes the pidfd over, also on failure; -1: one that cannot be watched. NULL without memory. */
+/* Begins to watch a client. Takes the pidfd over, also on failure; -1: one that cannot be watched. NULL
+ * without memory. */
 struct peer *peer_new(struct server *server, uint64_t client, uint64_t process, int pidfd);
 struct peer *peer_find(const struct server *server, uint64_t client);
-/* Makes a process a client of ours without a connection (who->connection is not looked at), or begins to watch one
- * that was not watched yet. Takes the pidfd over, also on failure. 0 or -ENOMEM. */
+/* Makes a process a client of ours without a connection (who->connection is not looked at), or begins to
+ * watch one that was not watched yet. Takes the pidfd over, also on failure. 0 or -ENOMEM. */
 int peer_meet(struct server *server, const struct input_connect *who, int pidfd);
 /* The client that a managed process is, or NULL. */
 struct peer *peer_of_process(const struct server *server, uint64_t process);

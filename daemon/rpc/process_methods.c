@@ -117,7 +117,8 @@ struct outcome handle_process_kill(struct call *call)
 
 struct outcome handle_process_signal(struct call *call)
 {
-    return send_signal(call, ARG(call, process_signal, process), signal_argument(ARG(call, process_signal, signal)),
+    return send_signal(call, ARG(call, process_signal, process),
+                       signal_argument(ARG(call, process_signal, signal)),
                        bool_argument(ARG(call, process_signal, tree), false));
 }
 

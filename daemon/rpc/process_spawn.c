@@ -102,8 +102,8 @@ void process_spawn_send(struct server *server, const struct order_data *order)
         fds[fd_count++] = call->spec->memfd;
     memcpy(fds + fd_count, call->fds, call->fd_count * sizeof *fds);
     fd_count += call->fd_count;
-    keeper_link_send_with(server->link, LINK_SPAWN, order->number, &message, sizeof message, call->spec->bytes,
-                          message.spec_size, fds, fd_count);
+    keeper_link_send_with(server->link, LINK_SPAWN, order->number, &message, sizeof message,
+                          call->spec->bytes, message.spec_size, fds, fd_count);
     /* they are under way: to let go of them here is not the last close */
     closer_close(call->fds, call->fd_count);
     call->fd_count = 0;

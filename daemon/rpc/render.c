@@ -66,10 +66,10 @@ static json_t *render_labels(const struct record *record)
 static json_t *render_rusage(const struct input_rusage *rusage)
 {
     return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "utime", span(rusage->utime), "stime",
-                     span(rusage->stime), "maxrss", (json_int_t) rusage->maxrss, "minflt", (json_int_t) rusage->minflt,
-                     "majflt", (json_int_t) rusage->majflt, "inblock", (json_int_t) rusage->inblock, "oublock",
-                     (json_int_t) rusage->oublock, "nvcsw", (json_int_t) rusage->nvcsw, "nivcsw",
-                     (json_int_t) rusage->nivcsw);
+                     span(rusage->stime), "maxrss", (json_int_t) rusage->maxrss, "minflt",
+                     (json_int_t) rusage->minflt, "majflt", (json_int_t) rusage->majflt, "inblock",
+                     (json_int_t) rusage->inblock, "oublock", (json_int_t) rusage->oublock, "nvcsw",
+                     (json_int_t) rusage->nvcsw, "nivcsw", (json_int_t) rusage->nivcsw);
 }
 
 static json_t *render_exitcode(int32_t exitcode, uint32_t flags)
@@ -92,9 +92,10 @@ static json_t *render_oom(uint32_t oom)
 json_t *render_join(const struct process_data *data)
 {
     return json_pack("{s:b, s:o, s:o, s:b, s:o, s:o, s:o}", "exited", 1, "exitcode",
-                     render_exitcode(data->exitcode, data->flags), "signal", render_signal(data->exitcode, data->flags),
-                     "core", !!(data->flags & PROCESS_CORE), "rusage", render_rusage(&data->rusage), "started",
-                     render_time(data->started_wall), "ended", render_time(data->ended_wall));
+                     render_exitcode(data->exitcode, data->flags), "signal",
+                     render_signal(data->exitcode, data->flags), "core", !!(data->flags & PROCESS_CORE),
+                     "rusage", render_rusage(&data->rusage), "started", render_time(data->started_wall),
+                     "ended", render_time(data->ended_wall));
 }
 
 static json_t *id_or_null(uint64_t id)
@@ -105,19 +106,19 @@ static json_t *id_or_null(uint64_t id)
 json_t *render_info(const struct process_data *data, const struct record *record)
 {
     bool ended = data->state == PROCESS_EXITED;
-    json_t *info = json_pack(
-        "{s:I, s:o, s:i, s:s, s:b, s:{s:I, s:o}, s:o, s:o, s:o, s:o}", "id", (json_int_t) data->id, "name",
-        bytes_to_json(record->title->name, record->title->name_size), "pid", data->pid, "state",
-        state_names[data->state], "daemon", !!(data->flags & PROCESS_DAEMON), "owner", "uid", (json_int_t) data->uid,
-        "pid", id_or_null((uint64_t) data->creator_pid), "parent", id_or_null(data->parent), "argv",
-        render_argv(record), "cwd", bytes_to_json(record_cwd(record), record->cwd_size), "labels",
-        render_labels(record));
+    json_t *info =
+        json_pack("{s:I, s:o, s:i, s:s, s:b, s:{s:I, s:o}, s:o, s:o, s:o, s:o}", "id", (json_int_t) data->id,
+                  "name", bytes_to_json(record->title->name, record->title->name_size), "pid", data->pid,
+                  "state", state_names[data->state], "daemon", !!(data->flags & PROCESS_DAEMON), "owner",
+                  "uid", (json_int_t) data->uid, "pid", id_or_null((uint64_t) data->creator_pid), "parent",
+                  id_or_null(data->parent), "argv", render_argv(record), "cwd",
+                  bytes_to_json(record_cwd(record), record->cwd_size), "labels", render_labels(record));
     json_t *end = json_pack(
         "{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:i, s:I}", "started", render_time(data->started_wall), "ended",
         ended ? render_time(data->ended_wall) : json_null(), "exitcode",
         ended ? render_exitcode(data->exitcode, data->flags) : json_null(), "signal",
-        ended ? render_signal(data->exitcode, data->flags) : json_null(), "core", ended && data->flags & PROCESS_CORE,
-        "oom", ended ? render_oom(data->oom) : json_null(), "rusage",
+        ended ? render_signal(data->exitcode, data->flags) : json_null(), "core",
+        ended && data->flags & PROCESS_CORE, "oom", ended ? render_oom(data->oom) : json_null(), "rusage",
         ended ? render_rusage(&data->rusage) : json_null(), "restarts", 0, "seq", (json_int_t) data->seq);
 
     if (info && json_object_update(info, end) < 0) {
@@ -156,12 +157,14 @@ json_t *render_event(const struct event_entry *entry)
     const struct event_data *data = &entry->data;
     unsigned members = event_kind_members((enum event_kind) data->kind);
     const struct title *title = entry->title;
-    json_t *event = json_pack("{s:I, s:o, s:s}", "seq", (json_int_t) data->seq, "time", render_time(data->wall), "kind",
-                              event_kind_name((enum event_kind) data->kind));
+    json_t *event = json_pack("{s:I, s:o, s:s}", "seq", (json_int_t) data->seq, "time",
+                              render_time(data->wall), "kind", event_kind_name((enum event_kind) data->kind));
 
     if (members & EVENT_MEMBERS_PROCESS) {
         json_object_set_new(event, "process", json_integer((json_int_t) data->process));
-        json_object_set_new(event, "name", title && title->name_size ? bytes_to_json(title->name, title->name_size) : json_null());
+        json_object_set_new(event, "name",
+                            title && title->name_size ? bytes_to_json(title->name, title->name_size)
+                                                      : json_null());
     }
     if (members & (EVENT_MEMBERS_PROCESS | EVENT_MEMBERS_CLIENT))
         json_object_set_new(event, "pid", id_or_null((uint64_t) data->pid));

@@ -55,8 +55,8 @@ static void on_exited(struct server *server, const struct link_exited *message)
         .known = message->known,
         .mono = message->mono,
         .wall = message->wall,
-        .rusage = {used->utime, used->stime, used->maxrss, used->minflt, used->majflt, used->inblock, used->oublock,
-                   used->nvcsw, used->nivcsw},
+        .rusage = {used->utime, used->stime, used->maxrss, used->minflt, used->majflt, used->inblock,
+                   used->oublock, used->nvcsw, used->nivcsw},
     };
 
     /* what it had sent is executed before its end is told; then its client goes in the same step */

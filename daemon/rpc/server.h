@@ -1,10 +1,12 @@
 /*
- * What the broker's rooms share: the core, the sessions, the link to the keeper, and the turn that ties them together.
+ * What the broker's rooms share: the core, the sessions, the link to the keeper, and the turn that ties them
+ * together.
  *
- *     events of the loop -> server_step (core_step, commit, deliver) ... -> server_turn_end (write, sweep, acknowledge)
+ *     events of the loop -> server_step (core_step, commit, deliver) ... -> server_turn_end (write, sweep,
+ *     acknowledge)
  *
- * Nothing is written to a socket and nothing is freed but at the end of a turn, so that no step finds a session gone
- * that it has just looked at.
+ * Nothing is written to a socket and nothing is freed but at the end of a turn, so that no step finds a
+ * session gone that it has just looked at.
  */
 #ifndef PROCD_RPC_SERVER_H
 #define PROCD_RPC_SERVER_H
@@ -55,7 +57,8 @@ struct server {
     bool done; /* the keeper has let go: end the loop */
 };
 
-/* One input through the core, the journal and out. 0; or -ENOMEM: refused, nothing has changed. Sets input's time. */
+/* One input through the core, the journal and out. 0; or -ENOMEM: refused, nothing has changed. Sets input's
+ * time. */
 int server_step(struct server *server, struct core_input *input);
 
 /* The end of each turn of the loop. */

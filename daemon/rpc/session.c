@@ -223,7 +223,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 
     (void) what;
     if (session->flags & SESSION_READY)
-        return; /* whole lines are left from before: more would pile up, as executing is slower than reading */
+        /* whole lines are left from before: more would pile up, as executing is slower than reading */
+        return;
     r = frame_receive(&session->reader, (int) fd);
     if (r == -EAGAIN)
         return;

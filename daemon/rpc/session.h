@@ -8,7 +8,8 @@
 #include "proto/frame.h"
 
 #define SESSION_LINES_PER_TURN 16          /* then others have their turn */
-#define SESSION_UNSENT_MAX     (256 << 10) /* bytes; above it nothing more is read from the client, nor told to it */
+#define SESSION_UNSENT_MAX                                                                                   \
+    (256 << 10) /* bytes; above it nothing more is read from the client, nor told to it */
 
 struct peer;
 struct subscription;
@@ -18,7 +19,8 @@ enum session_flags {
     SESSION_UNSENT = 1 << 1,  /* in server->unsent */
     SESSION_BLOCKED = 1 << 2, /* the socket takes no more: EV_WRITE is asked for */
     SESSION_PAUSED = 1 << 3,  /* not read: the client does not drain, or a look-up is under way */
-    SESSION_EOF = 1 << 4,     /* the client has shut its side: what came before is executed, then it is closed */
+    /* the client has shut its side: what came before is executed, then it is closed */
+    SESSION_EOF = 1 << 4,
     SESSION_CLOSING = 1 << 5, /* a last answer is under way */
     SESSION_DEAD = 1 << 6,    /* in server->dead */
     SESSION_DISCONNECTED = 1 << 7, /* the core and the keeper know that it is over */
@@ -47,10 +49,12 @@ struct session {
     UT_hash_handle hh;
 };
 
-/* Begins to serve a connection that the keeper accepted. Takes the descriptor over, also on failure. 0 or -errno. */
+/* Begins to serve a connection that the keeper accepted. Takes the descriptor over, also on failure. 0 or
+ * -errno. */
 int session_open(struct server *server, const struct link_connection *connection, struct peer *peer, int fd);
 
-/* Writes bytes of an answer; descriptors (taken over) leave with its first byte. Without memory the session dies. */
+/* Writes bytes of an answer; descriptors (taken over) leave with its first byte. Without memory the session
+ * dies. */
 void session_write(struct session *session, const char *bytes, size_t size, const int *fds, size_t fd_count);
 /* The same for JSON, followed by tail. */
 void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,

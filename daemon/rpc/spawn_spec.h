@@ -14,8 +14,8 @@ struct spawn_spec {
     size_t labels_size, label_count;
 };
 
-/* Builds the spec of a checked call. who: its uid's entry of passwd(5), for the default environment and for root in
- * another's place; NULL where neither is needed. 0 or -errno. */
+/* Builds the spec of a checked call. who: its uid's entry of passwd(5), for the default environment and for
+ * root in another's place; NULL where neither is needed. 0 or -errno. */
 int spawn_spec_new(const struct call *call, const struct lookup_answer *who, struct spawn_spec **ret_spec);
 void spawn_spec_free(struct spawn_spec *spec);
 

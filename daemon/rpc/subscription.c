@@ -55,21 +55,24 @@ static bool wants(const struct subscription *subscription, const struct event_da
     return subscription->process == 0 || subscription->process == event->process;
 }
 
-static const char notification[] = "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":%" PRIu64;
+static const char notification[] =
+    "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":%" PRIu64;
 
 static void tell_gap(struct session *session, struct subscription *subscription, uint64_t to)
 {
     char line[512];
     int size = snprintf(line, sizeof line, notification, subscription->id);
 
-    size += snprintf(line + size, sizeof line - (size_t) size,
-                     ",\"seq\":%" PRIu64 ",\"time\":%.6f,\"kind\":\"%s\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}}\n", to,
-                     (double) session->server->core->wall / 1e9, event_kind_name(EVENT_GAP), subscription->cursor + 1, to);
+    size += snprintf(
+        line + size, sizeof line - (size_t) size,
+        ",\"seq\":%" PRIu64 ",\"time\":%.6f,\"kind\":\"%s\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}}\n", to,
+        (double) session->server->core->wall / 1e9, event_kind_name(EVENT_GAP), subscription->cursor + 1, to);
     session_write(session, line, (size_t) size, NULL, 0);
     subscription->cursor = to;
 }
 
-static void tell_event(struct session *session, const struct subscription *subscription, const struct event_entry *entry)
+static void tell_event(struct session *session, const struct subscription *subscription,
+                       const struct event_entry *entry)
 {
     char head[128];
     int size = snprintf(head, sizeof head, notification, subscription->id);

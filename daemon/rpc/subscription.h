@@ -1,6 +1,7 @@
 /*
- * Subscriptions to events. Each has a cursor into the core's event log and is told what lies before it when its
- * session drains: a slow reader costs no memory and blocks nobody; what the log has dropped meanwhile is told as a gap.
+ * Subscriptions to events. Each has a cursor into the core's event log and is told what lies before it when
+ * its session drains: a slow reader costs no memory and blocks nobody; what the log has dropped meanwhile is
+ * told as a gap.
  */
 #ifndef PROCD_RPC_SUBSCRIPTION_H
 #define PROCD_RPC_SUBSCRIPTION_H

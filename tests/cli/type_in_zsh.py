@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""type_in_zsh.py FPATH (TYPED EXPECTED)...: types into a zsh on a terminal of its own, presses Tab, compares the line."""
+"""type_in_zsh.py FPATH (TYPED EXPECTED)...: types into a zsh on a terminal of its own, presses Tab, compares
+the line."""
 import os, pty, re, select, signal, sys, tempfile, time
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""use_terminal.py PROCCTL SOCKET: types into an interactive bash on a terminal of its own, and reads what it shows."""
+"""use_terminal.py PROCCTL SOCKET: types into an interactive bash on a terminal of its own, and reads what it
+shows."""
 import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 PROCCTL, SOCKET = sys.argv[1:3]

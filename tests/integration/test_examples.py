@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The programs of client/examples do what their first lines promise, where a user sees it; and what a user's own
-program meets: the header, also in C++, and the names in the library."""
+"""The programs of client/examples do what their first lines promise, where a user sees it; and what a user's
+own program meets: the header, also in C++, and the names in the library."""
 import os
 import pty
 import re

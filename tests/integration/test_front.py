@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The front and its keeper, under a service manager that these tests play: what it is told, what it is given to keep,
-and what happens when the main process ends and another one is started with that."""
+"""The front and its keeper, under a service manager that these tests play: what it is told, what it is given
+to keep, and what happens when the main process ends and another one is started with that."""
 import array
 import contextlib
 import os
@@ -61,8 +61,9 @@ class Manager:
     def start(self, watchdog=0):
         """A main process; returns when it has said that it is ready."""
         fds, self.words = [self.socket.fileno(), *self.store], []
-        env = {'PATH': os.environ['PATH'], 'NOTIFY_SOCKET': self.dir + '/notify', 'LISTEN_FDS': str(len(fds)),
-               **{name: value for name, value in os.environ.items() if re.fullmatch('[A-Z]+SAN_OPTIONS', name)}}
+        env = {name: value for name, value in os.environ.items()
+               if re.fullmatch('PATH|[A-Z]+SAN_OPTIONS', name)}
+        env.update(NOTIFY_SOCKET=self.dir + '/notify', LISTEN_FDS=str(len(fds)))
         if watchdog:
             env['WATCHDOG_USEC'] = str(watchdog * 1000000)
         read, write = os.pipe2(os.O_CLOEXEC)  # its end: the main process has been executed
@@ -219,7 +220,7 @@ def test_main_process_is_killed(_):
 
 
 def test_keeper_is_killed(_):
-    """The main process fails with it; what was kept is of no use to the next one, which has a keeper of its own."""
+    """The main process fails with it; what was kept is of no use to the next one: another keeper."""
     with Manager() as manager:
         manager.start()
         before, (_, pid) = manager.info(), sleeper(manager)
@@ -277,7 +278,7 @@ def test_left_alone(_):
 
 
 def test_detached(_):
-    """A keeper that was told to leave its children running keeps them to their end; the next service has another."""
+    """A keeper that was told to leave its children running keeps them; the next service has another one."""
     with Manager() as manager:
         manager.start()
         (keeper, epoch), (_, pid) = [manager.info()[name] for name in ('pid', 'epoch')], sleeper(manager)

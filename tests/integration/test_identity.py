@@ -247,7 +247,7 @@ def test_owner_pid(daemon):
 
 @options(mode='--system', root=True, limit=120)
 def test_a_client_that_was_refused_comes_again(daemon):
-    """Too many connections of its uid: it is told so; later it is served, and its death is noticed all the same."""
+    """Too many connections of its uid: it is told so; later it is served, and its death is seen."""
     most = 16384
     if not LONG or resource.getrlimit(resource.RLIMIT_NOFILE)[1] < most + 100:
         raise Skip('only in the long run, with enough descriptors')
@@ -259,7 +259,8 @@ def test_a_client_that_was_refused_comes_again(daemon):
         with Peer(daemon.path, uid=ANN, gid=111) as late, Peer(daemon.path, uid=ANN, gid=111) as never:
             for peer in (late, never):
                 refused = json.loads(peer.do('exchange', ''))
-                same(refused['error']['data'], {'name': 'LimitExceeded', 'limit': 'connections', 'value': most})
+                same(refused['error']['data'],
+                     {'name': 'LimitExceeded', 'limit': 'connections', 'value': most})
             greedy.do('drop')
             wait_for(lambda: other.call('daemon.info')['connections'] == 2)
             late.do('drop')

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make install DESTDIR=` makes: the files, the names in the library, and programs in C and C++ that are built
-# against it through pkg-config, shared and static, and run on the installed daemon.
+# What `make install DESTDIR=` makes: the files, the names in the library, and programs in C and C++ that are
+# built against it through pkg-config, shared and static, and run on the installed daemon.
 # shellcheck source=tests/cli/common.sh
 . "$TOP_SRCDIR/tests/cli/common.sh"
 tree=$dir/tree
@@ -12,14 +12,14 @@ env -u MAKEFLAGS -u MAKELEVEL make -s -C "$TOP_BUILDDIR" install DESTDIR="$tree"
 # one_file END: the file of the tree whose path ends so; there must be exactly one, with something in it
 one_file() {
     found=$(find "$tree" -path "*/$1" -type f)
-    [ -n "$found" ] && [ -s "$found" ] || fail "installed as $1: ${found:-nothing}"
+    [ -s "$found" ] || fail "installed as $1: ${found:-nothing}"
     say "$found"
 }
 
 # ---- the files ----
 
-for name in bin/procd bin/procctl include/procd.h pkgconfig/procd.pc libprocd.so.0.0.0 libprocd.a man1/procctl.1 \
-    man8/procd.8 completions/procctl _procctl procctl.fish README.md; do
+for name in bin/procd bin/procctl include/procd.h pkgconfig/procd.pc libprocd.so.0.0.0 libprocd.a \
+    man1/procctl.1 man8/procd.8 completions/procctl _procctl procctl.fish README.md; do
     one_file "$name" >/dev/null
 done
 header=$(one_file include/procd.h)
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 END
 cp "$dir/a.c" "$dir/a.cc"
 
-# The tree is a system of its own to pkg-config; the other libraries it takes from the flags without -I and -L.
+# The tree is a system of its own to pkg-config; other libraries need neither -I nor -L.
 PKG_CONFIG_PATH=$libdir/pkgconfig
 PKG_CONFIG_SYSROOT_DIR=$tree
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR

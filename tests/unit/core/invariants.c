@@ -189,7 +189,8 @@ static void check_waiters(const struct core *core)
 
     HASH_ITER(hh, core->waiters, waiter, next) {
         must(waiter->account == core_account(core, waiter->data.uid));
-        must(waiter->connection || waiter->data.kind == WAIT_SPAWN); /* nobody waits for a closed connection */
+        /* nobody waits for a closed connection */
+        must(waiter->connection || waiter->data.kind == WAIT_SPAWN);
         if (waiter->connection) {
             must(core_connection(core, waiter->data.connection) == waiter->connection);
             connected++;
@@ -221,7 +222,8 @@ static unsigned check_keys(const struct client *client)
         uint64_t ticket = 0;
 
         must(key->client == client);
-        must(key->answered ? !key->waiter && TAILQ_EMPTY(&key->followers) : key->waiter && key->waiter->key == key);
+        must(key->answered ? !key->waiter && TAILQ_EMPTY(&key->followers)
+                           : key->waiter && key->waiter->key == key);
         TAILQ_FOREACH(follower, &key->followers, of_key)
         {
             must(follower->key == key && follower->data.kind == WAIT_FOLLOW);
@@ -262,7 +264,8 @@ static void check_clients(const struct core *core)
         uint64_t ordinal = UINT64_MAX, child = UINT64_MAX;
 
         must(client->forget != NULL);
-        must(!client->self || (client->self->client == client && client->self->data.id == client->data.process));
+        must(!client->self ||
+             (client->self->client == client && client->self->data.id == client->data.process));
         must(client->self || !client->data.process || !core_process(core, client->data.process) ||
              core_process(core, client->data.process)->client != client);
         LIST_FOREACH(connection, &client->connections, of_client)
@@ -367,7 +370,8 @@ static void each_title(struct core *core, int by)
     for (size_t i = 0; i < EVENTS_KEPT_MAX; i++)
         if (core->events[i].title)
             core->events[i].title->refs += (uint32_t) by;
-    /* a record holds its title once, however many hold the record: the first holder is its process, if that lives */
+    /* a record holds its title once, however many hold the record: the first holder is its process, if that
+     * lives */
     HASH_ITER(hh, core->processes, process, next)
         process->record->title->refs += (uint32_t) by;
 }

@@ -4,7 +4,8 @@
 
 #include "daemon/core/core.h"
 
-/* Quotas equal a recount, all pointers agree with all ids, nothing refers to what is gone, lists are in order. */
+/* Quotas equal a recount, all pointers agree with all ids, nothing refers to what is gone, lists are in
+ * order. */
 void check_core(struct core *core);
 
 /* Also what costs a walk over all events: their numbers, and who holds the titles. */

@@ -1,6 +1,6 @@
 /*
- * An assertion that costs nothing while it holds: check's own ones note their place each time, which is too slow for
- * what runs a hundred million times.
+ * An assertion that costs nothing while it holds: check's own ones note their place each time, which is too
+ * slow for what runs a hundred million times.
  */
 #ifndef PROCD_TESTS_UNIT_CORE_MUST_H
 #define PROCD_TESTS_UNIT_CORE_MUST_H

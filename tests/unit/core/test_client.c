@@ -26,12 +26,14 @@ START_TEST(connections_of_one_process_are_one_client)
     uint64_t second = world_connect_as(world, client, 1000, 0);
 
     ck_assert_uint_eq(HASH_COUNT(world->core->clients), 1);
-    ck_assert_ptr_eq(core_connection(world->core, first)->client, core_connection(world->core, second)->client);
+    ck_assert_ptr_eq(core_connection(world->core, first)->client,
+                     core_connection(world->core, second)->client);
     ck_assert_uint_eq(core_connection(world->core, first)->data.ordinal, 1);
     ck_assert_uint_eq(core_connection(world->core, second)->data.ordinal, 2);
     world_disconnect(world, first);
     ck_assert_ptr_null(core_connection(world->core, first));
-    ck_assert_uint_eq(core_connection(world->core, world_connect_as(world, client, 1000, 0))->data.ordinal, 3);
+    ck_assert_uint_eq(core_connection(world->core, world_connect_as(world, client, 1000, 0))->data.ordinal,
+                      3);
 }
 END_TEST
 
@@ -104,7 +106,8 @@ END_TEST
 
 START_TEST(an_owner_that_never_connected)
 {
-    struct core_input input = {.kind = INPUT_CLIENT, .body.connect = {.client = 77, .pid = 4321, .uid = 1000}};
+    struct core_input input = {.kind = INPUT_CLIENT,
+                               .body.connect = {.client = 77, .pid = 4321, .uid = 1000}};
     uint64_t seq = world->core->counters.seq, process, connection;
 
     ck_assert_int_eq(world_step(world, &input), 0);

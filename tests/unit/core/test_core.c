@@ -101,7 +101,8 @@ START_TEST(adopted_children)
 {
     struct core_input input = {
         .kind = INPUT_ADOPT,
-        .body.adopt = {.process = 7, .creator_process = 5, .pid = 99, .uid = 1000, .daemon = 1, .mono = 3, .wall = 4}};
+        .body.adopt = {
+            .process = 7, .creator_process = 5, .pid = 99, .uid = 1000, .daemon = 1, .mono = 3, .wall = 4}};
     uint64_t join, seq = world->core->counters.seq;
     const struct process_data *data;
 

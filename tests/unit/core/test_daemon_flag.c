@@ -134,7 +134,8 @@ END_TEST
 
 START_TEST(one_that_is_stopped_already_gets_no_second_signal)
 {
-    uint64_t other = world_connect(world, 1000), process = RUN(world, .connection = connection, .flags = REQUEST_DAEMON);
+    uint64_t other = world_connect(world, 1000),
+             process = RUN(world, .connection = connection, .flags = REQUEST_DAEMON);
 
     ASK(world, STOP, .connection = other, .process = process);
     must_order_signal(world, 0, process, SIGTERM);

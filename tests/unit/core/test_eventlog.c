@@ -33,8 +33,8 @@ END_TEST
 START_TEST(numbers_rise_by_one)
 {
     uint64_t seq = world->core->counters.seq, process = RUN(world, .connection = connection, .name = "x");
-    static const enum event_kind kinds[] = {EVENT_PROCESS_SPAWNED, EVENT_PROCESS_STOPPED, EVENT_PROCESS_CONTINUED,
-                                            EVENT_PROCESS_EXITED};
+    static const enum event_kind kinds[] = {EVENT_PROCESS_SPAWNED, EVENT_PROCESS_STOPPED,
+                                            EVENT_PROCESS_CONTINUED, EVENT_PROCESS_EXITED};
 
     world_report(world, INPUT_STOPPED, process);
     world_report(world, INPUT_CONTINUED, process);

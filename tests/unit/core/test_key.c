@@ -33,7 +33,8 @@ START_TEST(the_recorded_answer_again)
     ck_assert_str_eq(answer->argv, "cat");
     world_exited(world, process, 0);
     ASK(world, CLOSE, .connection = connection, .process = process);
-    again = ASK(world, SPAWN, .connection = other, .key = "k", .digest = 7); /* the client, not the connection */
+    /* the client, not the connection */
+    again = ASK(world, SPAWN, .connection = other, .key = "k", .digest = 7);
     answer = must_reply(world, again, REPLY_INFO);
     ck_assert_uint_eq(answer->reply.process.id, process);
     ck_assert_uint_eq(answer->reply.process.state, PROCESS_RUNNING); /* as it was then */
@@ -43,7 +44,8 @@ END_TEST
 
 START_TEST(keys_are_the_clients_own)
 {
-    uint64_t other = world_connect(world, 1000), first = RUN(world, .connection = connection, .key = "k", .digest = 7);
+    uint64_t other = world_connect(world, 1000),
+             first = RUN(world, .connection = connection, .key = "k", .digest = 7);
 
     ck_assert_uint_ne(RUN(world, .connection = other, .key = "k", .digest = 8), first);
 }
@@ -80,7 +82,8 @@ START_TEST(a_repeat_joins_the_wait)
     must_order_nothing(world);
     third = ASK(world, SPAWN, .connection = connection, .key = "k", .digest = 7);
     must_wait(world, second);
-    must_answer(world, ASK(world, SPAWN, .connection = connection, .key = "k", .digest = 8), ERROR_INVALID_REQUEST);
+    must_answer(world, ASK(world, SPAWN, .connection = connection, .key = "k", .digest = 8),
+                ERROR_INVALID_REQUEST);
     world_spawned(world, process);
     ck_assert_uint_eq(must_reply(world, first, REPLY_INFO)->reply.process.id, process);
     ck_assert_uint_eq(must_reply(world, second, REPLY_INFO)->reply.process.id, process);
@@ -90,7 +93,8 @@ END_TEST
 
 START_TEST(the_wait_goes_on_without_the_one_that_gave_up)
 {
-    uint64_t process = RUN(world, .connection = connection), second = world_connect_as(world, client, 1000, 0);
+    uint64_t process = RUN(world, .connection = connection),
+             second = world_connect_as(world, client, 1000, 0);
     uint64_t leader = ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 7);
     uint64_t follower = ASK(world, STOP, .connection = second, .process = process, .key = "k", .digest = 7);
     uint64_t last = ASK(world, STOP, .connection = second, .process = process, .key = "k", .digest = 7);
@@ -111,7 +115,8 @@ END_TEST
 
 START_TEST(the_wait_goes_on_without_the_one_that_cancels)
 {
-    uint64_t process = RUN(world, .connection = connection), second = world_connect_as(world, client, 1000, 0);
+    uint64_t process = RUN(world, .connection = connection),
+             second = world_connect_as(world, client, 1000, 0);
     uint64_t leader = ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 7);
     uint64_t follower = ASK(world, STOP, .connection = second, .process = process, .key = "k", .digest = 7);
 
@@ -192,7 +197,8 @@ START_TEST(not_now_is_no_answer)
     ck_assert_uint_eq(core_client(world->core, client)->key_count, 0);
     connection = world_connect_as(world, client, 1000, 0);
     world_number(world, INPUT_SHUTDOWN, 1);
-    must_answer(world, ASK(world, SPAWN, .connection = connection, .key = "s", .digest = 1), ERROR_SHUTTING_DOWN);
+    must_answer(world, ASK(world, SPAWN, .connection = connection, .key = "s", .digest = 1),
+                ERROR_SHUTTING_DOWN);
     ck_assert_uint_eq(core_client(world->core, client)->key_count, 0);
 }
 END_TEST
@@ -204,14 +210,17 @@ START_TEST(so_many_are_kept)
 
     for (int i = 0; i < KEYS_KEPT_MAX + 10; i++) {
         snprintf(key, sizeof key, "key-%d", i);
-        ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = key, .digest = 1);
+        ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = key,
+            .digest = 1);
         ck_assert_uint_eq(world->order_count, 1);
     }
     ck_assert_uint_eq(core_client(world->core, client)->key_count, KEYS_KEPT_MAX);
-    ticket = ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = "key-10", .digest = 1);
+    ticket = ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = "key-10",
+                 .digest = 1);
     must_reply(world, ticket, REPLY_EMPTY);
     must_order_nothing(world); /* the oldest that is kept */
-    ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = "key-9", .digest = 1);
+    ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = "key-9",
+        .digest = 1);
     ck_assert_uint_eq(world->order_count, 1); /* forgotten: done again */
 }
 END_TEST
@@ -224,7 +233,8 @@ START_TEST(one_that_waits_is_not_forgotten)
     stop = ASK(world, STOP, .connection = connection, .process = process, .key = "stop", .digest = 1);
     for (int i = 0; i < KEYS_KEPT_MAX + 10; i++) {
         snprintf(key, sizeof key, "key-%d", i);
-        ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = key, .digest = 1);
+        ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1, .key = key,
+            .digest = 1);
     }
     again = ASK(world, STOP, .connection = connection, .process = process, .key = "stop", .digest = 1);
     must_order_nothing(world);

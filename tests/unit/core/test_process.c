@@ -32,7 +32,8 @@ static const struct event_entry *last_event(void)
 START_TEST(a_spawn_waits_for_its_start)
 {
     uint64_t seq = world->core->counters.seq, process;
-    uint64_t ticket = ASK(world, SPAWN, .connection = connection, .name = "worker", .argv = "sleep", .cwd = "/tmp");
+    uint64_t ticket =
+        ASK(world, SPAWN, .connection = connection, .name = "worker", .argv = "sleep", .cwd = "/tmp");
     const struct answer *answer;
 
     process = world_last(world);
@@ -65,7 +66,8 @@ END_TEST
 
 START_TEST(a_failed_spawn_leaves_an_event_only)
 {
-    uint64_t ticket = ASK(world, SPAWN, .connection = connection, .name = "nothing"), process = world_last(world);
+    uint64_t ticket = ASK(world, SPAWN, .connection = connection, .name = "nothing"),
+             process = world_last(world);
     struct core_input input = {.kind = INPUT_SPAWN_FAILED,
                                .report = ++world->report,
                                .body.report = {.process = process, .error = ENOENT, .stage = 4}};
@@ -144,9 +146,10 @@ END_TEST
 START_TEST(out_of_memory_has_an_event_of_its_own)
 {
     uint64_t process = RUN(world, .connection = connection), seq = world->core->counters.seq;
-    struct core_input input = {.kind = INPUT_EXITED,
-                               .report = ++world->report,
-                               .body.report = {.process = process, .oom = INPUT_OOM_YES, .exitcode = -9, .known = 1}};
+    struct core_input input = {
+        .kind = INPUT_EXITED,
+        .report = ++world->report,
+        .body.report = {.process = process, .oom = INPUT_OOM_YES, .exitcode = -9, .known = 1}};
 
     ck_assert_int_eq(world_step(world, &input), 0);
     ck_assert_uint_eq(core_event(world->core, seq + 1)->data.kind, EVENT_PROCESS_OOM);
@@ -211,7 +214,8 @@ START_TEST(the_newest_living_of_a_name_counts)
     world_exited(world, young, 0);
     ck_assert_uint_eq(core_process_named(world->core, 1000, "same", 4)->data.id, old);
     world_exited(world, old, 0);
-    ck_assert_uint_eq(core_process_named(world->core, 1000, "same", 4)->data.id, ended); /* the newest ended one */
+    /* the newest ended one */
+    ck_assert_uint_eq(core_process_named(world->core, 1000, "same", 4)->data.id, ended);
 }
 END_TEST
 

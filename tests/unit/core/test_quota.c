@@ -104,15 +104,18 @@ START_TEST(requests_that_wait)
     world_exited(world, ended, 0);
     fill_waiters(process);
     must_exceed(ASK(world, JOIN, .connection = connection, .process = process), QUOTA_WAITERS, 1000);
-    must_exceed(ASK(world, WAIT, .connection = connection, .processes = &process, .count = 1), QUOTA_WAITERS, 1000);
+    must_exceed(ASK(world, WAIT, .connection = connection, .processes = &process, .count = 1), QUOTA_WAITERS,
+                1000);
     must_exceed(ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
                     .span = SECOND), QUOTA_WAITERS, 1000);
     ck_assert_int_eq(core_next_deadline(world->core), INT64_MAX);
     /* what need not wait is answered */
     must_reply(world, ASK(world, JOIN, .connection = connection, .process = ended), REPLY_JOIN);
-    must_reply(world, ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_NO_WAIT),
+    must_reply(world,
+               ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_NO_WAIT),
                REPLY_PENDING);
-    must_reply(world, ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1), REPLY_EMPTY);
+    must_reply(world, ASK(world, SIGNAL, .connection = connection, .process = process, .signal = 1),
+               REPLY_EMPTY);
     ck_assert_int_eq(used(QUOTA_WAITERS), quota_limit(QUOTA_WAITERS, 1000));
     world_number(world, INPUT_CANCEL, world->ticket - 10);
     must_wait(world, ASK(world, JOIN, .connection = connection, .process = process));
@@ -127,8 +130,8 @@ START_TEST(a_refused_stop_stops_nothing)
     uint64_t process = RUN(world, .connection = connection);
 
     fill_waiters(process);
-    must_exceed(ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1), QUOTA_WAITERS,
-                1000);
+    must_exceed(ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1),
+                QUOTA_WAITERS, 1000);
     must_order_nothing(world);
     ck_assert_uint_eq(core_process(world->core, process)->data.flags & PROCESS_STOPPING, 0);
     check_core(world->core);
@@ -144,8 +147,8 @@ START_TEST(repeats_that_wait)
     while (used(QUOTA_WAITERS) < quota_limit(QUOTA_WAITERS, 1000))
         ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1);
     must_wait(world, world->ticket);
-    must_exceed(ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1), QUOTA_WAITERS,
-                1000);
+    must_exceed(ASK(world, STOP, .connection = connection, .process = process, .key = "k", .digest = 1),
+                QUOTA_WAITERS, 1000);
     check_core(world->core);
     world_disconnect(world, connection);
 }
@@ -185,7 +188,8 @@ START_TEST(the_ended_make_room)
     ck_assert_uint_eq(world->order_count, 2);
     must_order(world, 0, ORDER_SPAWN, world_last(world));
     must_order(world, 1, ORDER_FORGET_PROCESS, 3);
-    must_exceed(ASK(world, SPAWN, .connection = connection, .argv = argv, .argv_size = BIG), QUOTA_BYTES, 1000);
+    must_exceed(ASK(world, SPAWN, .connection = connection, .argv = argv, .argv_size = BIG), QUOTA_BYTES,
+                1000);
     free(argv);
 }
 END_TEST
@@ -258,7 +262,8 @@ START_TEST(root_acts_in_anothers_place)
     world_exited(world, process, 0);
     ASK(world, CLOSE, .connection = root, .process = process, .uid = 2000);
     ck_assert_ptr_null(core_account(world->core, 2000));
-    must_answer(world, ASK(world, CLOSE, .connection = root, .process = 9, .uid = 3000), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, CLOSE, .connection = root, .process = 9, .uid = 3000),
+                ERROR_NO_SUCH_PROCESS);
     ck_assert_ptr_null(core_account(world->core, 3000));
 }
 END_TEST

@@ -73,7 +73,8 @@ START_TEST(children_of_children)
     RUN(world, .connection = childs_own, .name = "named");
     ck_assert_str_eq(world_name(world, RUN(world, .connection = childs_own)), "Process-2:1:2");
     /* in whose place the name counts is said by `creator` */
-    ck_assert_str_eq(world_name(world, RUN(world, .connection = connection, .creator = 501)), "Process-2:1:3");
+    ck_assert_str_eq(world_name(world, RUN(world, .connection = connection, .creator = 501)),
+                     "Process-2:1:3");
 }
 END_TEST
 
@@ -86,7 +87,8 @@ START_TEST(generations_that_do_not_fit)
         process = RUN(world, .connection = parent);
         parent = world_connect_as(world, 1000 + generation, 1000, process);
         ck_assert_uint_le(core_process(world->core, process)->record->title->name_size, PROTO_NAME_MAX);
-        ck_assert_uint_eq(strlen(world_name(world, process)), core_process(world->core, process)->record->title->name_size);
+        ck_assert_uint_eq(strlen(world_name(world, process)),
+                          core_process(world->core, process)->record->title->name_size);
         length = length > strlen(world_name(world, process)) ? length : strlen(world_name(world, process));
     }
     ck_assert_uint_ge(length, PROTO_NAME_MAX - 1);

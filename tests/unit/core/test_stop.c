@@ -53,8 +53,8 @@ END_TEST
 
 START_TEST(signal_and_grace_as_asked)
 {
-    ASK(world, STOP, .connection = connection, .process = process, .signal = SIGINT, .flags = REQUEST_DEADLINE,
-        .span = SECOND);
+    ASK(world, STOP, .connection = connection, .process = process, .signal = SIGINT,
+        .flags = REQUEST_DEADLINE, .span = SECOND);
     must_order_signal(world, 0, process, SIGINT);
     ck_assert_int_eq(core_next_deadline(world->core), world->mono + SECOND);
 }
@@ -131,13 +131,16 @@ START_TEST(signals)
     must_reply(world, ticket, REPLY_EMPTY);
     must_order_signal(world, 0, process, SIGHUP);
     ck_assert_uint_eq(world->orders[0].tree, 0);
-    ASK(world, SIGNAL, .connection = connection, .process = process, .signal = SIGKILL, .flags = REQUEST_TREE);
+    ASK(world, SIGNAL, .connection = connection, .process = process, .signal = SIGKILL,
+        .flags = REQUEST_TREE);
     must_order_signal(world, 0, process, SIGKILL);
     ck_assert_uint_ne(world->orders[0].tree, 0);
     world_exited(world, process, 0);
-    must_reply(world, ASK(world, SIGNAL, .connection = connection, .process = process, .signal = SIGHUP), REPLY_EMPTY);
+    must_reply(world, ASK(world, SIGNAL, .connection = connection, .process = process, .signal = SIGHUP),
+               REPLY_EMPTY);
     must_order_nothing(world);
-    must_answer(world, ASK(world, SIGNAL, .connection = connection, .process = 99, .signal = 9), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, SIGNAL, .connection = connection, .process = 99, .signal = 9),
+                ERROR_NO_SUCH_PROCESS);
 }
 END_TEST
 
@@ -154,7 +157,8 @@ START_TEST(close_forgets_the_ended_only)
     must_order(world, 0, ORDER_FORGET_PROCESS, process);
     ck_assert_uint_eq(world->order_count, 1);
     ck_assert_ptr_null(core_process(world->core, process));
-    must_answer(world, ASK(world, CLOSE, .connection = connection, .process = process), ERROR_NO_SUCH_PROCESS);
+    must_answer(world, ASK(world, CLOSE, .connection = connection, .process = process),
+                ERROR_NO_SUCH_PROCESS);
 }
 END_TEST
 

@@ -54,8 +54,8 @@ START_TEST(join_with_a_time_out)
     uint64_t now = ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_NO_WAIT);
     uint64_t later = ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
                          .span = 2 * SECOND);
-    uint64_t longer = ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
-                          .span = 3 * SECOND);
+    uint64_t longer = ASK(world, JOIN, .connection = connection, .process = process,
+                          .flags = REQUEST_DEADLINE, .span = 3 * SECOND);
     uint64_t ever = ASK(world, JOIN, .connection = connection, .process = process);
 
     must_reply(world, now, REPLY_PENDING);
@@ -79,7 +79,8 @@ START_TEST(equal_deadlines_pass_in_the_order_of_asking)
     size_t before = world->answer_count;
 
     for (int i = 0; i < 50; i++)
-        ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_DEADLINE, .span = SECOND);
+        ASK(world, JOIN, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
+            .span = SECOND);
     world_pass(world, SECOND);
     ck_assert_uint_eq(world->answer_count, before + 50);
     for (uint64_t i = 0; i < 50; i++)
@@ -121,7 +122,8 @@ START_TEST(wait_for_any)
     world_exited(world, ids[1], 0);
     done[1] = ids[1];
     must_be_done(ticket, done, 3);
-    again = ASK(world, WAIT, .connection = connection, .processes = ids, .count = 3); /* one is there already */
+    /* one is there already */
+    again = ASK(world, WAIT, .connection = connection, .processes = ids, .count = 3);
     must_be_done(again, done, 3);
     world_exited(world, ids[0], 0); /* whose links are gone */
 }
@@ -140,7 +142,8 @@ START_TEST(wait_for_all)
     ASK(world, CLOSE, .connection = connection, .process = ids[0]); /* forgotten meanwhile: it had ended */
     world_exited(world, ids[1], 0);
     must_be_done(ticket, ids, 3);
-    ticket = ASK(world, WAIT, .connection = connection, .processes = ids + 1, .count = 2, .flags = REQUEST_ALL);
+    ticket =
+        ASK(world, WAIT, .connection = connection, .processes = ids + 1, .count = 2, .flags = REQUEST_ALL);
     must_be_done(ticket, ids + 1, 2);
 }
 END_TEST
@@ -164,7 +167,8 @@ END_TEST
 
 START_TEST(wait_for_nobody_somebody_unknown_and_somebody_twice)
 {
-    uint64_t process = RUN(world, .connection = connection), twice[2] = {process, process}, missing[2] = {process, 99};
+    uint64_t process = RUN(world, .connection = connection), twice[2] = {process, process},
+             missing[2] = {process, 99};
     uint64_t any, all;
 
     must_be_done(ASK(world, WAIT, .connection = connection), NULL, 0);

@@ -39,7 +39,8 @@ void world_clear(struct world *world)
             ASK(world, CLOSE, .process = id, .uid = process->data.uid);
     }
     world_number(world, INPUT_EXECUTED, UINT64_MAX);
-    must(!world->core->clients && !world->core->processes && !world->core->connections && !world->core->waiters);
+    must(!world->core->clients && !world->core->processes && !world->core->connections &&
+         !world->core->waiters);
     must(!world->core->accounts && world->core->deadlines.count == 0 && TAILQ_EMPTY(&world->core->orders));
 }
 
@@ -185,11 +186,13 @@ uint64_t world_ask(struct world *world, enum input_kind kind, const struct ask *
     input.blob[BLOB_KEY] = text(ask->key);
     input.blob[BLOB_NAME] = text(ask->name);
     if (kind == INPUT_WAIT) {
-        input.blob[BLOB_PROCESSES] = (struct blob){(const char *) ask->processes, ask->count * sizeof(uint64_t)};
+        input.blob[BLOB_PROCESSES] =
+            (struct blob){(const char *) ask->processes, ask->count * sizeof(uint64_t)};
     } else if (kind == INPUT_SPAWN) {
         input.blob[BLOB_ARGV] = (struct blob){ask->argv, ask->argv_size};
         if (!ask->argv_size)
-            input.blob[BLOB_ARGV] = text(ask->argv ? ask->argv : "true"), input.blob[BLOB_ARGV].size++; /* its NUL */
+            /* its NUL */
+            input.blob[BLOB_ARGV] = text(ask->argv ? ask->argv : "true"), input.blob[BLOB_ARGV].size++;
         input.blob[BLOB_CWD] = text(ask->cwd ? ask->cwd : "/");
         request->count = 1;
     }

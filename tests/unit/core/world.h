@@ -1,6 +1,6 @@
 /*
- * A core and what a test needs around it: short names for inputs, and what each step has put out. After each step the
- * invariants are checked, and that each request is answered once at most.
+ * A core and what a test needs around it: short names for inputs, and what each step has put out. After each
+ * step the invariants are checked, and that each request is answered once at most.
  */
 #ifndef PROCD_TESTS_UNIT_CORE_WORLD_H
 #define PROCD_TESTS_UNIT_CORE_WORLD_H

@@ -22,7 +22,8 @@
 
 static int control_in_keeper;
 
-/* The process that stands in for a role: the look-up helper ends with its socket, the broker when it is killed. */
+/* The process that stands in for a role: the look-up helper ends with its socket, the broker when it is
+ * killed. */
 static void stand_in(bool lookup, int link_fd)
 {
     char byte;
@@ -37,7 +38,8 @@ static void stand_in(bool lookup, int link_fd)
     _exit(0);
 }
 
-static int start_role(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd)
+static int start_role(const struct keeper_config *config, const char *role, bool fresh, int link_fd,
+                      int *ret_pidfd)
 {
     bool lookup = strcmp(role, "lookup") == 0;
     pid_t pid = fork();
@@ -287,10 +289,11 @@ void harness_about(struct harness *harness, uint32_t kind, uint64_t process)
 
 void harness_signal(struct harness *harness, uint64_t process, int signal, bool tree)
 {
-    struct link_signal order = {.head = {.kind = LINK_SIGNAL, .size = sizeof order, .number = ++harness->order},
-                                .process = process,
-                                .signal = signal,
-                                .tree = tree};
+    struct link_signal order = {
+        .head = {.kind = LINK_SIGNAL, .size = sizeof order, .number = ++harness->order},
+        .process = process,
+        .signal = signal,
+        .tree = tree};
 
     harness_send(harness, &order, sizeof order, NULL, 0);
 }

@@ -51,14 +51,16 @@ void harness_stop(struct harness *harness);
 /* The same without the kill: after LINK_LEAVE. */
 void harness_gone(struct harness *harness);
 
-/* Takes the place of the next broker up to LINK_TABLE_END; each message of the table goes to `seen` (or NULL). */
+/* Takes the place of the next broker up to LINK_TABLE_END; each message of the table goes to `seen` (or
+ * NULL). */
 void harness_next_broker(struct harness *harness, void (*seen)(const union message *message));
 void harness_ready(struct harness *harness);
 /* The broker dies without a word. Unread messages are lost. */
 void harness_kill_broker(struct harness *harness);
 
 void harness_send(struct harness *harness, const void *message, size_t size, const int *fds, size_t count);
-/* The next message that is not LINK_EXECUTED or LINK_LOOKUP. Its descriptors are closed unless fds is given. */
+/* The next message that is not LINK_EXECUTED or LINK_LOOKUP. Its descriptors are closed unless fds is
+ * given. */
 void harness_receive(struct harness *harness, union message *message, struct fdpass *fds);
 void harness_expect(struct harness *harness, uint32_t kind, union message *message);
 /* True if nothing comes within `ms`. */

@@ -1,4 +1,5 @@
-/* Spawning by a real keeper: errors by stage, descriptors, identity, limits, and children that are held up. */
+/* Spawning by a real keeper: errors by stage, descriptors, identity, limits, and children that are held
+ * up. */
 #include "tests/unit/keeper/harness.h"
 
 #include "daemon/base/clock.h"
@@ -65,7 +66,8 @@ START_TEST(errors_by_stage)
     spec_head(&spec)->cwd = spec_text(&spec, "/no/such/folder");
     harness_fails(&harness, &spec, ENOENT, LINK_STAGE_CHDIR);
     with_argv0("/bin/true");
-    spec_head(&spec)->stdio[0] = (struct link_stdio){.kind = LINK_STDIO_READ, .path = spec_text(&spec, "/no/file")};
+    spec_head(&spec)->stdio[0] =
+        (struct link_stdio){.kind = LINK_STDIO_READ, .path = spec_text(&spec, "/no/file")};
     harness_fails(&harness, &spec, ENOENT, LINK_STAGE_STDIO);
     with_argv0("/bin/true");
     spec_head(&spec)->limits = spec_add(&spec, &limit, sizeof limit);
@@ -104,7 +106,8 @@ START_TEST(descriptors_in_any_order)
         fclose(file);
         fds[i + 1] = pipes[i][0];
     }
-    spec_shell(&spec, "for n in 3 4 5 6 9; do printf %s $n; head -c1 /proc/self/fd/$n; done; ls /proc/self/fd | tr '\\n' ' '");
+    spec_shell(&spec, "for n in 3 4 5 6 9; do printf %s $n; head -c1 /proc/self/fd/$n; done; ls "
+                      "/proc/self/fd | tr '\\n' ' '");
     head = spec_head(&spec);
     head->placed = spec_add(&spec, placed, sizeof placed);
     head->placed_count = sizeof placed / sizeof *placed;
@@ -146,7 +149,8 @@ START_TEST(runs_as_its_caller)
         return;
     harness_start(&harness);
     connection = harness_connect_as(&harness, 1234, &client);
-    spec_shell(&spec, "grep -E '^(Uid|Gid|Groups|NoNewPrivs|CapEff|SigBlk|SigIgn):' /proc/self/status; cat /proc/self/oom_score_adj; "
+    spec_shell(&spec, "grep -E '^(Uid|Gid|Groups|NoNewPrivs|CapEff|SigBlk|SigIgn):' /proc/self/status; cat "
+                      "/proc/self/oom_score_adj; "
                       "umask; pwd; echo $TEST $HOME; ps -o sid= -p $$ | grep -qw $$ && echo leader");
     harness_output(&harness, connection, &spec, text, sizeof text);
     snprintf(expected, sizeof expected,
@@ -230,7 +234,8 @@ START_TEST(a_fifo_holds_nobody_else_up)
     snprintf(fifo, sizeof fifo, "%s/fifo", harness.folder);
     mkfifo(fifo, 0600);
     spec_shell(&spec, "exit 3");
-    spec_head(&spec)->stdio[1] = (struct link_stdio){.kind = LINK_STDIO_WRITE, .path = spec_text(&spec, fifo)};
+    spec_head(&spec)->stdio[1] =
+        (struct link_stdio){.kind = LINK_STDIO_WRITE, .path = spec_text(&spec, fifo)};
     held = harness_spawn(&harness, harness.connection, &spec, NULL, 0);
     ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 4", NULL)), 4);
     ck_assert_int_eq(pipe2(output, O_CLOEXEC), 0);
@@ -295,7 +300,8 @@ START_TEST(stopped_or_killed_before_its_exec)
     snprintf(fifo, sizeof fifo, "%s/fifo", harness.folder);
     mkfifo(fifo, 0600);
     spec_shell(&spec, "exit 3");
-    spec_head(&spec)->stdio[1] = (struct link_stdio){.kind = LINK_STDIO_WRITE, .path = spec_text(&spec, fifo)};
+    spec_head(&spec)->stdio[1] =
+        (struct link_stdio){.kind = LINK_STDIO_WRITE, .path = spec_text(&spec, fifo)};
     harness_spawn(&harness, harness.connection, &spec, NULL, 0);
     harness_until((pid = child_before_exec(harness.keeper, 0)) != 0);
     kill(pid, SIGKILL);
@@ -452,7 +458,8 @@ static int lingering_socket(int *ret_peer)
     struct linger linger = {.l_onoff = 1, .l_linger = 3};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     static const char data[65536];
 
     ck_assert_int_eq(bind(server, (struct sockaddr *) &address, sizeof address), 0);
@@ -475,7 +482,8 @@ START_TEST(a_lingering_socket_delays_nobody)
 
     harness_start(&harness);
     fd = lingering_socket(&peer);
-    /* with an order that has no use for it, and while the keeper cannot look, so that its copy is the last one */
+    /* with an order that has no use for it, and while the keeper cannot look, so that its copy is the last
+     * one */
     refused.head.number = ++harness.order;
     kill(harness.keeper, SIGSTOP);
     harness_send(&harness, &refused, sizeof refused, &fd, 1);

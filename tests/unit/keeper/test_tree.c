@@ -21,7 +21,8 @@ static void start(int without)
     harness_start(&harness);
 }
 
-/* Runs until its input ends: a pipe that everything in the tree holds, so that its end tells that all are gone. */
+/* Runs until its input ends: a pipe that everything in the tree holds, so that its end tells that all are
+ * gone. */
 static uint64_t begin_tree(const char *command, int *ret_witness, pid_t *ret_pid)
 {
     static struct spec_builder spec;
@@ -67,7 +68,8 @@ START_TEST(kill_reaches_every_descendant)
     union message message;
 
     start(_i);
-    process = begin_tree("(sh -c 'printf x; sleep 100 & printf x; wait' & printf x; wait) & printf x; wait", &witness, NULL);
+    process = begin_tree("(sh -c 'printf x; sleep 100 & printf x; wait' & printf x; wait) & printf x; wait",
+                         &witness, NULL);
     await_members(witness, 4);
     harness_about(&harness, LINK_WATCH_TREE, process);
     harness_signal(&harness, process, SIGKILL, true);
@@ -95,7 +97,8 @@ START_TEST(other_signals_reach_every_descendant)
 }
 END_TEST
 
-/* The child ends, a grandchild lives: the tree is gone with the last one, and can be killed after the child's end. */
+/* The child ends, a grandchild lives: the tree is gone with the last one, and can be killed after the child's
+ * end. */
 START_TEST(a_tree_outlives_its_child)
 {
     int witness;
