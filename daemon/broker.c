@@ -45,7 +45,8 @@ static int begin_core(struct server *server, int state_fd)
         server->journal = NULL;
     }
     if (server->journal && hello->fresh_state) {
-        log_error("the state was fatal to three brokers: beginning with an empty one over the keeper's table");
+        log_error("the state was fatal to three brokers: beginning with an empty one over the keeper's "
+                  "table");
         journal_abandon(server->journal);
     }
     r = server->journal ? journal_replay(server->journal, &server->core) : 1;
@@ -57,8 +58,8 @@ static int begin_core(struct server *server, int state_fd)
     server->core = core_new();
     if (!server->core)
         return -ENOMEM;
-    /* numbers last as long as the keeper: a core that begins anew must not use one again, nor an id, of which there
-     * were no more than orders */
+    /* numbers last as long as the keeper: a core that begins anew must not use one again, nor an id, of
+     * which there were no more than orders */
     server->core->counters.order = hello->head.number;
     server->core->counters.process = hello->head.number;
     return server->journal ? journal_snapshot(server->journal, server->core) : 0;

@@ -162,8 +162,8 @@ static void take_connection(struct core *core, struct in *in)
     if (in_failed(in, !client, -EBADMSG))
         return;
     ordinal = client->data.connections;
-    input.body.connect =
-        (struct input_connect){.connection = data.id, .client = data.client, .pid = client->data.pid, .uid = data.uid};
+    input.body.connect = (struct input_connect){
+        .connection = data.id, .client = data.client, .pid = client->data.pid, .uid = data.uid};
     if (in_failed(in, step_connect(core, &input) < 0, -ENOMEM))
         return;
     client->data.connections = ordinal;
