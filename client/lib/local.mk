@@ -16,6 +16,7 @@ libprocd_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0 -Wl,--vers
 libprocd_la_DEPENDENCIES = $(libprocd_la_LIBADD) %D%/libprocd.map
 
 include_HEADERS = %D%/procd.h
+dist_man_MANS += %D%/procd.3
 pkgconfigdir = $(libdir)/pkgconfig
 nodist_pkgconfig_DATA = %D%/procd.pc
 EXTRA_DIST += %D%/libprocd.map
