@@ -62,6 +62,7 @@ static int begin_core(struct server *server, int state_fd)
      * which there were no more than orders */
     server->core->counters.order = hello->head.number;
     server->core->counters.process = hello->head.number;
+    server->core->counters.adopts = hello->restarts > 0;
     return server->journal ? journal_snapshot(server->journal, server->core) : 0;
 }
 

@@ -205,6 +205,7 @@ int step_restarted(struct core *core, const struct core_input *input)
         if (order->data.kind == ORDER_SPAWN)
             undo_spawn(core, order);
     }
+    core->counters.adopts = 0;
     core->counters.restarts++;
     event_daemon(core, EVENT_DAEMON_RESTARTED);
     return 0;

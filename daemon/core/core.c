@@ -101,17 +101,6 @@ static void join_client(struct core *core, struct process *process)
             client_is_process(client, process);
 }
 
-/* The core has dropped it and has said so: the order is still on its way. */
-static bool is_being_forgotten(const struct core *core, uint64_t process)
-{
-    const struct order *order;
-
-    TAILQ_FOREACH(order, &core->orders, pending)
-        if (order->data.kind == ORDER_FORGET_PROCESS && order->data.subject == process)
-            return true;
-    return false;
-}
-
 /* A child that only the keeper remembers: its arguments are gone with the state. */
 int step_adopt(struct core *core, const struct core_input *input)
 {
@@ -120,7 +109,8 @@ int step_adopt(struct core *core, const struct core_input *input)
     struct process *process;
     struct record *record;
 
-    if (core_process(core, adopt->process) || is_being_forgotten(core, adopt->process))
+    /* a core that knew them all has removed those that it does not know: their reports do not come again */
+    if (!core->counters.adopts || core_process(core, adopt->process))
         return 0;
     account = account_get(core, adopt->uid);
     if (!account)

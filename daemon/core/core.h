@@ -297,7 +297,8 @@ struct core_counters {
     uint64_t stamp;  /* for ties of deadlines */
     uint64_t restarts;
     uint32_t shutting_down, detach;
-    uint32_t left, unused; /* OUTPUT_LEAVE was given */
+    uint32_t adopts; /* it began empty over the keeper's children: until INPUT_RESTARTED it takes them in */
+    uint32_t unused;
 };
 
 TAILQ_HEAD(order_list, order);

@@ -37,7 +37,7 @@ enum input_kind {
     INPUT_CONTINUED,
     INPUT_TREE_GONE,
     INPUT_EXECUTED, /* body.number: orders up to it were executed */
-    INPUT_ADOPT,    /* body.adopt: a child in the keeper's table that the core does not know */
+    INPUT_ADOPT,    /* body.adopt: a child in the keeper's table, for a core that began empty */
     INPUT_TIME,     /* deadlines up to mono have passed */
     INPUT_KIND_COUNT
 };

@@ -307,6 +307,19 @@ def test_the_look_up_helper_dies(daemon):
             wait_for(lambda: set(children_of(daemon.keeper_pid)) - gone, 'a new helper')
 
 
+def test_what_is_gone_stays_gone(daemon):
+    """Failed and closed at the moment of the kill: the keeper has them in its table, the state does not."""
+    last = Lasting(daemon)
+    for turn in range(15):
+        child = last.call('process.spawn', argv=['/bin/true'])
+        last.call('process.join', process=child['id'])
+        fails('SpawnFailed', lambda: last.call('process.spawn', argv=['/nonexistent'], _key='f%d' % turn))
+        last.call('process.close', process=child['id'], _key='c%d' % turn)
+        os.kill(daemon.broker_pid, signal.SIGKILL)
+        same(last.call('process.list')['processes'], [])
+    last.close()  # a child that is being started for ever would keep the daemon from its end
+
+
 # ---------------------------------------------------------------- a state that is fatal
 
 FATAL = ['before they served: the next begins with an EMPTY state', 'the state was fatal to three brokers']

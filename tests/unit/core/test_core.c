@@ -171,6 +171,23 @@ START_TEST(an_adopted_child_can_be_stopped)
 }
 END_TEST
 
+/* A broker that dies before it has told the keeper to forget a child finds it in the table again. */
+START_TEST(what_was_removed_is_not_adopted)
+{
+    struct core_input adopt = {.kind = INPUT_ADOPT, .body.adopt = {.process = 1, .pid = 99, .uid = 1000}};
+    uint64_t process = RUN(world, .connection = connection);
+
+    world_number(world, INPUT_RESTARTED, world->core->counters.order);
+    ck_assert_uint_eq(process, 1);
+    world_exited(world, process, 0);
+    ASK(world, CLOSE, .process = process, .uid = 1000);
+    ck_assert_int_eq(world_step(world, &adopt), 0);
+    ck_assert_ptr_null(core_process(world->core, process));
+    connection = world_connect(world, 1000);
+    ck_assert_uint_eq(RUN(world, .connection = connection), 2);
+}
+END_TEST
+
 /* After a state was lost clients are known before the children are: one may be the other. */
 START_TEST(an_adopted_child_is_a_client)
 {
@@ -237,6 +254,7 @@ int main(void)
     tcase_add_test(tcase, what_is_being_forgotten_is_not_adopted);
     tcase_add_test(tcase, an_adopted_child_that_has_ended);
     tcase_add_test(tcase, an_adopted_child_can_be_stopped);
+    tcase_add_test(tcase, what_was_removed_is_not_adopted);
     tcase_add_test(tcase, an_adopted_child_is_a_client);
     tcase_add_test(tcase, idle_when_no_end_is_unread);
     tcase_add_test(tcase, time_without_deadlines);

@@ -161,6 +161,7 @@ static void play(uint64_t seed_of_round)
     struct run run = {.core = core_new()};
     size_t held = memory_held();
 
+    run.core->counters.adopts = 1;
     chance_begin(&run.chance, seed_of_round);
     run.scarce = scarcities[chance_below(&run.chance, 3)];
     for (int i = 0; i < STEPS; i++) {

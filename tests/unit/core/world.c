@@ -14,6 +14,7 @@ struct world *world_new(void)
 
     world->core = core_new();
     must(world->core != NULL);
+    world->core->counters.adopts = 1;
     world->mono = 1000 * SECOND;
     world->wall = 1700000000 * SECOND;
     return world;
