@@ -37,6 +37,7 @@ struct core *core_free(struct core *core)
     struct client *client, *next_client;
     struct waiter *waiter, *next_waiter;
     struct process *process, *next_process;
+    struct account *account, *next_account;
     struct order *order;
 
     if (!core)
@@ -47,6 +48,10 @@ struct core *core_free(struct core *core)
         waiter_undo(core, waiter);
     HASH_ITER(hh, core->processes, process, next_process)
         process_remove(core, process, false);
+    HASH_ITER(hh, core->accounts, account, next_account) {
+        HASH_DEL(core->accounts, account); /* left over only where a load has failed */
+        free(account);
+    }
     while ((order = TAILQ_FIRST(&core->orders)))
         order_drop(core, order);
     free_answers(core);

@@ -64,7 +64,8 @@ static void take_client(struct core *core, struct in *in)
     in_take(in, &data, sizeof data);
     keys = in_number(in);
     input.body.connect = (struct input_connect){.client = data.id, .pid = data.pid, .uid = data.uid};
-    if (in->error || in_failed(in, step_client(core, &input) < 0, -ENOMEM))
+    if (in_failed(in, core_client(core, data.id) != NULL, -EBADMSG) ||
+        in_failed(in, step_client(core, &input) < 0, -ENOMEM))
         return;
     client = core_client(core, data.id);
     client->data = data;
@@ -113,7 +114,9 @@ static void take_process(struct core *core, struct in *in)
 
     in_take(in, &data, sizeof data);
     orders = in_number(in);
-    account = in->error ? NULL : account_get(core, data.uid);
+    if (in_failed(in, data.state > PROCESS_EXITED || core_process(core, data.id), -EBADMSG))
+        return;
+    account = account_get(core, data.uid);
     process = account ? process_new(core, account, data.id) : NULL;
     if (in_failed(in, !process, -ENOMEM))
         return;
@@ -158,8 +161,8 @@ static void take_connection(struct core *core, struct in *in)
     uint64_t ordinal;
 
     in_take(in, &data, sizeof data);
-    client = in->error ? NULL : core_client(core, data.client);
-    if (in_failed(in, !client, -EBADMSG))
+    client = core_client(core, data.client);
+    if (in_failed(in, !client || core_connection(core, data.id), -EBADMSG))
         return;
     ordinal = client->data.connections;
     input.body.connect = (struct input_connect){
@@ -198,10 +201,12 @@ static void take_waiter_key(struct core *core, struct in *in, struct waiter *wai
         return;
     if (client)
         HASH_FIND(hh, client->key_table, text.data, text.size, key);
-    if (in_failed(in, !key, -EBADMSG))
+    if (in_failed(in, !key || key->answered, -EBADMSG) ||
+        in_failed(in, waiter->connection && waiter->connection->client != client, -EBADMSG))
         return;
     if (waiter->data.kind != WAIT_FOLLOW) {
-        key_attach(key, waiter);
+        if (!in_failed(in, key->waiter != NULL, -EBADMSG))
+            key_attach(key, waiter);
     } else {
         waiter->key = key;
         TAILQ_INSERT_TAIL(&key->followers, waiter, of_key);
@@ -219,7 +224,8 @@ static void take_waiter(struct core *core, struct in *in)
     links = in_number(in);
     left = in_number(in);
     connected = in_number(in);
-    if (in_failed(in, links > in->left, -EBADMSG))
+    HASH_FIND(hh, core->waiters, &data.ticket, sizeof data.ticket, waiter);
+    if (in_failed(in, links > in->left || data.kind > WAIT_FOLLOW || waiter, -EBADMSG))
         return;
     input.body.request = (struct input_request){.ticket = data.ticket,
                                                 .connection = connected ? data.connection : 0,
@@ -254,6 +260,39 @@ static void take_waits(struct core *core, struct in *in)
     HASH_ITER(hh, core->processes, process, next)
         for (uint64_t count = in_number(in); count > 0 && !in->error; count--)
             take_wait(core, in, process);
+}
+
+/* Everything that waits waits for something, and can be told. */
+static bool waiter_is_whole(const struct waiter *waiter)
+{
+    const struct wait_link *link = &waiter->links[0];
+
+    if (!waiter->connection && waiter->data.kind != WAIT_SPAWN)
+        return false;
+    switch ((enum wait_kind) waiter->data.kind) {
+    case WAIT_SPAWN:
+    case WAIT_JOIN:
+    case WAIT_STOP:
+        return waiter->link_count == 1 && link->process;
+    case WAIT_SET:
+        return !waiter->key;
+    case WAIT_FOLLOW:
+        return waiter->link_count == 1 && !link->process && waiter->key;
+    }
+    return false;
+}
+
+static void check_waiters(const struct core *core, struct in *in)
+{
+    struct waiter *waiter, *next;
+    struct client *client, *next_client;
+    const struct key *key;
+
+    HASH_ITER(hh, core->waiters, waiter, next)
+        in_failed(in, !waiter_is_whole(waiter), -EBADMSG);
+    HASH_ITER(hh, core->clients, client, next_client)
+        TAILQ_FOREACH(key, &client->keys, of_client)
+            in_failed(in, !key->answered && !key->waiter, -EBADMSG);
 }
 
 static void take_order(struct core *core, struct in *in)
@@ -304,6 +343,7 @@ int core_load(const char *data, size_t size, struct core **ret_core)
     take_each(core, &in, take_connection);
     take_each(core, &in, take_waiter);
     take_waits(core, &in);
+    check_waiters(core, &in);
     take_each(core, &in, take_order);
     take_each(core, &in, take_event);
     core->counters = counters;

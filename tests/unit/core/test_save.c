@@ -1,7 +1,13 @@
 /* daemon/core/save.c, load.c: what was saved goes on as if nothing had happened. */
+#include "daemon/core/save.h"
+#include "tests/unit/core/chance.h"
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/twin.h"
 #include "tests/unit/core/world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 static struct world *world;
 static uint64_t connection, client;
@@ -145,6 +151,65 @@ START_TEST(a_wait_that_is_cancelled)
 }
 END_TEST
 
+/* ---- what is no state ---- */
+
+/* A state with something of everything. */
+static void take_rich_state(struct state *state, uint64_t seed)
+{
+    struct chance chance;
+    struct core *core = core_new();
+    struct core_input input;
+
+    chance_begin(&chance, seed);
+    for (int i = 0; i < 150; i++) {
+        chance_input(&chance, core, &input);
+        must(core_step(core, &input) == 0);
+        core_delivered(core);
+    }
+    state_take(state, core);
+    core_free(core);
+}
+
+START_TEST(cut_off)
+{
+    struct state state = {0};
+    struct core *core = NULL;
+
+    take_rich_state(&state, (uint64_t) _i);
+    for (size_t size = 0; size < state.size; size += 1 + size % 13) {
+        char *bytes = malloc(size + 1); /* of its own, so that a read beyond it is seen */
+
+        memcpy(bytes, state.bytes, size);
+        must(core_load(bytes, size, &core) == -EBADMSG);
+        free(bytes);
+    }
+    state_free(&state);
+}
+END_TEST
+
+/* It is refused, or is some state that can be stepped; it is no crash. */
+START_TEST(one_byte_is_wrong)
+{
+    struct state state = {0};
+    struct chance chance;
+
+    take_rich_state(&state, (uint64_t) _i);
+    chance_begin(&chance, (uint64_t) _i);
+    for (int i = 0; i < 600; i++) {
+        size_t at = chance_below(&chance, state.size);
+        char before = state.bytes[at];
+        struct core *core = NULL;
+
+        state.bytes[at] = (char) (chance_once_in(&chance, 2) ? before ^ (1 << chance_below(&chance, 8))
+                                                             : (int) chance_below(&chance, 256));
+        must((core_load(state.bytes, state.size, &core) == 0) == (core != NULL));
+        core_free(core);
+        state.bytes[at] = before;
+    }
+    state_free(&state);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("save");
@@ -157,6 +222,9 @@ int main(void)
     tcase_add_test(tcase, a_place_that_was_handed_over_is_kept);
     tcase_add_test(tcase, who_is_which_process);
     tcase_add_test(tcase, a_wait_that_is_cancelled);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, cut_off, 0, 5);
+    tcase_add_loop_test(tcase, one_byte_is_wrong, 0, 10);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
