@@ -17,7 +17,7 @@
 #include <time.h>
 
 #define ROUNDS      500
-#define ROUNDS_LONG 20000
+#define ROUNDS_LONG 8000
 #define STEPS       600 /* of a round */
 
 struct open_request {
