@@ -155,7 +155,7 @@ static bool send_table(struct keeper *keeper)
         link->phase = PHASE_CHILDREN;
     }
     for (; link->slot_cursor; link->slot_cursor = TAILQ_NEXT(link->slot_cursor, order))
-        if (!link->slot_cursor->failed && !send_child(keeper, link->slot_cursor))
+        if (!send_child(keeper, link->slot_cursor))
             return false;
     if (!send_head(keeper, LINK_TABLE_END, 0, -1))
         return false;
