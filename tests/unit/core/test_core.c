@@ -125,23 +125,6 @@ START_TEST(adopted_children)
 }
 END_TEST
 
-/* The broker died between the commit of a close and its order: the keeper has the child still. */
-START_TEST(what_is_being_forgotten_is_not_adopted)
-{
-    uint64_t process = RUN(world, .connection = connection);
-    struct core_input input = {.kind = INPUT_ADOPT,
-                               .body.adopt = {.process = process, .pid = 99, .uid = 1000}};
-
-    world_exited(world, process, 0);
-    ASK(world, CLOSE, .connection = connection, .process = process);
-    must_order(world, 0, ORDER_FORGET_PROCESS, process);
-    ck_assert_int_eq(world_step(world, &input), 0);
-    ck_assert_ptr_null(core_process(world->core, process));
-    world_number(world, INPUT_SHUTDOWN, 0);
-    ck_assert(core_wants_to_leave(world->core));
-}
-END_TEST
-
 /* A core that begins anew over children that have ended: what was told to the old one is told without a
  * number. */
 START_TEST(an_adopted_child_that_has_ended)
@@ -251,7 +234,6 @@ int main(void)
     tcase_add_test(tcase, detach_leaves_the_children);
     tcase_add_test(tcase, nothing_to_stop);
     tcase_add_test(tcase, adopted_children);
-    tcase_add_test(tcase, what_is_being_forgotten_is_not_adopted);
     tcase_add_test(tcase, an_adopted_child_that_has_ended);
     tcase_add_test(tcase, an_adopted_child_can_be_stopped);
     tcase_add_test(tcase, what_was_removed_is_not_adopted);
