@@ -1,6 +1,6 @@
 /*
- * The identifiers that errors.def, events.def and methods.def expand into. No library: core/ includes this,
- * too.
+ * The identifiers that errors.def, events.def, objects.def and methods.def expand into. No library: core/
+ * includes this, too.
  */
 #ifndef PROCD_PROTO_IDS_H
 #define PROCD_PROTO_IDS_H
@@ -21,6 +21,13 @@ enum proto_error {
     ERROR_COUNT
 };
 
+enum object_kind {
+#define OBJECT(identifier, name) OBJECT_##identifier,
+#include "proto/objects.def"
+#undef OBJECT
+    OBJECT_KIND_COUNT
+};
+
 enum event_members {
     EVENT_MEMBERS_NONE = 0,
     EVENT_MEMBERS_PROCESS = 1 << 0,
@@ -28,6 +35,9 @@ enum event_members {
     EVENT_MEMBERS_CLIENT = 1 << 2,
     EVENT_MEMBERS_RANGE = 1 << 3,
     EVENT_MEMBERS_FAILURE = 1 << 4,
+    EVENT_MEMBERS_OBJECT = 1 << 5,
+    EVENT_MEMBERS_OWNER = 1 << 6,
+    EVENT_MEMBERS_CYCLE = 1 << 7,
 };
 
 enum event_kind {

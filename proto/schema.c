@@ -246,6 +246,57 @@ static bool check_PLACED_FDS(const json_t *json, const struct scope *scope)
     return true;
 }
 
+static bool object_name_char(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("._:@-", c));
+}
+
+static bool check_OBJECT(const json_t *json, const struct scope *scope)
+{
+    const char *name = json_string_value(json);
+    size_t length = json_string_length(json), first;
+
+    (void) scope;
+    if (!name || length == 0 || length > PROTO_NAME_MAX)
+        return false;
+    first = name[0] == '/';
+    if (first == length || name[first] == '.')
+        return false;
+    for (size_t i = first; i < length; i++)
+        if (!object_name_char(name[i]))
+            return false;
+    return true;
+}
+
+static bool check_OBJECTS(const json_t *json, const struct scope *scope)
+{
+    size_t index;
+    json_t *item;
+
+    if (!json_is_array(json))
+        return false;
+    json_array_foreach(json, index, item)
+        if (!check_OBJECT(item, scope))
+            return false;
+    return true;
+}
+
+static bool check_KIND(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    return json_is_string(json) && object_kind_find(json_string_value(json)) != OBJECT_KIND_COUNT;
+}
+
+static bool check_MODE(const json_t *json, const struct scope *scope)
+{
+    const char *digits = json_string_value(json);
+
+    (void) scope;
+    return digits && string_within(json, 1, 4) && strspn(digits, "01234567") == strlen(digits) &&
+           mode_value(json) <= 0777;
+}
+
 static bool check_KINDS(const json_t *json, const struct scope *scope)
 {
     size_t index;
@@ -380,6 +431,7 @@ int schema_check(const struct method_spec *method, const json_t *params, size_t 
 #define SCHEMA_OBJECT          "{\"type\":\"object\"}"
 #define SCHEMA_ARRAY           "{\"type\":\"array\"}"
 #define SCHEMA_INFO            "{\"$ref\":\"#/components/schemas/info\"}"
+#define SCHEMA_OBJECT_INFO     "{\"type\":\"object\"}"
 #define SCHEMA_INFO_OR_NULL    "{\"oneOf\":[{\"$ref\":\"#/components/schemas/info\"},{\"type\":\"null\"}]}"
 
 #define PARAM(method, id, type, required, low, high, text)
@@ -505,4 +557,33 @@ void limit_values(const json_t *json, uint64_t *ret_soft, uint64_t *ret_hard)
 
     *ret_soft = limit_value(both ? json_array_get(json, 0) : json);
     *ret_hard = limit_value(both ? json_array_get(json, 1) : json);
+}
+
+static const char *const object_kind_names[] = {
+#define OBJECT(identifier, name) name,
+#include "proto/objects.def"
+#undef OBJECT
+};
+
+const char *object_kind_name(enum object_kind kind)
+{
+    return kind < OBJECT_KIND_COUNT ? object_kind_names[kind] : "";
+}
+
+enum object_kind object_kind_find(const char *name)
+{
+    int kind = 0;
+
+    while (kind < OBJECT_KIND_COUNT && strcmp(object_kind_names[kind], name) != 0)
+        kind++;
+    return (enum object_kind) kind;
+}
+
+unsigned mode_value(const json_t *json)
+{
+    unsigned value = 0;
+
+    for (const char *digit = json_string_value(json); *digit; digit++)
+        value = value * 8 + (unsigned) (*digit - '0');
+    return value;
 }

@@ -42,6 +42,12 @@
     X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",        \
       "{\"type\":\"array\"}")                                                                                \
     X(FD_INDEX, "the index of a descriptor that was sent", "{\"type\":\"integer\",\"minimum\":0}")           \
+    X(OBJECT, "the name of an object: up to 255 of A-Z a-z 0-9 . _ : @ -, no . first, / before a shared one",  \
+      "{\"type\":\"string\",\"pattern\":\"^/?[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$\",\"maxLength\":255}")        \
+    X(OBJECTS, "an array of names of objects", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")       \
+    X(KIND, "a kind of object", "{\"type\":\"string\"}")                                                     \
+    X(MODE, "an octal string from \"0\" to \"0777\"",                                                       \
+      "{\"type\":\"string\",\"pattern\":\"^[0-7]{1,4}$\"}")                                                \
     X(KINDS, "an array of kinds of events, or patterns like process.*",                                      \
       "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                                \
     X(ON_DEADLOCK, "error or wait", "{\"enum\":[\"error\",\"wait\"]}")                                       \
@@ -114,6 +120,13 @@ int limit_from_name(const char *name);
 
 /* The soft and hard values of a limit that schema_check has passed. RLIM_INFINITY is UINT64_MAX. */
 void limit_values(const json_t *json, uint64_t *ret_soft, uint64_t *ret_hard);
+
+/* The name of a kind of object; of a name, the kind or OBJECT_KIND_COUNT. */
+const char *object_kind_name(enum object_kind kind);
+enum object_kind object_kind_find(const char *name);
+
+/* The number of a mode that schema_check has passed. */
+unsigned mode_value(const json_t *json);
 
 const char *proto_error_name(enum proto_error error);
 int proto_error_code(enum proto_error error);

@@ -1,4 +1,4 @@
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,6 +44,8 @@ static struct client *client_new(struct core *core, const struct input_connect *
     LIST_INIT(&client->connections);
     LIST_INIT(&client->children);
     TAILQ_INIT(&client->keys);
+    TAILQ_INIT(&client->opens);
+    TAILQ_INIT(&client->waits);
     HASH_ADD(hh, core->clients, data.id, sizeof client->data.id, client);
     if (!client->hh.tbl)
         goto fail;
@@ -79,9 +81,16 @@ void client_bury(struct core *core, struct client *client)
 {
     struct connection *connection;
     struct process *process;
+    struct waiter *waiter;
 
     while ((connection = LIST_FIRST(&client->connections)))
         connection_close(core, connection);
+    /* what others had asked in its place */
+    while ((waiter = TAILQ_FIRST(&client->waits))) {
+        wait_given_up(core, waiter);
+        waiter_fail(core, waiter, ERROR_NO_SUCH_PROCESS);
+    }
+    opens_close(core, &client->opens, true);
     while ((process = LIST_FIRST(&client->children))) {
         LIST_REMOVE(process, of_creator);
         process->creator = NULL;

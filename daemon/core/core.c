@@ -1,4 +1,4 @@
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,12 +32,23 @@ static void free_answers(struct core *core)
     }
 }
 
+static struct object *any_object(const struct core *core)
+{
+    struct account *account, *next;
+
+    HASH_ITER(hh, core->accounts, account, next)
+        if (account->objects)
+            return account->objects;
+    return core->shared;
+}
+
 struct core *core_free(struct core *core)
 {
     struct client *client, *next_client;
     struct waiter *waiter, *next_waiter;
     struct process *process, *next_process;
     struct account *account, *next_account;
+    struct object *object;
     struct order *order;
 
     if (!core)
@@ -48,6 +59,8 @@ struct core *core_free(struct core *core)
         waiter_undo(core, waiter);
     HASH_ITER(hh, core->processes, process, next_process)
         process_remove(core, process, false);
+    while ((object = any_object(core)))
+        object_remove(core, object);
     HASH_ITER(hh, core->accounts, account, next_account) {
         HASH_DEL(core->accounts, account); /* left over only where a load has failed */
         free(account);
@@ -55,8 +68,11 @@ struct core *core_free(struct core *core)
     while ((order = TAILQ_FIRST(&core->orders)))
         order_drop(core, order);
     free_answers(core);
-    for (size_t i = 0; i < EVENTS_KEPT_MAX; i++)
+    for (size_t i = 0; i < EVENTS_KEPT_MAX; i++) {
         title_unref(core->events[i].title);
+        text_unref(core->events[i].text[0]);
+        text_unref(core->events[i].text[1]);
+    }
     free(core->events);
     heap_done(&core->deadlines);
     free(core);
@@ -156,6 +172,10 @@ static void deadline_passed(struct core *core, struct heap_node *node)
     } else {
         struct waiter *waiter = (struct waiter *) ((char *) node - offsetof(struct waiter, deadline));
 
+        if (waiter->object) {
+            wait_timed_out(core, waiter);
+            return;
+        }
         waiter->reply.kind = waiter->data.kind == WAIT_SET ? REPLY_DONE : REPLY_PENDING;
         waiter_answer(core, waiter);
     }
@@ -177,14 +197,33 @@ int64_t core_next_deadline(const struct core *core)
     return node ? node->key : INT64_MAX;
 }
 
+/* Is one of these objects another one than first use would make? */
+static bool any_differs(struct object *table)
+{
+    struct object *object, *next;
+
+    HASH_ITER(hh, table, object, next) {
+        bool made_by_use = object_is_lock(object) || object->data.kind == OBJECT_EVENT;
+
+        if (!made_by_use || object->data.flags & (OBJECT_SET | OBJECT_TRACE) || object->data.abandoned ||
+            !TAILQ_EMPTY(&object->holds))
+            return true;
+    }
+    return false;
+}
+
 bool core_is_idle(const struct core *core)
 {
+    struct account *account, *next_account;
     struct process *process, *next;
 
     HASH_ITER(hh, core->processes, process, next)
         if (!process_ended(process) || !(process->data.flags & PROCESS_READ))
             return false;
-    return true;
+    HASH_ITER(hh, core->accounts, account, next_account)
+        if (any_differs(account->objects))
+            return false;
+    return !any_differs(core->shared);
 }
 
 /* ---- the step ---- */
@@ -197,7 +236,15 @@ static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core
     [INPUT_SIGNAL] = step_signal,         [INPUT_STOP] = step_stop,
     [INPUT_CLOSE] = step_close,           [INPUT_CANCEL] = step_cancel,
     [INPUT_READ] = step_read,             [INPUT_SHUTDOWN] = step_shutdown,
-    [INPUT_SPAWNED] = step_spawned,       [INPUT_SPAWN_FAILED] = step_spawn_failed,
+    [INPUT_OBJECT_CREATE] = step_object_create, [INPUT_OBJECT_OPEN] = step_object_open,
+    [INPUT_OBJECT_CLOSE] = step_object_close, [INPUT_OBJECT_UNLINK] = step_object_unlink,
+    [INPUT_OBJECT_BREAK] = step_object_break, [INPUT_ACQUIRE] = step_acquire,
+    [INPUT_RELEASE] = step_release,       [INPUT_EVENT_SET] = step_event_set,
+    [INPUT_EVENT_IS_SET] = step_event_is_set, [INPUT_EVENT_WAIT] = step_event_wait,
+    [INPUT_CONDITION_WAIT] = step_condition_wait, [INPUT_CONDITION_NOTIFY] = step_condition_notify,
+    [INPUT_BARRIER_WAIT] = step_barrier_wait, [INPUT_BARRIER_DONE] = step_barrier_done,
+    [INPUT_BARRIER_RESET] = step_barrier_reset, [INPUT_BARRIER_ABORT] = step_barrier_abort,
+    [INPUT_UNDELIVERED] = step_undelivered, [INPUT_SPAWNED] = step_spawned,       [INPUT_SPAWN_FAILED] = step_spawn_failed,
     [INPUT_EXITED] = step_exited,         [INPUT_STOPPED] = step_stopped,
     [INPUT_CONTINUED] = step_continued,   [INPUT_TREE_GONE] = step_tree_gone,
     [INPUT_EXECUTED] = step_executed,     [INPUT_ADOPT] = step_adopt,
@@ -209,8 +256,10 @@ static bool out_of_date(const struct core *core, const struct core_input *input)
 {
     if (input->report > 0)
         return input->report <= core->counters.report;
-    return input->kind >= INPUT_SPAWN && input->kind <= INPUT_CLOSE && input->body.request.connection > 0 &&
-           !core_connection(core, input->body.request.connection);
+    if ((input->kind < INPUT_SPAWN || input->kind > INPUT_CLOSE) &&
+        (input->kind < INPUT_OBJECT_CREATE || input->kind > INPUT_BARRIER_ABORT))
+        return false;
+    return input->body.request.connection > 0 && !core_connection(core, input->body.request.connection);
 }
 
 int core_step(struct core *core, const struct core_input *input)

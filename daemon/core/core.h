@@ -10,16 +10,8 @@
 
 #include "daemon/base/heap.h"
 #include "daemon/core/input.h"
-#include "proto/ids.h"
+#include "daemon/core/sync.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/queue.h>
-
-#define uthash_fatal(message) ((void) 0) /* see HASH_NONFATAL_OOM: never reached */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 /*
  * Limits, each counted per uid unless its text says otherwise. root has ROOT_RESERVE more of each.
@@ -31,7 +23,10 @@
     X(PROCESSES, "processes", 32768)                      \
     X(STARTING, "processes being started", 2048)          \
     X(WAITERS, "waiting requests", 65536)                 \
-    X(BYTES, "bytes of arguments and labels", 64 << 20)
+    X(BYTES, "bytes of arguments and labels", 64 << 20)   \
+    X(OBJECTS, "objects", 65536)                          \
+    X(OPENS, "open objects", 262144)                      \
+    X(HOLDS, "holds", 131072)
 
 enum core_quota {
 #define X(identifier, name, value) QUOTA_##identifier,
@@ -57,6 +52,7 @@ struct account {
     uint32_t ended;             /* ended processes kept */
     int64_t used[QUOTA_COUNT];
     uint32_t clients;
+    struct object *objects; /* private ones, by name */
     TAILQ_HEAD(ended_list, process) ended_list; /* oldest first */
     UT_hash_handle hh;
 };
@@ -93,6 +89,9 @@ struct client {
     struct key *key_table;
     uint32_t key_count;
     struct process *self; /* the managed process that it is, or NULL */
+    struct owner *owners; /* its threads that hold or wait, by holder */
+    struct open_list opens;
+    struct wait_queue waits; /* of its owners, on whatever connection */
     struct order *forget; /* made with the client, so that its burial needs no memory */
     UT_hash_handle hh;
 };
@@ -191,12 +190,26 @@ struct process {
     struct order *orders[PROCESS_ORDERS]; /* NULL once given */
     struct heap_node deadline;            /* SIGKILL of a stop */
     TAILQ_HEAD(process_waits, wait_link) waits;
+    struct open_list opens; /* the objects that it was spawned with */
+    uint64_t search, number; /* of one search, see graph.c */
     LIST_ENTRY(process) of_creator;
     TAILQ_ENTRY(process) of_ended;
     UT_hash_handle hh;
 };
 
-enum wait_kind { WAIT_SPAWN, WAIT_JOIN, WAIT_SET, WAIT_STOP, WAIT_FOLLOW /* repeats a keyed request */ };
+enum wait_kind {
+    WAIT_SPAWN,
+    WAIT_JOIN,
+    WAIT_SET,
+    WAIT_STOP,
+    WAIT_FOLLOW, /* repeats a keyed request */
+    /* in the queue of an object */
+    WAIT_HOLD,      /* for a lock or a permit */
+    WAIT_EVENT,
+    WAIT_CONDITION, /* asleep: for a notify */
+    WAIT_RELOCK,    /* woken: in the queue of the condition's lock, to get it back */
+    WAIT_BARRIER,
+};
 
 struct wait_link {
     struct waiter *waiter;
@@ -213,6 +226,14 @@ enum reply_kind {
     REPLY_JOIN,    /* exited, and how */
     REPLY_PENDING, /* exited: false */
     REPLY_DONE,    /* the ids of the waiter that have ended */
+    REPLY_CREATED, /* sync.flag: made now; text: name and the condition's lock */
+    REPLY_OBJECT,  /* the object of that name, as it is */
+    REPLY_ACQUIRED, /* sync.flag, token */
+    REPLY_SET,     /* sync.flag */
+    REPLY_NOTIFIED, /* sync.flag */
+    REPLY_WOKEN,   /* sync.number */
+    REPLY_INDEX,   /* sync.number */
+    REPLY_RUN_ACTION,
 };
 
 struct reply_data {
@@ -224,6 +245,7 @@ struct reply_data {
     uint32_t unused;
     int64_t value;  /* LimitExceeded: the limit */
     struct process_data process; /* REPLY_INFO, REPLY_JOIN: as it was then */
+    struct reply_sync sync;
 };
 
 /* A request that was made with a key, and its answer. */
@@ -233,6 +255,7 @@ struct key {
     uint64_t digest;
     struct reply_data reply;
     struct record *record;   /* of reply.process */
+    struct text *text_of[2]; /* the reply's */
     struct waiter *waiter;   /* the request that will answer it; NULL: undone by a restart, or answered */
     TAILQ_HEAD(key_followers, waiter) followers;
     TAILQ_ENTRY(key) of_client;
@@ -245,6 +268,9 @@ struct waiter_data {
     uint32_t kind;  /* wait_kind */
     uint32_t flags; /* request_flags */
     uint32_t uid, unused;
+    int64_t since;  /* wall clock, ns */
+    int64_t span;   /* ns; of its time-out, for what begins to count later */
+    uint64_t place; /* its turn among all that wait: rising */
 };
 
 /* A request that waits. It carries its own answer, so that answering needs no memory. */
@@ -260,6 +286,13 @@ struct waiter {
     UT_hash_handle hh; /* by ticket */
     struct reply_data reply;
     struct record *record; /* of reply.process */
+    struct text *text[2];  /* REPLY_CREATED, REPLY_OBJECT: names; Deadlock: the cycle */
+    struct object *object; /* in whose queue it is, or NULL */
+    struct owner *owner;   /* who waits; NULL where nothing of it shows in the graph */
+    struct hold *hold;     /* what it is to get */
+    TAILQ_ENTRY(waiter) of_object;
+    TAILQ_ENTRY(waiter) of_owner;
+    TAILQ_ENTRY(waiter) of_client; /* the owner's */
     uint32_t link_count, left;
     struct wait_link links[];
 };
@@ -278,11 +311,14 @@ struct event_data {
     uint32_t oom;
     int32_t spawn_errno;
     uint32_t spawn_stage;
+    uint64_t token;
+    uint32_t object_kind, unused;
 };
 
 struct event_entry {
     struct event_data data;
-    struct title *title; /* of the process, or NULL */
+    struct title *title;  /* of the process, or NULL */
+    struct text *text[2]; /* the object's name, or the cycle; the holder */
 };
 
 #define EVENT_FOR_ALL UINT32_MAX /* uid of an event that everybody sees */
@@ -299,6 +335,8 @@ struct core_counters {
     uint32_t shutting_down, detach;
     uint32_t adopts; /* it began empty over the keeper's children: until INPUT_RESTARTED it takes them in */
     uint32_t unused;
+    uint64_t object, hold; /* last ids given */
+    uint64_t token;        /* last one; begun at the clock's microseconds, so that it rises across a full stop */
 };
 
 TAILQ_HEAD(order_list, order);
@@ -311,6 +349,9 @@ struct core {
     struct client *clients;
     struct connection *connections;
     struct process *processes;
+    struct object *shared;  /* objects of all uids, by name */
+    struct open *opens;     /* by owner and object */
+    uint64_t search;        /* the last search among owners; no part of the state */
     struct waiter *waiters; /* those that wait, by ticket */
     struct heap deadlines;
     struct order_list orders; /* not yet executed, in the order of their numbers */
@@ -354,12 +395,21 @@ struct account *core_account(const struct core *core, uint32_t uid);
 /* Is it visible (it has begun, and was not undone)? */
 bool process_visible(const struct process *process);
 bool process_ended(const struct process *process);
+/* The object that a uid means by a name; NULL: there is none. */
+struct object *core_object(const struct core *core, uint32_t uid, const char *name, size_t size);
+/* May a uid and gid look at a shared object (OBJECT_MODE_READ), or use it (OBJECT_MODE_WRITE)? */
+bool object_allows(const struct object *object, uint32_t uid, uint32_t gid, unsigned want);
+/* The processes whose numbers of threads decide whether an untimed wait for this lock, or for this process, is a
+ * deadlock: their ids, no more than `most`. What is left out counts as not waiting. */
+size_t core_threads_wanted(struct core *core, const struct object *object, const struct process *process,
+                           uint64_t *ids, size_t most);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */
 uint64_t core_first_event(const struct core *core);
 
-/* May the daemon leave for idleness, connections aside: nothing runs and no end is unread. */
+/* May the daemon leave for idleness, connections aside: nothing runs, no end is unread, and every object is as its
+ * first use would make it again. */
 bool core_is_idle(const struct core *core);
 
 #endif

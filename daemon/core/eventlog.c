@@ -1,4 +1,4 @@
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 static struct event_entry *event_slot(const struct core *core, uint64_t seq)
 {
@@ -11,6 +11,8 @@ static struct event_entry *event_append(struct core *core, enum event_kind kind,
     struct event_entry *entry = event_slot(core, ++core->counters.seq);
 
     entry->title = title_unref(entry->title);
+    for (int i = 0; i < 2; i++)
+        entry->text[i] = text_unref(entry->text[i]);
     entry->data =
         (struct event_data){.seq = core->counters.seq, .wall = core->wall, .kind = kind, .uid = uid};
     return entry;
@@ -44,6 +46,29 @@ uint64_t event_client(struct core *core, enum event_kind kind, const struct clie
     struct event_entry *entry = event_append(core, kind, client->data.uid);
 
     entry->data.pid = client->data.pid;
+    return entry->data.seq;
+}
+
+/* Who may look at a shared object may hear of it. */
+uint64_t event_object(struct core *core, enum event_kind kind, const struct object *object, const struct owner *owner,
+                      uint64_t token)
+{
+    bool for_all = object->data.flags & OBJECT_SHARED && object->data.mode & OBJECT_MODE_READ;
+    struct event_entry *entry = event_append(core, kind, for_all ? EVENT_FOR_ALL : object->data.uid);
+
+    entry->data.object_kind = object->data.kind;
+    entry->data.pid = owner ? owner->client->data.pid : 0;
+    entry->data.token = token;
+    entry->text[0] = text_ref(object->name);
+    entry->text[1] = owner ? text_ref(owner->holder) : NULL;
+    return entry->data.seq;
+}
+
+uint64_t event_deadlock(struct core *core, uint32_t uid, struct text *cycle)
+{
+    struct event_entry *entry = event_append(core, EVENT_DEADLOCK_DETECTED, uid);
+
+    entry->text[0] = cycle;
     return entry->data.seq;
 }
 

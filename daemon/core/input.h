@@ -29,6 +29,24 @@ enum input_kind {
     INPUT_CANCEL, /* body.number: ticket */
     INPUT_READ,   /* body.number: process whose end was shown to somebody */
     INPUT_SHUTDOWN, /* body.number: 1 detach, 0 terminate */
+    /* checked requests about objects: body.sync */
+    INPUT_OBJECT_CREATE,
+    INPUT_OBJECT_OPEN,
+    INPUT_OBJECT_CLOSE,
+    INPUT_OBJECT_UNLINK,
+    INPUT_OBJECT_BREAK,
+    INPUT_ACQUIRE,
+    INPUT_RELEASE,
+    INPUT_EVENT_SET, /* body.sync.value: 1 set, 0 clear */
+    INPUT_EVENT_IS_SET,
+    INPUT_EVENT_WAIT,
+    INPUT_CONDITION_WAIT,
+    INPUT_CONDITION_NOTIFY,
+    INPUT_BARRIER_WAIT,
+    INPUT_BARRIER_DONE,
+    INPUT_BARRIER_RESET,
+    INPUT_BARRIER_ABORT,
+    INPUT_UNDELIVERED, /* a grant whose answer could not be written: body.sync */
     /* the keeper's reports; `report` is their number */
     INPUT_SPAWNED,
     INPUT_SPAWN_FAILED,
@@ -59,13 +77,22 @@ enum request_flags {
     /* `span` is given: time-out of join and wait, grace of stop, stop_timeout of spawn */
     REQUEST_DEADLINE = 1 << 6,
     REQUEST_READY = 1 << 7,     /* wait: for readiness, which a running process that does not notify has */
+    REQUEST_PERSIST = 1 << 8,   /* create */
+    REQUEST_TRACE = 1 << 9,     /* create */
+    REQUEST_EXIST_OK = 1 << 10, /* create */
+    REQUEST_UNDO = 1 << 11,     /* acquire of a semaphore: undo: true */
+    REQUEST_NO_UNDO = 1 << 12,  /* the same, false; neither: as the kind has it */
+    REQUEST_WAIT_ANYWAY = 1 << 13, /* acquire, join: on_deadlock: "wait" */
+    REQUEST_ACTION = 1 << 14,   /* barrier.wait: ready to run the action */
+    REQUEST_OK = 1 << 15,       /* barrier.done: the action succeeded */
+    REQUEST_TOKEN = 1 << 16,    /* release: only with this token */
 };
 
 /* What all requests share. The connection's client asks; what it names was found and allowed to it. */
 struct input_request {
     uint64_t ticket;     /* the caller's number for the answer; rising, never used twice */
     uint64_t connection;
-    uint64_t creator;    /* spawn: the client in whose place the daemon flag and names count */
+    uint64_t creator;    /* spawn: the client in whose place the daemon flag and names count; sync, join: who waits and holds */
     uint64_t digest;     /* of method and params, where there is a key */
     uint64_t process;    /* of all but spawn and wait */
     int64_t span;        /* ns */
@@ -74,7 +101,22 @@ struct input_request {
     int32_t signal;      /* signal, stop (0: the process's stop_signal); spawn: stop_signal */
     uint32_t count;      /* spawn: argv's strings; wait: processes */
     uint32_t labels;     /* spawn: pairs of strings */
-    uint32_t unused;
+    uint32_t objects;    /* spawn: names of objects */
+};
+
+struct input_sync {
+    struct input_request request; /* in the same place as body.request */
+    uint64_t value;               /* create: permits; release, notify: how many; undelivered: levels */
+    uint64_t token;               /* release; undelivered: the hold, or the barrier's generation */
+    uint32_t kind;                /* object_kind; semaphores' methods serve both kinds as OBJECT_SEMAPHORE */
+    uint32_t parties;             /* create */
+    uint32_t mode;                /* create */
+    uint32_t gid;                 /* who asks */
+};
+
+/* How many threads a process has, that is, how many owners must wait for it to wait. */
+struct input_threads {
+    uint64_t process, count;
 };
 
 struct input_rusage {
@@ -107,12 +149,16 @@ struct input_adopt {
 /* The byte strings of an input, by kind. */
 enum input_blob {
     BLOB_KEY, /* requests: the key, or empty */
-    BLOB_NAME,    /* spawn, adopt */
+    BLOB_NAME,    /* spawn, adopt; the object's, empty for an anonymous one */
     BLOB_ARGV,    /* spawn: `count` strings, each with its NUL */
     BLOB_CWD,     /* spawn */
     BLOB_LABELS,  /* spawn: `labels` pairs, each string with its NUL */
+    BLOB_OBJECTS, /* spawn: `objects` names, each with its NUL */
+    BLOB_COUNT,
     BLOB_PROCESSES = BLOB_NAME, /* wait: `count` ids, uint64_t each */
-    BLOB_COUNT = BLOB_LABELS + 1
+    BLOB_HOLDER = BLOB_ARGV,    /* sync, join; empty: the connection's default */
+    BLOB_LOCK = BLOB_CWD,       /* create: the condition's lock; empty: one of its own */
+    BLOB_THREADS = BLOB_LABELS, /* acquire, join: struct input_threads[], see core_threads_wanted */
 };
 
 struct blob {
@@ -129,6 +175,7 @@ struct core_input {
         uint64_t number;
         struct input_connect connect;
         struct input_request request;
+        struct input_sync sync;
         struct input_report report;
         struct input_adopt adopt;
     } body;

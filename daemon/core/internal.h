@@ -73,6 +73,9 @@ void waiter_link(struct waiter *waiter, uint32_t index, struct process *process)
 void waiter_unlink(struct wait_link *link);
 void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when);
 
+/* It waits from now on, for `span` where its request has a time-out; answered at once where its uid waits too
+ * often. */
+void waiter_park(struct core *core, struct waiter *waiter, int64_t span);
 /* Answers: the waiter leaves every queue and becomes an output (or is freed, where nobody is there to be
  * told). */
 void waiter_answer(struct core *core, struct waiter *waiter);
@@ -97,7 +100,9 @@ int key_begin(struct core *core, const struct core_input *input, struct key **re
 void key_undo(struct core *core, struct key *key);
 void key_attach(struct key *key, struct waiter *waiter);
 /* Its waiter is about to be answered: records the answer (or forgets the key) and answers its followers. */
-void key_answered(struct core *core, struct key *key, const struct waiter *waiter);
+void key_answered(struct core *core, struct key *key, struct waiter *waiter);
+/* The grant that it recorded is taken back: asked again, the request is made anew. */
+void key_forget(struct core *core, struct client *client, const struct blob *text, uint64_t hold);
 /* Forgets the key; followers must be gone. */
 void key_free(struct core *core, struct key *key);
 
@@ -137,6 +142,23 @@ int step_close(struct core *core, const struct core_input *input);
 int step_cancel(struct core *core, const struct core_input *input);
 int step_read(struct core *core, const struct core_input *input);
 int step_shutdown(struct core *core, const struct core_input *input);
+int step_object_create(struct core *core, const struct core_input *input);
+int step_object_open(struct core *core, const struct core_input *input);
+int step_object_close(struct core *core, const struct core_input *input);
+int step_object_unlink(struct core *core, const struct core_input *input);
+int step_object_break(struct core *core, const struct core_input *input);
+int step_acquire(struct core *core, const struct core_input *input);
+int step_release(struct core *core, const struct core_input *input);
+int step_event_set(struct core *core, const struct core_input *input);
+int step_event_is_set(struct core *core, const struct core_input *input);
+int step_event_wait(struct core *core, const struct core_input *input);
+int step_condition_wait(struct core *core, const struct core_input *input);
+int step_condition_notify(struct core *core, const struct core_input *input);
+int step_barrier_wait(struct core *core, const struct core_input *input);
+int step_barrier_done(struct core *core, const struct core_input *input);
+int step_barrier_reset(struct core *core, const struct core_input *input);
+int step_barrier_abort(struct core *core, const struct core_input *input);
+int step_undelivered(struct core *core, const struct core_input *input);
 int step_spawned(struct core *core, const struct core_input *input);
 int step_spawn_failed(struct core *core, const struct core_input *input);
 int step_exited(struct core *core, const struct core_input *input);

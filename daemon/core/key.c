@@ -1,4 +1,4 @@
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +32,8 @@ void key_free(struct core *core, struct key *key)
     if (key->waiter)
         key->waiter->key = NULL;
     record_unref(core, key->record);
+    for (int i = 0; i < 2; i++)
+        text_unref(key->text_of[i]);
     free(key);
 }
 
@@ -56,7 +58,10 @@ static int key_repeat(struct core *core, const struct core_input *input, struct 
     if (!waiter)
         return -ENOMEM;
     waiter->reply = key->reply;
+    waiter->reply.sync.hold = 0; /* its first answer decides whether the grant stands */
     waiter->record = record_ref(key->record);
+    for (int i = 0; i < 2; i++)
+        waiter->text[i] = text_ref(key->text_of[i]);
     waiter_answer(core, waiter);
     return KEY_HANDLED;
 }
@@ -115,23 +120,38 @@ static void key_forget_oldest(struct core *core, struct client *client)
     }
 }
 
-void key_answered(struct core *core, struct key *key, const struct waiter *waiter)
+void key_answered(struct core *core, struct key *key, struct waiter *waiter)
 {
     struct waiter *follower;
 
+    if (!TAILQ_EMPTY(&key->followers))
+        waiter->reply.sync.hold = 0; /* of several answers one that is lost must not take the grant back */
     key->waiter = NULL;
     key->answered = 1;
     key->reply = waiter->reply;
     key->record = record_ref(waiter->record);
+    for (int i = 0; i < 2; i++)
+        key->text_of[i] = text_ref(waiter->text[i]);
     while ((follower = TAILQ_FIRST(&key->followers))) {
         TAILQ_REMOVE(&key->followers, follower, of_key);
         follower->key = NULL;
         follower->reply = waiter->reply;
         follower->record = record_ref(waiter->record);
+        for (int i = 0; i < 2; i++)
+            follower->text[i] = text_ref(waiter->text[i]);
         waiter_answer(core, follower);
     }
     if (!key_records(waiter->reply.error))
         key_free(core, key);
     else
         key_forget_oldest(core, key->client);
+}
+
+void key_forget(struct core *core, struct client *client, const struct blob *text, uint64_t hold)
+{
+    struct key *key;
+
+    HASH_FIND(hh, client->key_table, text->data, text->size, key);
+    if (key && key->answered && key->reply.sync.hold == hold)
+        key_free(core, key);
 }

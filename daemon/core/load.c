@@ -35,11 +35,15 @@ static void take_key(struct core *core, struct in *in, struct client *client)
     key->digest = in_number(in);
     in_take(in, &key->reply, sizeof key->reply);
     key->record = in_record(core, in);
+    key->text_of[0] = in_text(in);
+    key->text_of[1] = in_text(in);
     key->client = client;
     if (!in_failed(in, size > PROTO_KEY_MAX, -EBADMSG))
         HASH_ADD_KEYPTR(hh, client->key_table, key->text, size, key);
     if (in_failed(in, !key->hh.tbl, -ENOMEM)) {
         record_unref(core, key->record);
+        text_unref(key->text_of[0]);
+        text_unref(key->text_of[1]);
         free(key);
         return;
     }
@@ -263,7 +267,7 @@ static void take_waits(struct core *core, struct in *in)
 }
 
 /* Everything that waits waits for something, and can be told. */
-static bool waiter_is_whole(const struct waiter *waiter)
+static bool waiter_is_whole(const struct core *core, const struct waiter *waiter)
 {
     const struct wait_link *link = &waiter->links[0];
 
@@ -278,6 +282,12 @@ static bool waiter_is_whole(const struct waiter *waiter)
         return !waiter->key;
     case WAIT_FOLLOW:
         return waiter->link_count == 1 && !link->process && waiter->key;
+    case WAIT_HOLD:
+    case WAIT_EVENT:
+    case WAIT_CONDITION:
+    case WAIT_RELOCK:
+    case WAIT_BARRIER:
+        return wait_is_whole(core, waiter);
     }
     return false;
 }
@@ -289,7 +299,7 @@ static void check_waiters(const struct core *core, struct in *in)
     const struct key *key;
 
     HASH_ITER(hh, core->waiters, waiter, next)
-        in_failed(in, !waiter_is_whole(waiter), -EBADMSG);
+        in_failed(in, !waiter_is_whole(core, waiter), -EBADMSG);
     HASH_ITER(hh, core->clients, client, next_client)
         TAILQ_FOREACH(key, &client->keys, of_client)
             in_failed(in, !key->answered && !key->waiter, -EBADMSG);
@@ -317,6 +327,10 @@ static void take_event(struct core *core, struct in *in)
     entry->data = data;
     title_unref(entry->title);
     entry->title = in_title(in);
+    for (int i = 0; i < 2; i++) {
+        text_unref(entry->text[i]);
+        entry->text[i] = in_text(in);
+    }
 }
 
 static void take_each(struct core *core, struct in *in, void (*one)(struct core *core, struct in *in))
@@ -343,6 +357,7 @@ int core_load(const char *data, size_t size, struct core **ret_core)
     take_each(core, &in, take_connection);
     take_each(core, &in, take_waiter);
     take_waits(core, &in);
+    in_sync(core, &in);
     check_waiters(core, &in);
     take_each(core, &in, take_order);
     take_each(core, &in, take_event);

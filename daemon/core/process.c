@@ -1,4 +1,4 @@
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -59,6 +59,7 @@ struct process *process_new(struct core *core, struct account *account, uint64_t
     process->data.uid = account->uid;
     process->deadline.tag = DEADLINE_PROCESS;
     TAILQ_INIT(&process->waits);
+    TAILQ_INIT(&process->opens);
     for (int i = 0; i < PROCESS_ORDERS; i++)
         if (!(process->orders[i] = order_new()))
             goto fail;
@@ -100,6 +101,7 @@ void process_remove(struct core *core, struct process *process, bool tell)
             waiter_unlink(link); /* it has ended, and the waiter waits for others */
     }
     heap_remove(&core->deadlines, &process->deadline);
+    opens_close(core, &process->opens, true);
     if (process->creator)
         LIST_REMOVE(process, of_creator);
     if (process->client)
@@ -276,6 +278,7 @@ int step_exited(struct core *core, const struct core_input *input)
     /* who joins a dead holder finds its locks free already: its client is buried before anybody is told */
     if (process->client)
         client_bury(core, process->client);
+    opens_close(core, &process->opens, true);
     if (process->creator)
         LIST_REMOVE(process, of_creator);
     process->creator = NULL;

@@ -46,7 +46,22 @@ bool in_failed(struct in *in, bool bad, int error)
     return in->error != 0;
 }
 
-/* ---- titles and records ---- */
+/* ---- texts, titles and records ---- */
+
+struct text *in_text(struct in *in)
+{
+    struct text *text;
+    struct blob blob;
+
+    if (in_number(in) == 0)
+        return NULL;
+    blob = in_blob(in);
+    if (in->error)
+        return NULL;
+    text = text_new(blob.data, blob.size);
+    in_failed(in, !text, -ENOMEM);
+    return text;
+}
 
 struct title *in_title(struct in *in)
 {

@@ -2,7 +2,7 @@
 #ifndef PROCD_CORE_READER_H
 #define PROCD_CORE_READER_H
 
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 struct in {
     const char *data;
@@ -23,5 +23,11 @@ bool in_failed(struct in *in, bool bad, int error);
 struct title *in_title(struct in *in);
 /* A record with a reference of the caller's, or NULL where there was none (or an error). */
 struct record *in_record(struct core *core, struct in *in);
+/* A text with a reference of the caller's, or NULL where there was none (or an error). */
+struct text *in_text(struct in *in);
+/* What put_sync has written. */
+void in_sync(struct core *core, struct in *in);
+/* Does it wait in a queue of an object of its kind, with all that its turn will need? */
+bool wait_is_whole(const struct core *core, const struct waiter *waiter);
 
 #endif

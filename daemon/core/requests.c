@@ -2,7 +2,7 @@
  * The requests that clients make. Each step first looks up the key, then allocates everything, then changes
  * the state.
  */
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +38,24 @@ static void make_room(struct core *core, struct account *account)
         process_remove(core, TAILQ_FIRST(&account->ended_list), true);
 }
 
+/* The objects that it has open from its start. -ENOENT: one is not there. */
+static int spawn_open(struct core *core, struct process *process, const struct core_input *input)
+{
+    const char *at = input->blob[BLOB_OBJECTS].data;
+
+    for (uint32_t i = 0; i < input->body.request.objects; i++) {
+        struct object *object = core_object(core, process->data.uid, at, strlen(at));
+        bool is_new;
+
+        if (!object)
+            return -ENOENT;
+        if (!open_get(core, object, NULL, process, &is_new))
+            return -ENOMEM;
+        at += strlen(at) + 1;
+    }
+    return 0;
+}
+
 /* Everything is there: the process begins. */
 static void spawn_give(struct core *core, struct process *process, struct waiter *waiter, struct order *order)
 {
@@ -56,6 +74,7 @@ static int spawn_begin(struct core *core, const struct core_input *input, struct
     struct record *record = NULL;
     struct order *order = NULL;
     struct process *process = NULL;
+    int r;
 
     if (!waiter)
         return -ENOMEM;
@@ -70,8 +89,22 @@ static int spawn_begin(struct core *core, const struct core_input *input, struct
         waiter_undo(core, waiter);
         return -ENOMEM;
     }
-    core->counters.process++;
     process->record = record;
+    r = spawn_open(core, process, input);
+    if (r < 0) {
+        if (r == -ENOENT)
+            key_attach(key, waiter);
+        free(order);
+        opens_undo(core, &process->opens);
+        quota_charge(process->account, QUOTA_STARTING); /* which its removal takes back */
+        process_remove(core, process, false);
+        if (r == -ENOENT)
+            waiter_fail(core, waiter, ERROR_NO_SUCH_OBJECT);
+        else
+            waiter_undo(core, waiter);
+        return r == -ENOENT ? 0 : r;
+    }
+    core->counters.process++;
     key_attach(key, waiter);
     spawn_set(process, input, creator);
     spawn_give(core, process, waiter, order);
@@ -135,12 +168,45 @@ static struct process *find(const struct core *core, uint64_t id)
 
 /* ---- process.join and process.wait ---- */
 
-static void park(struct core *core, struct waiter *waiter, int64_t span)
+/* Who joins shows in the graph, and must not wait for itself. 1: refused; 0: it may wait; or -ENOMEM. */
+static int join_as(struct core *core, const struct core_input *input, struct waiter *waiter, struct process *process)
 {
-    if (quota_exceeded(waiter->account, QUOTA_WAITERS))
-        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
-    else if (waiter->data.flags & REQUEST_DEADLINE)
-        waiter_set_deadline(core, waiter, span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span);
+    struct client *client = core_client(core, input->body.request.creator);
+    struct owner *owner = client ? owner_get(client, &input->blob[BLOB_HOLDER]) : NULL;
+    struct text *cycle = NULL;
+    int r = 0;
+
+    if (!owner)
+        return client ? -ENOMEM : 0;
+    if (!(waiter->data.flags & REQUEST_DEADLINE))
+        r = deadlock_check(core, owner, NULL, process, &input->blob[BLOB_THREADS], &cycle);
+    if (r == DEADLOCK_CERTAIN) {
+        event_deadlock(core, waiter->data.uid, text_ref(cycle));
+        r = !(waiter->data.flags & REQUEST_WAIT_ANYWAY);
+    }
+    if (r == 0)
+        wait_own(waiter, owner);
+    if (r == 1)
+        waiter->text[0] = text_ref(cycle);
+    text_unref(cycle);
+    owner_unref(owner);
+    return r;
+}
+
+static int join_later(struct core *core, const struct core_input *input, struct waiter *waiter, struct process *process)
+{
+    int r = join_as(core, input, waiter, process);
+
+    if (r < 0) {
+        waiter_undo(core, waiter);
+        return r;
+    }
+    waiter_link(waiter, 0, process);
+    if (r == 0)
+        waiter_park(core, waiter, input->body.request.span);
+    else
+        waiter_fail(core, waiter, ERROR_DEADLOCK);
+    return 0;
 }
 
 int step_join(struct core *core, const struct core_input *input)
@@ -154,14 +220,14 @@ int step_join(struct core *core, const struct core_input *input)
     if (!waiter)
         return -ENOMEM;
     waiter->left = 1;
+    if (!process_ended(process) && !(waiter->data.flags & REQUEST_NO_WAIT))
+        return join_later(core, input, waiter, process);
     waiter_link(waiter, 0, process);
     if (process_ended(process)) {
         waiter_answer_process(core, waiter, REPLY_JOIN, process);
-    } else if (waiter->data.flags & REQUEST_NO_WAIT) {
+    } else {
         waiter->reply.kind = REPLY_PENDING;
         waiter_answer(core, waiter);
-    } else {
-        park(core, waiter, input->body.request.span);
     }
     return 0;
 }
@@ -190,7 +256,7 @@ int step_wait(struct core *core, const struct core_input *input)
         waiter->reply.kind = REPLY_DONE;
         waiter_answer(core, waiter);
     } else {
-        park(core, waiter, request->span);
+        waiter_park(core, waiter, request->span);
     }
     return 0;
 }

@@ -1,6 +1,4 @@
-#include "daemon/core/save.h"
-
-#include "daemon/core/internal.h"
+#include "daemon/core/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,35 +9,12 @@ _Static_assert(sizeof(struct client_data) == 40, "padding");
 _Static_assert(sizeof(struct connection_data) == 32, "padding");
 _Static_assert(sizeof(struct process_data) == 176, "padding");
 _Static_assert(sizeof(struct order_data) == 48, "padding");
-_Static_assert(sizeof(struct reply_data) == 208, "padding");
-_Static_assert(sizeof(struct waiter_data) == 32, "padding");
-_Static_assert(sizeof(struct event_data) == 56, "padding");
-_Static_assert(sizeof(struct core_counters) == 64, "padding");
+_Static_assert(sizeof(struct reply_data) == 248, "padding");
+_Static_assert(sizeof(struct waiter_data) == 56, "padding");
+_Static_assert(sizeof(struct event_data) == 72, "padding");
+_Static_assert(sizeof(struct core_counters) == 88, "padding");
 
 /* ---- writing ---- */
-
-struct out {
-    core_sink *sink;
-    void *context;
-    uint32_t records; /* written so far */
-};
-
-static void put(struct out *out, const void *data, size_t size)
-{
-    out->sink(out->context, data, size);
-}
-
-static void put_number(struct out *out, uint64_t number)
-{
-    put(out, &number, sizeof number);
-}
-
-static void put_blob(struct out *out, const char *data, size_t size)
-{
-    put_number(out, size);
-    if (size > 0)
-        put(out, data, size);
-}
 
 static void put_title(struct out *out, const struct title *title)
 {
@@ -84,6 +59,8 @@ static void put_key(struct out *out, const struct key *key)
     put_number(out, key->digest);
     put(out, &key->reply, sizeof key->reply);
     put_record(out, key->record);
+    put_text(out, key->text_of[0]);
+    put_text(out, key->text_of[1]);
 }
 
 /* No record was written yet. */
@@ -228,6 +205,8 @@ static void put_events(struct out *out, const struct core *core)
 
         put(out, &entry->data, sizeof entry->data);
         put_title(out, entry->title);
+        put_text(out, entry->text[0]);
+        put_text(out, entry->text[1]);
     }
 }
 
@@ -244,6 +223,7 @@ void core_save(const struct core *core, core_sink *sink, void *context)
     put_connections(&out, core);
     put_waiters(&out, core);
     put_waits(&out, core);
+    put_sync(&out, core);
     put_orders(&out, core);
     put_events(&out, core);
 }

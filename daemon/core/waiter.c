@@ -1,4 +1,4 @@
-#include "daemon/core/internal.h"
+#include "daemon/core/objects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,7 +35,9 @@ struct waiter *waiter_new(struct core *core, const struct core_input *input, enu
                                         .connection = request->connection,
                                         .kind = kind,
                                         .flags = request->flags,
-                                        .uid = request->uid};
+                                        .uid = request->uid,
+                                        .since = core->wall,
+                                        .span = request->span};
     waiter->deadline.tag = DEADLINE_WAITER;
     waiter->link_count = link_count;
     if (waiter_index(core, waiter) < 0) {
@@ -75,12 +77,21 @@ void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when)
     heap_insert(&core->deadlines, &waiter->deadline);
 }
 
+void waiter_park(struct core *core, struct waiter *waiter, int64_t span)
+{
+    if (quota_exceeded(waiter->account, QUOTA_WAITERS))
+        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
+    else if (waiter->data.flags & REQUEST_DEADLINE)
+        waiter_set_deadline(core, waiter, span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span);
+}
+
 /* ---- leaving ---- */
 
 /* Takes it out of everything that could still find it, but for its key and its processes' ids. */
 static void waiter_detach(struct core *core, struct waiter *waiter)
 {
     heap_remove(&core->deadlines, &waiter->deadline);
+    wait_leave(core, waiter);
     for (uint32_t i = 0; i < waiter->link_count; i++) {
         struct wait_link *link = &waiter->links[i];
 
@@ -102,6 +113,8 @@ static void waiter_detach(struct core *core, struct waiter *waiter)
 void waiter_free(struct core *core, struct waiter *waiter)
 {
     record_unref(core, waiter->record);
+    for (int i = 0; i < 2; i++)
+        text_unref(waiter->text[i]);
     free(waiter);
 }
 
@@ -178,7 +191,7 @@ static void link_replace(struct wait_link *old, struct wait_link *link)
 
 /* The first that repeated the request takes its place, and the one that gives up waits for nothing any more.
  * Neither leaves the table of waiters, which could need memory to take it back. False: nobody repeated it. */
-static bool waiter_hand_over(struct waiter *waiter)
+static bool waiter_hand_over(struct core *core, struct waiter *waiter)
 {
     bool leads = waiter->key && waiter->data.kind != WAIT_FOLLOW;
     struct waiter *follower = leads ? TAILQ_FIRST(&waiter->key->followers) : NULL;
@@ -191,7 +204,9 @@ static bool waiter_hand_over(struct waiter *waiter)
     follower->left = waiter->left;
     key_attach(waiter->key, follower);
     waiter->key = NULL;
-    link_replace(&waiter->links[0], &follower->links[0]);
+    if (waiter->link_count > 0)
+        link_replace(&waiter->links[0], &follower->links[0]);
+    wait_replace(core, waiter, follower);
     return true;
 }
 
@@ -206,13 +221,14 @@ static void waiter_unfollow(struct waiter *waiter)
 
 void waiter_abandon(struct core *core, struct waiter *waiter)
 {
-    if (!waiter_hand_over(waiter) && waiter->data.kind == WAIT_SPAWN) {
+    if (!waiter_hand_over(core, waiter) && waiter->data.kind == WAIT_SPAWN) {
         /* the start goes on, and its outcome is recorded under the key */
         TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
         waiter->connection = NULL;
         return;
     }
     waiter_unfollow(waiter);
+    wait_given_up(core, waiter);
     if (waiter->key)
         key_free(core, waiter->key);
     waiter_undo(core, waiter);
@@ -222,8 +238,9 @@ void waiter_cancel(struct core *core, struct waiter *waiter)
 {
     if (waiter->data.kind == WAIT_SPAWN)
         return; /* it will be answered by its outcome: a process that was begun is never lost */
-    waiter_hand_over(waiter);
+    waiter_hand_over(core, waiter);
     waiter_unfollow(waiter);
+    wait_given_up(core, waiter);
     waiter_fail(core, waiter, ERROR_CANCELLED);
 }
 

@@ -15,6 +15,11 @@ int signal_argument(const json_t *signal)
                                    : signal_from_name(json_string_value(signal));
 }
 
+uint64_t count_argument(const json_t *count)
+{
+    return count ? (uint64_t) json_integer_value(count) : 1;
+}
+
 void timeout_argument(const json_t *timeout, struct input_request *request)
 {
     double seconds = json_number_value(timeout);

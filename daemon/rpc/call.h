@@ -25,7 +25,7 @@ struct call {
     int fds[FRAME_FDS_MAX]; /* the request's descriptors */
     size_t fd_count;
     struct spawn_spec *spec; /* process.spawn: what the keeper gets */
-    uint64_t creator;        /* process.spawn: the client in whose place the daemon flag and names count */
+    uint64_t creator;        /* the client that owner_pid means; else 0 until the handler sets it */
     json_t *result; /* waits for its pidfd */
     TAILQ_ENTRY(call) of_session;
     UT_hash_handle hh;
@@ -78,6 +78,8 @@ void answer_failure(struct session *session, const json_t *id, const struct fail
 
 /* Runs the handler of a checked call. */
 struct outcome dispatch(struct call *call);
+/* Runs it again, now that the client is known that its owner_pid means. */
+struct outcome dispatch_identified(struct call *call, uint64_t client);
 
 /* The argument of a call, or NULL where it is absent: ARG(call, process_join, timeout). */
 #define ARG(call, method, param) ((call)->request.args.value[PARAM_##method##_##param])

@@ -95,11 +95,12 @@ struct outcome handle_daemon_info(struct call *call)
 
     return call_reply(
         call,
-        json_pack("{s:s, s:i, s:i, s:s, s:i, s:o, s:{s:I, s:I}, s:i, s:I, s:I, s:I, s:I, s:I}", "version",
+        json_pack("{s:s, s:i, s:i, s:s, s:i, s:o, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I}", "version",
                   PACKAGE_VERSION, "pid", server->hello.pid, "broker_pid", (int) getpid(), "epoch",
                   server->hello.epoch, "restarts", (int) server->hello.restarts, "started",
                   render_time(server->hello.started), "processes", "running", running, "ended",
-                  (json_int_t) (owner ? owner->ended : 0), "objects", 0, "clients",
+                  (json_int_t) (owner ? owner->ended : 0), "objects",
+                  (json_int_t) (owner ? owner->used[QUOTA_OBJECTS] : 0), "clients",
                   (json_int_t) (account ? account->clients : 0), "connections",
                   (json_int_t) (account ? account->used[QUOTA_CONNECTIONS] : 0), "subscriptions",
                   subscriptions_of(server, call->session->uid), "rss", resident_bytes(server), "seq",

@@ -5,7 +5,10 @@
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/process_spawn.h"
 #include "daemon/rpc/render.h"
+#include "daemon/rpc/render_object.h"
 #include "daemon/rpc/session.h"
+#include "daemon/rpc/undelivered.h"
+#include "proto/schema.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -49,8 +52,21 @@ static void fail_spawn(struct call *call, const struct reply_data *reply)
                           json_pack("{s:s, s:s}", "errno", name ? name : "EINVAL", "stage", stage));
 }
 
-static void fail(struct call *call, const struct reply_data *reply)
+/* What some errors say besides their name. */
+static json_t *error_data(const struct waiter *waiter)
 {
+    const struct reply_data *reply = &waiter->reply;
+
+    if (reply->error == ERROR_DEADLOCK)
+        return json_pack("{s:o}", "cycle", render_cycle(waiter->text[0]));
+    if (reply->error == ERROR_WRONG_KIND)
+        return json_pack("{s:s}", "kind", object_kind_name((enum object_kind) reply->sync.kind));
+    return NULL;
+}
+
+static void fail(struct call *call, const struct waiter *waiter)
+{
+    const struct reply_data *reply = &waiter->reply;
     struct failure failure;
 
     if (reply->error == ERROR_LIMIT_EXCEEDED) {
@@ -60,8 +76,18 @@ static void fail(struct call *call, const struct reply_data *reply)
     } else {
         failure_set(&failure, (enum proto_error) reply->error, "%s",
                     proto_error_message((enum proto_error) reply->error));
-        (void) call_fail_with(call, &failure, NULL);
+        (void) call_fail_with(call, &failure, error_data(waiter));
     }
+}
+
+/* Of a grant note is taken until its answer is written. */
+static void answer_sync(struct call *call, const struct waiter *waiter)
+{
+    struct undelivered *undelivered = waiter->reply.sync.hold ? undelivered_new(call, &waiter->reply) : NULL;
+    struct session *session = call->session;
+
+    (void) call_reply(call, render_sync(call->server->core, waiter));
+    undelivered_watch(session, undelivered);
 }
 
 /* The pidfd came with the report of the start, or the keeper is asked for one. */
@@ -83,7 +109,7 @@ static void answer(struct call *call, const struct waiter *waiter)
     const struct reply_data *reply = &waiter->reply;
 
     if (reply->error) {
-        fail(call, reply);
+        fail(call, waiter);
         return;
     }
     switch ((enum reply_kind) reply->kind) {
@@ -104,6 +130,16 @@ static void answer(struct call *call, const struct waiter *waiter)
         break;
     case REPLY_DONE:
         (void) call_reply(call, render_done(waiter));
+        break;
+    case REPLY_CREATED:
+    case REPLY_OBJECT:
+    case REPLY_ACQUIRED:
+    case REPLY_SET:
+    case REPLY_NOTIFIED:
+    case REPLY_WOKEN:
+    case REPLY_INDEX:
+    case REPLY_RUN_ACTION:
+        answer_sync(call, waiter);
         break;
     }
 }

@@ -23,3 +23,9 @@ struct outcome dispatch(struct call *call)
         return call_fail(call, ERROR_SHUTTING_DOWN, "%s", proto_error_message(ERROR_SHUTTING_DOWN));
     return handlers[method](call);
 }
+
+struct outcome dispatch_identified(struct call *call, uint64_t client)
+{
+    call->creator = client;
+    return dispatch(call);
+}

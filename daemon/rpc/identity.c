@@ -3,7 +3,6 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/peer.h"
-#include "daemon/rpc/process_spawn.h"
 #include "daemon/rpc/session.h"
 
 #include <errno.h>
@@ -46,7 +45,7 @@ void identity_answered(struct server *server, const struct link_identity *messag
     else if (message->error != 0)
         (void) call_fail(call, ERROR_NO_SUCH_PROCESS, "owner_pid: no such process");
     else
-        (void) process_spawn_identified(call, message->client);
+        (void) dispatch_identified(call, message->client);
     session_resume(session);
 }
 

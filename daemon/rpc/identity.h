@@ -7,7 +7,7 @@
 
 #include "daemon/rpc/call.h"
 
-/* Asks who pid is, in the call's place. The call is parked; call_identified goes on with it. */
+/* Asks who pid is, in the call's place. The call is parked; dispatch_identified goes on with it. */
 struct outcome identity_ask(struct call *call, int32_t pid);
 void identity_answered(struct server *server, const struct link_identity *message, int pidfd);
 

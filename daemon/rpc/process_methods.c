@@ -1,6 +1,8 @@
 #include "daemon/rpc/access.h"
 #include "daemon/rpc/arguments.h"
 #include "daemon/rpc/call.h"
+#include "daemon/rpc/object_request.h"
+#include "daemon/rpc/peer.h"
 #include "daemon/rpc/render.h"
 
 #include <signal.h>
@@ -12,12 +14,21 @@
 struct outcome handle_process_join(struct call *call)
 {
     const struct process *process = access_process(call, ARG(call, process_join, process));
+    const json_t *on_deadlock = ARG(call, process_join, on_deadlock);
+    struct input_threads threads[THREADS_WANTED_MAX];
     struct core_input input = {.kind = INPUT_JOIN};
+    char holder[HOLDER_DEFAULT_MAX];
 
     if (!process)
         return fail_no_such_process(call);
     input.body.request.process = process->data.id;
+    input.body.request.creator = call->session->peer ? call->session->peer->client : 0;
     timeout_argument(ARG(call, process_join, timeout), &input.body.request);
+    input.blob[BLOB_HOLDER] = holder_argument(call, ARG(call, process_join, holder), NULL, holder);
+    if (on_deadlock && strcmp(json_string_value(on_deadlock), "wait") == 0)
+        input.body.request.flags |= REQUEST_WAIT_ANYWAY;
+    if (!process_ended(process) && !(input.body.request.flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE)))
+        input.blob[BLOB_THREADS] = threads_gather(call->server, NULL, process, threads);
     return call_submit(call, &input);
 }
 

@@ -19,16 +19,12 @@ struct outcome handle_process_spawn(struct call *call)
 {
     const json_t *owner_pid = ARG(call, process_spawn, owner_pid);
 
-    if (owner_pid)
-        return identity_ask(call, (int32_t) json_integer_value(owner_pid));
-    return process_spawn_identified(call, call->session->peer ? call->session->peer->client : 0);
-}
-
-struct outcome process_spawn_identified(struct call *call, uint64_t creator)
-{
     const struct lookup_answer *who = NULL;
 
-    call->creator = creator;
+    if (owner_pid && !call->creator)
+        return identity_ask(call, (int32_t) json_integer_value(owner_pid));
+    if (!call->creator && call->session->peer)
+        call->creator = call->session->peer->client;
     if (!spawn_spec_needs_lookup(call))
         return process_spawn_looked_up(call, NULL);
     who = lookup_cached(call->server->lookup, call->uid);
@@ -49,14 +45,54 @@ static unsigned spawn_flags(const struct call *call)
     return flags;
 }
 
+/* The names of the objects that it is to have open, each with its NUL; ret_error: one is not there, or not for the
+ * call. NULL without memory. */
+static char *object_names(const struct call *call, size_t *ret_size, enum proto_error *ret_error)
+{
+    const json_t *list = ARG(call, process_spawn, objects);
+    size_t index, size = 0;
+    char *names;
+    json_t *item;
+
+    *ret_error = ERROR_NONE;
+    json_array_foreach(list, index, item)
+    {
+        const struct object *object =
+            core_object(call->server->core, call->uid, json_string_value(item), json_string_length(item));
+
+        size += json_string_length(item) + 1;
+        if (!object)
+            *ret_error = *ret_error ? *ret_error : ERROR_NO_SUCH_OBJECT;
+        else if (!object_allows(object, call->uid, call->session->gid, OBJECT_MODE_WRITE))
+            *ret_error = ERROR_PERMISSION_DENIED;
+    }
+    names = malloc(size + 1);
+    *ret_size = 0;
+    json_array_foreach(list, index, item)
+    {
+        if (names)
+            memcpy(names + *ret_size, json_string_value(item), json_string_length(item) + 1);
+        *ret_size += json_string_length(item) + 1;
+    }
+    return names;
+}
+
 struct outcome process_spawn_looked_up(struct call *call, const struct lookup_answer *who)
 {
     const json_t *name = ARG(call, process_spawn, name), *stop_signal = ARG(call, process_spawn, stop_signal);
     const json_t *stop_timeout = ARG(call, process_spawn, stop_timeout);
     struct core_input input = {.kind = INPUT_SPAWN};
+    CLEANUP_MEMORY char *objects = NULL;
+    enum proto_error error;
     struct link_spec *head;
+    size_t size;
     int r;
 
+    objects = object_names(call, &size, &error);
+    if (!objects)
+        return call_fail_limit(call, "memory", 0);
+    if (error == ERROR_PERMISSION_DENIED || (error && !call->request.key)) /* with a key a recorded answer counts */
+        return call_fail(call, error, "objects: %s", proto_error_message(error));
     if (call->uid != call->session->uid && call->server->hello.system && (!who || !who->found))
         return call_fail_param(call, "uid", "a user that exists");
     call->wants_pidfd = json_is_true(ARG(call, process_spawn, pidfd));
@@ -71,7 +107,9 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
         .signal = stop_signal ? signal_argument(stop_signal) : 0,
         .count = head->argc,
         .labels = (uint32_t) call->spec->label_count,
+        .objects = (uint32_t) json_array_size(ARG(call, process_spawn, objects)),
     };
+    input.blob[BLOB_OBJECTS] = (struct blob){objects, size};
     if (name)
         input.blob[BLOB_NAME] = (struct blob){json_string_value(name), json_string_length(name)};
     input.blob[BLOB_ARGV] = (struct blob){call->spec->bytes + head->argv, call->spec->argv_size};

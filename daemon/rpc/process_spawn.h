@@ -4,8 +4,6 @@
 
 #include "daemon/rpc/call.h"
 
-/* owner_pid is known: a client of ours. */
-struct outcome process_spawn_identified(struct call *call, uint64_t creator);
 /* The uid's entry of passwd(5) is known, or that there is none. */
 struct outcome process_spawn_looked_up(struct call *call, const struct lookup_answer *who);
 

@@ -1,6 +1,7 @@
 #include "daemon/rpc/render.h"
 
 #include "daemon/keeper/link.h"
+#include "daemon/rpc/render_object.h"
 #include "proto/bytes.h"
 #include "proto/schema.h"
 #include "proto/signals.h"
@@ -26,6 +27,11 @@ static json_t *span(int64_t ns)
 }
 
 /* ---- strings ---- */
+
+json_t *render_text(const struct text *text)
+{
+    return text ? bytes_to_json(text->bytes, text->size) : json_null();
+}
 
 static json_t *render_argv(const struct record *record)
 {
@@ -174,6 +180,17 @@ json_t *render_event(const struct event_entry *entry)
         json_object_set_new(event, "core", json_boolean(data->flags & PROCESS_CORE));
         json_object_set_new(event, "oom", render_oom(data->oom));
     }
+    if (members & EVENT_MEMBERS_OBJECT) {
+        json_object_set_new(event, "object", render_text(entry->text[0]));
+        json_object_set_new(event, "object_kind", json_string(object_kind_name((enum object_kind) data->object_kind)));
+    }
+    if (members & EVENT_MEMBERS_OWNER) {
+        json_object_set_new(event, "pid", id_or_null((uint64_t) data->pid));
+        json_object_set_new(event, "holder", render_text(entry->text[1]));
+        json_object_set_new(event, "token", id_or_null(data->token));
+    }
+    if (members & EVENT_MEMBERS_CYCLE)
+        json_object_set_new(event, "cycle", render_cycle(entry->text[0]));
     if (members & EVENT_MEMBERS_FAILURE) {
         const char *name = strerrorname_np(data->spawn_errno);
 

@@ -14,6 +14,8 @@ json_t *render_join(const struct process_data *data);
 json_t *render_done(const struct waiter *waiter);
 /* seq, time, kind and the members of the kind. */
 json_t *render_event(const struct event_entry *entry);
+/* Bytes, or null. */
+json_t *render_text(const struct text *text);
 /* The name of a link_stage. */
 const char *render_stage(uint32_t stage);
 /* Unix seconds of a point in time, ns. */

@@ -6,6 +6,7 @@
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/subscription.h"
+#include "daemon/rpc/undelivered.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,11 +82,13 @@ static bool session_may_run(const struct session *session)
 
 void session_flush(struct session *session)
 {
+    size_t before = frame_unsent(&session->writer);
     int r;
 
     if (session->flags & (SESSION_BLOCKED | SESSION_DEAD))
         return;
     r = frame_flush(&session->writer, session->fd);
+    undelivered_sent(session, before - frame_unsent(&session->writer));
     if (r < 0) {
         session_kill(session);
     } else if (r > 0) {
@@ -272,6 +275,7 @@ int session_open(struct server *server, const struct link_connection *connection
     session->pid = connection->pid;
     session->fd = fd;
     TAILQ_INIT(&session->calls);
+    TAILQ_INIT(&session->undelivered);
     LIST_INIT(&session->subscriptions);
     session->readable = event_new(server->base, fd, EV_READ | EV_PERSIST, on_readable, session);
     session->writable = event_new(server->base, fd, EV_WRITE, on_writable, session);
@@ -319,6 +323,7 @@ static void session_free(struct session *session)
     peer_disconnect(session);
     while ((call = TAILQ_FIRST(&session->calls)))
         call_free(call);
+    undelivered_return(session);
     subscriptions_drop(session);
     frame_reader_done(&session->reader, fds, &fd_count);
     closer_close(fds, fd_count);

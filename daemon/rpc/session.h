@@ -13,6 +13,7 @@
 
 struct peer;
 struct subscription;
+struct undelivered;
 
 enum session_flags {
     SESSION_READY = 1 << 0,   /* in server->ready */
@@ -42,6 +43,8 @@ struct session {
     TAILQ_HEAD(session_calls, call) calls;
     LIST_HEAD(session_subscriptions, subscription) subscriptions;
     uint64_t subscriptions_made;
+    uint64_t sent; /* bytes that have left */
+    TAILQ_HEAD(session_undelivered, undelivered) undelivered; /* grants whose answers have not */
     LIST_ENTRY(session) of_peer;
     TAILQ_ENTRY(session) of_ready;
     TAILQ_ENTRY(session) of_unsent;

@@ -44,14 +44,19 @@ bool subscriptions_behind(const struct session *session)
     return false;
 }
 
-static bool wants(const struct subscription *subscription, const struct event_data *event)
+static bool wants(const struct subscription *subscription, const struct event_entry *entry)
 {
+    const struct event_data *event = &entry->data;
+    const struct text *object = event_kind_members((enum event_kind) event->kind) & EVENT_MEMBERS_OBJECT
+                                    ? entry->text[0]
+                                    : NULL;
+
     if (event->uid != subscription->uid && event->uid != EVENT_FOR_ALL)
         return false;
     if (!(subscription->kinds & (UINT64_C(1) << event->kind)))
         return false;
-    if (subscription->object)
-        return false; /* no event of this version is about an object */
+    if (subscription->object && (!object || strcmp(subscription->object, object->bytes) != 0))
+        return false;
     return subscription->process == 0 || subscription->process == event->process;
 }
 
@@ -100,7 +105,7 @@ static void tell(struct session *session, struct subscription *subscription)
            !(session->flags & SESSION_DEAD)) {
         const struct event_entry *entry = core_event(core, subscription->cursor + 1);
 
-        if (entry && wants(subscription, &entry->data))
+        if (entry && wants(subscription, entry))
             tell_event(session, subscription, entry);
         subscription->cursor++;
     }

@@ -13,7 +13,7 @@ static struct core_input sample(void)
                                .report = 3,
                                .mono = -4,
                                .wall = 5,
-                               .body.request = {.ticket = 6, .connection = 7, .uid = 8, .unused = 0}};
+                               .body.request = {.ticket = 6, .connection = 7, .uid = 8}};
 
     input.blob[BLOB_KEY] = (struct blob){"key", 3};
     input.blob[BLOB_NAME] = (struct blob){"12345678", 8};

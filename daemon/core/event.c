@@ -1,0 +1,58 @@
+/*
+ * event.set, clear, is_set and wait.
+ */
+#include "daemon/core/objects.h"
+
+static void answer_set(struct core *core, struct waiter *waiter, bool is_set)
+{
+    waiter->reply.kind = REPLY_SET;
+    waiter->reply.sync.flag = is_set;
+    waiter_answer(core, waiter);
+}
+
+int step_event_set(struct core *core, const struct core_input *input)
+{
+    struct waiter *waiter;
+    struct sync sync;
+    int r = sync_begin(core, input, WAIT_JOIN, SYNC_OPEN | SYNC_CREATES, &sync);
+
+    if (r != SYNC_GO)
+        return r < 0 ? r : 0;
+    waiter_answer(core, sync.waiter);
+    if (!input->body.sync.value) {
+        sync.object->data.flags &= ~(uint32_t) OBJECT_SET;
+        return 0;
+    }
+    sync.object->data.flags |= OBJECT_SET;
+    /* answered now: a clear that follows at once does not put them to sleep again */
+    while ((waiter = TAILQ_FIRST(&sync.object->waiters)))
+        answer_set(core, waiter, true);
+    return 0;
+}
+
+int step_event_is_set(struct core *core, const struct core_input *input)
+{
+    struct sync sync;
+    int r = sync_begin(core, input, WAIT_JOIN, SYNC_OPEN, &sync);
+
+    if (r == SYNC_GO)
+        answer_set(core, sync.waiter, sync.object->data.flags & OBJECT_SET);
+    return r < 0 ? r : 0;
+}
+
+int step_event_wait(struct core *core, const struct core_input *input)
+{
+    struct sync sync;
+    int r = sync_begin(core, input, WAIT_EVENT, SYNC_OPEN | SYNC_OWNER | SYNC_CREATES, &sync);
+
+    if (r != SYNC_GO)
+        return r < 0 ? r : 0;
+    if (sync.object->data.flags & OBJECT_SET || input->body.request.flags & REQUEST_NO_WAIT) {
+        answer_set(core, sync.waiter, sync.object->data.flags & OBJECT_SET);
+    } else {
+        wait_own(sync.waiter, sync.owner);
+        wait_enqueue(core, sync.waiter, sync.object, &sync.object->waiters);
+    }
+    sync_done(&sync);
+    return 0;
+}

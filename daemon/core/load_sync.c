@@ -1,0 +1,252 @@
+/*
+ * Objects of a snapshot back into a core, in the sequence of save_sync.c.
+ */
+#include "daemon/core/reader.h"
+
+#include <errno.h>
+
+/* ---- owners ---- */
+
+/* The loader's own references keep them until what refers to them is read. */
+static void take_owners(struct in *in, struct client *client)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
+        struct blob holder = in_blob(in);
+        bool bad = holder.size > PROTO_NAME_MAX || owner_find(client, &holder);
+
+        if (!in_failed(in, bad, -EBADMSG))
+            in_failed(in, !owner_get(client, &holder), -ENOMEM);
+    }
+}
+
+static void let_go_of_owners(struct core *core)
+{
+    struct client *client, *next_client;
+    struct owner *owner, *next;
+
+    HASH_ITER(hh, core->clients, client, next_client)
+        HASH_ITER(hh, client->owners, owner, next)
+            owner_unref(owner);
+}
+
+static struct owner *in_owner(struct in *in, struct client *client)
+{
+    struct blob holder = in_blob(in);
+    struct owner *owner = client && !in->error ? owner_find(client, &holder) : NULL;
+
+    in_failed(in, !owner, -EBADMSG);
+    return owner;
+}
+
+/* ---- objects ---- */
+
+static struct blob in_name(struct in *in)
+{
+    struct blob name = in_number(in) ? in_blob(in) : (struct blob){"", 0};
+
+    in_failed(in, name.size == 0 || name.size > PROTO_NAME_MAX, -EBADMSG);
+    return name;
+}
+
+static struct object *in_object(struct core *core, struct in *in)
+{
+    uint32_t uid = (uint32_t) in_number(in);
+    struct blob name = in_name(in);
+    struct object *object = in->error ? NULL : core_object(core, uid, name.data, name.size);
+
+    in_failed(in, !object, -EBADMSG);
+    return object;
+}
+
+static void take_object(struct core *core, struct in *in, bool shared)
+{
+    struct object_data data;
+    struct account *account;
+    struct object *object;
+    struct blob name;
+
+    in_take(in, &data, sizeof data);
+    name = in_name(in);
+    if (in->error || in_failed(in, data.kind >= OBJECT_KIND_COUNT || shared != (name.data[0] == '/'), -EBADMSG) ||
+        in_failed(in, core_object(core, data.uid, name.data, name.size) != NULL, -EBADMSG))
+        return;
+    account = account_get(core, data.uid);
+    object = account ? object_new(core, account, &name, (enum object_kind) data.kind) : NULL;
+    if (!in_failed(in, !object, -ENOMEM))
+        object->data = data;
+}
+
+static void take_table(struct core *core, struct in *in, bool shared)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--)
+        take_object(core, in, shared);
+}
+
+static void take_opens(struct core *core, struct in *in, struct client *client, struct process *process)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
+        struct object *object = in_object(core, in);
+        bool is_new = true;
+
+        if (object)
+            in_failed(in, !open_get(core, object, client, process, &is_new), -ENOMEM);
+        in_failed(in, !is_new, -EBADMSG);
+    }
+}
+
+/* ---- holds and waits ---- */
+
+static struct hold *in_hold(struct core *core, struct in *in)
+{
+    struct hold_data data;
+    struct account *account;
+    struct hold *hold;
+
+    if (in_number(in) == 0)
+        return NULL;
+    in_take(in, &data, sizeof data);
+    account = account_get(core, (uint32_t) in_number(in));
+    hold = in->error || !account ? NULL : hold_new(account);
+    if (!in_failed(in, !hold, -ENOMEM))
+        hold->data = data;
+    return hold;
+}
+
+static void take_baggage(struct core *core, struct in *in)
+{
+    struct waiter *waiter, *next;
+
+    HASH_ITER(hh, core->waiters, waiter, next) {
+        if (in->error)
+            return;
+        in_take(in, &waiter->reply.sync, sizeof waiter->reply.sync);
+        waiter->hold = in_hold(core, in);
+    }
+}
+
+static struct waiter *in_waiter(struct core *core, struct in *in)
+{
+    uint64_t ticket = in_number(in);
+    struct waiter *waiter = NULL;
+
+    if (!in->error)
+        HASH_FIND(hh, core->waiters, &ticket, sizeof ticket, waiter);
+    in_failed(in, !waiter, -EBADMSG);
+    return waiter;
+}
+
+static void take_waits_of(struct core *core, struct in *in, struct client *client)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
+        struct waiter *waiter = in_waiter(core, in);
+        struct owner *owner = in_owner(in, client);
+
+        if (!in_failed(in, !waiter || !owner || waiter->owner, -EBADMSG))
+            wait_own(waiter, owner);
+    }
+}
+
+static void take_users(struct core *core, struct in *in, struct object *lock)
+{
+    struct object *last = NULL;
+
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
+        struct object *condition = in_object(core, in);
+        bool bad = !condition || condition->lock || condition->data.kind != OBJECT_CONDITION || !object_is_lock(lock);
+
+        if (in_failed(in, bad, -EBADMSG))
+            return;
+        condition->lock = lock;
+        if (last)
+            LIST_INSERT_AFTER(last, condition, of_lock);
+        else
+            LIST_INSERT_HEAD(&lock->users, condition, of_lock);
+        last = condition;
+    }
+}
+
+static void take_holds(struct core *core, struct in *in, struct object *object)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
+        struct hold *hold = in_hold(core, in);
+        struct client *client = core_client(core, in_number(in));
+        struct owner *owner = in_owner(in, client);
+        struct open *open = client ? open_find(core, object, client, NULL) : NULL;
+
+        if (in_failed(in, !hold || !owner || !open, -EBADMSG)) {
+            hold_free(core, hold);
+            return;
+        }
+        owner->refs++;
+        hold->object = object;
+        hold->owner = owner;
+        hold->open = open;
+        TAILQ_INSERT_TAIL(&object->holds, hold, of_object);
+        TAILQ_INSERT_TAIL(&open->holds, hold, of_open);
+    }
+}
+
+static void take_queue(struct core *core, struct in *in, struct object *object, struct wait_queue *queue)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
+        struct waiter *waiter = in_waiter(core, in);
+
+        if (in_failed(in, !waiter || waiter->object, -EBADMSG))
+            return;
+        waiter->object = object;
+        TAILQ_INSERT_TAIL(queue, waiter, of_object);
+    }
+}
+
+static void take_insides(struct core *core, struct in *in, struct object *table)
+{
+    struct object *object, *next;
+
+    HASH_ITER(hh, table, object, next) {
+        if (in->error)
+            return;
+        take_users(core, in, object);
+        take_holds(core, in, object);
+        take_queue(core, in, object, &object->waiters);
+        take_queue(core, in, object, &object->later);
+    }
+}
+
+bool wait_is_whole(const struct core *core, const struct waiter *waiter)
+{
+    const struct object *object = waiter->object, *held = object;
+
+    if (!object || !waiter->owner)
+        return false;
+    if (waiter->data.kind == WAIT_EVENT)
+        return object->data.kind == OBJECT_EVENT;
+    if (waiter->data.kind == WAIT_BARRIER)
+        return object->data.kind == OBJECT_BARRIER;
+    if (waiter->data.kind == WAIT_CONDITION)
+        held = object->lock;
+    return held && object_is_held(held) && waiter->hold && open_find(core, held, waiter->owner->client, NULL);
+}
+
+void in_sync(struct core *core, struct in *in)
+{
+    struct account *account, *next_account;
+    struct client *client, *next_client;
+    struct process *process, *next_process;
+
+    HASH_ITER(hh, core->clients, client, next_client)
+        take_owners(in, client);
+    HASH_ITER(hh, core->accounts, account, next_account)
+        take_table(core, in, false);
+    take_table(core, in, true);
+    HASH_ITER(hh, core->clients, client, next_client)
+        take_opens(core, in, client, NULL);
+    HASH_ITER(hh, core->processes, process, next_process)
+        take_opens(core, in, NULL, process);
+    take_baggage(core, in);
+    HASH_ITER(hh, core->clients, client, next_client)
+        take_waits_of(core, in, client);
+    HASH_ITER(hh, core->accounts, account, next_account)
+        take_insides(core, in, account->objects);
+    take_insides(core, in, core->shared);
+    let_go_of_owners(core);
+}

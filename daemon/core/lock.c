@@ -1,0 +1,215 @@
+/*
+ * lock, rlock, semaphore and bounded_semaphore: acquire and release.
+ */
+#include "daemon/core/objects.h"
+
+#include <errno.h>
+
+/* ---- acquire ---- */
+
+static void answer_acquired(struct core *core, struct waiter *waiter, bool acquired)
+{
+    waiter->reply.kind = REPLY_ACQUIRED;
+    waiter->reply.sync.flag = acquired;
+    waiter_answer(core, waiter);
+}
+
+static void set_undo(struct hold *hold, const struct object *object, uint32_t flags)
+{
+    hold->data.undo = flags & REQUEST_UNDO                                  ? 1
+                      : flags & REQUEST_NO_UNDO                             ? 0
+                      : object->data.kind == OBJECT_BOUNDED_SEMAPHORE ? 1
+                                                                            : 0;
+}
+
+/* An owner of an rlock goes one level deeper, and keeps its token. */
+static void go_deeper(struct core *core, struct waiter *waiter, struct hold *hold)
+{
+    hold->data.count++;
+    waiter->reply.sync.token = hold->data.token;
+    waiter->reply.sync.hold = hold->data.id;
+    answer_acquired(core, waiter, true);
+}
+
+static bool is_free(const struct object *object)
+{
+    return object_is_lock(object) ? TAILQ_EMPTY(&object->holds) : object->data.value > 0;
+}
+
+/* A wait without an end: it must not close a cycle. 1: refused; 0: it may wait; or -ENOMEM. */
+static int refuse_deadlock(struct core *core, const struct core_input *input, struct sync *sync)
+{
+    struct text *cycle = NULL;
+    int r = deadlock_check(core, sync->owner, sync->object, NULL, &input->blob[BLOB_THREADS], &cycle);
+
+    if (r != DEADLOCK_CERTAIN)
+        return r;
+    event_deadlock(core, input->body.request.uid, text_ref(cycle));
+    if (input->body.request.flags & REQUEST_WAIT_ANYWAY) {
+        text_unref(cycle);
+        return 0;
+    }
+    sync->waiter->text[0] = cycle;
+    waiter_fail(core, sync->waiter, ERROR_DEADLOCK);
+    return 1;
+}
+
+static int acquire_later(struct core *core, const struct core_input *input, struct sync *sync)
+{
+    uint32_t flags = input->body.request.flags;
+    int r = 0;
+
+    if (flags & REQUEST_NO_WAIT) {
+        answer_acquired(core, sync->waiter, false);
+        return 0;
+    }
+    if (!(flags & REQUEST_DEADLINE) && object_is_lock(sync->object))
+        r = refuse_deadlock(core, input, sync);
+    if (r < 0)
+        return r;
+    if (r == 0) {
+        wait_own(sync->waiter, sync->owner);
+        wait_enqueue(core, sync->waiter, sync->object, &sync->object->waiters);
+    }
+    return 0;
+}
+
+int step_acquire(struct core *core, const struct core_input *input)
+{
+    bool makes = input->body.sync.kind != OBJECT_SEMAPHORE;
+    struct sync sync;
+    struct hold *held;
+    int r = sync_begin(core, input, WAIT_HOLD,
+                       SYNC_OPEN | SYNC_OWNER | SYNC_HOLD | (makes ? SYNC_CREATES : 0), &sync);
+
+    if (r != SYNC_GO)
+        return r < 0 ? r : 0;
+    set_undo(sync.waiter->hold, sync.object, input->body.request.flags);
+    held = TAILQ_FIRST(&sync.object->holds);
+    if (sync.object->data.kind == OBJECT_RLOCK && held && held->owner == sync.owner) {
+        go_deeper(core, sync.waiter, held);
+    } else if (is_free(sync.object)) {
+        wait_own(sync.waiter, sync.owner);
+        wait_grant(core, sync.waiter, sync.object);
+    } else if (acquire_later(core, input, &sync) < 0) {
+        return sync_undo(core, &sync);
+    }
+    sync_done(&sync);
+    return 0;
+}
+
+/* ---- release ---- */
+
+static void release_lock(struct core *core, const struct core_input *input, struct sync *sync)
+{
+    const struct input_sync *body = &input->body.sync;
+    struct hold *hold = TAILQ_FIRST(&sync->object->holds);
+
+    if (!hold) {
+        waiter_fail(core, sync->waiter, ERROR_TOO_MANY_RELEASES);
+    } else if (body->request.flags & REQUEST_TOKEN && body->token != hold->data.token) {
+        waiter_fail(core, sync->waiter, ERROR_NOT_OWNER);
+    } else {
+        waiter_answer(core, sync->waiter);
+        hold_end(core, hold, HOLD_RELEASED);
+    }
+}
+
+static void release_rlock(struct core *core, const struct core_input *input, struct sync *sync)
+{
+    const struct owner *owner = owner_find(sync->client, &input->blob[BLOB_HOLDER]);
+    struct hold *hold = TAILQ_FIRST(&sync->object->holds);
+
+    if (!hold || hold->owner != owner) {
+        waiter_fail(core, sync->waiter, ERROR_NOT_OWNER);
+        return;
+    }
+    waiter_answer(core, sync->waiter);
+    if (--hold->data.count == 0)
+        hold_end(core, hold, HOLD_RELEASED);
+}
+
+/* Whose permits come back: the releaser's own oldest first, then the oldest of anybody, then nobody's. */
+static void end_permits(struct core *core, struct object *object, struct open *open, uint64_t count)
+{
+    struct hold *hold;
+
+    while (count > 0 && (hold = open ? TAILQ_FIRST(&open->holds) : NULL)) {
+        hold_end(core, hold, HOLD_RELEASED);
+        count--;
+    }
+    while (count > 0 && (hold = TAILQ_FIRST(&object->holds))) {
+        hold_end(core, hold, HOLD_RELEASED);
+        count--;
+    }
+}
+
+static void release_permits(struct core *core, const struct core_input *input, struct sync *sync)
+{
+    struct object *object = sync->object;
+    uint64_t count = input->body.sync.value;
+    uint64_t most = object->data.kind == OBJECT_BOUNDED_SEMAPHORE ? object->data.bound : (uint64_t) PROTO_INTEGER_MAX;
+
+    if (count > most - object->data.value) {
+        waiter_fail(core, sync->waiter, ERROR_TOO_MANY_RELEASES);
+        return;
+    }
+    waiter_answer(core, sync->waiter);
+    end_permits(core, object, sync->open, count);
+    object->data.value += count;
+}
+
+int step_release(struct core *core, const struct core_input *input)
+{
+    struct sync sync;
+    int r = sync_begin(core, input, WAIT_JOIN, SYNC_OPEN, &sync);
+
+    if (r != SYNC_GO)
+        return r < 0 ? r : 0;
+    if (sync.object->data.kind == OBJECT_LOCK)
+        release_lock(core, input, &sync);
+    else if (sync.object->data.kind == OBJECT_RLOCK)
+        release_rlock(core, input, &sync);
+    else
+        release_permits(core, input, &sync);
+    object_settle(core, sync.object);
+    return 0;
+}
+
+/* ---- a grant that nobody was told of ---- */
+
+/* The newest are the ones that can be undelivered. */
+static struct hold *find_hold(const struct object *object, uint64_t id)
+{
+    struct hold *hold;
+
+    TAILQ_FOREACH_REVERSE(hold, &object->holds, hold_list, of_object)
+        if (hold->data.id <= id)
+            break;
+    return hold && hold->data.id == id ? hold : NULL;
+}
+
+int step_undelivered(struct core *core, const struct core_input *input)
+{
+    const struct input_sync *body = &input->body.sync;
+    const struct blob *name = &input->blob[BLOB_NAME];
+    struct object *object = core_object(core, body->request.uid, name->data, name->size);
+    struct hold *hold = object ? find_hold(object, body->token) : NULL;
+
+    if (object && object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
+        object->data.generation + 1 == body->token)
+        barrier_break(core, object);
+    if (!hold)
+        return 0;
+    if (input->blob[BLOB_KEY].size > 0 && core_client(core, body->request.creator))
+        key_forget(core, core_client(core, body->request.creator), &input->blob[BLOB_KEY], hold->data.id);
+    if (hold->data.count > body->value) {
+        hold->data.count -= (uint32_t) body->value;
+        return 0;
+    }
+    if (!object_is_lock(object))
+        object->data.value++;
+    hold_end(core, hold, HOLD_RELEASED);
+    object_settle(core, object);
+    return 0;
+}

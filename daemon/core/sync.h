@@ -1,0 +1,146 @@
+/*
+ * Synchronisation objects as data: the objects, who has them open, who holds, and who would hold (protocol section 4,
+ * sync objects). The rules that hold between steps are those of the design, section 4.
+ */
+#ifndef PROCD_CORE_SYNC_H
+#define PROCD_CORE_SYNC_H
+
+#include "proto/ids.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define uthash_fatal(message) ((void) 0) /* see HASH_NONFATAL_OOM: never reached */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct account;
+struct client;
+struct process;
+struct waiter;
+
+/* Bytes that several things name: an object's name, a holder, a cycle. Immutable; NUL behind them. */
+struct text {
+    uint32_t refs, size;
+    char bytes[];
+};
+
+enum object_flags {
+    OBJECT_PERSIST = 1 << 0,
+    OBJECT_TRACE = 1 << 1,
+    OBJECT_SHARED = 1 << 2,    /* a name with '/': of all uids */
+    OBJECT_OWN_LOCK = 1 << 3,  /* condition: made its lock, which goes with it */
+    OBJECT_SET = 1 << 4,       /* event */
+    OBJECT_BROKEN = 1 << 5,    /* barrier */
+    OBJECT_ACTION = 1 << 6,    /* barrier: all are there, and one of them runs the action */
+    OBJECT_GONE = 1 << 7,      /* unlinked, and about to be freed */
+};
+
+#define OBJECT_MODE_READ  4 /* of each class, as in a file's mode: look at it */
+#define OBJECT_MODE_WRITE 2 /* use it */
+
+struct object_data {
+    uint64_t id;
+    int64_t created;     /* wall clock, ns */
+    uint64_t value;      /* semaphores: free permits */
+    uint64_t bound;      /* bounded_semaphore */
+    uint64_t abandoned;  /* how much of what is free was taken from the dead: the next to hold it is told */
+    uint64_t generation; /* barrier: rises each time all are there */
+    uint64_t runner;     /* barrier: the client that runs the action, until it says barrier.done */
+    uint32_t uid, gid;   /* of its maker */
+    uint32_t kind;       /* object_kind */
+    uint32_t flags;      /* object_flags */
+    uint32_t mode;       /* of shared ones */
+    uint32_t parties;    /* barrier */
+};
+
+TAILQ_HEAD(wait_queue, waiter);
+TAILQ_HEAD(hold_list, hold);
+
+struct object {
+    struct object_data data;
+    struct text *name;
+    struct account *account;
+    struct object *lock;                   /* condition: NULL once that is unlinked */
+    LIST_HEAD(object_users, object) users; /* lock: the conditions that use it */
+    LIST_ENTRY(object) of_lock;
+    LIST_HEAD(object_opens, open) opens;
+    struct hold_list holds;    /* oldest first */
+    struct wait_queue waiters; /* in the order in which they are served */
+    struct wait_queue later;   /* barrier: came while the action runs, and belong to the next generation */
+    UT_hash_handle hh;         /* by name, of its account, or of all uids */
+};
+
+/* An object that a client has open, or a managed process from its start. */
+struct open {
+    struct object *object;
+    struct client *client;   /* one of these two is NULL */
+    struct process *process;
+    struct hold_list holds; /* of that client, oldest first */
+    LIST_ENTRY(open) of_object;
+    TAILQ_ENTRY(open) of_owner; /* client or process */
+    struct open_key {
+        uint64_t owner, object; /* ids; owners that are processes are told apart by `kind` */
+        uint64_t kind;
+    } key;
+    UT_hash_handle hh;
+};
+
+TAILQ_HEAD(open_list, open);
+
+/* One thread of a client: the pair (process, holder). Lives while it holds or waits. */
+struct owner {
+    struct client *client;
+    struct text *holder;
+    uint32_t refs;
+    TAILQ_HEAD(owner_waits, waiter) waits;
+    /* of one search, see deadlock.c and graph.c */
+    uint64_t search, number;
+    struct owner *next, *from;
+    const struct waiter *by;
+    bool is_live;
+    UT_hash_handle hh; /* of the client, by holder */
+};
+
+struct hold_data {
+    uint64_t id;    /* rising */
+    uint64_t token; /* rising, never repeated */
+    int64_t since;  /* wall clock, ns */
+    uint32_t count; /* rlock: levels; else 1 */
+    uint32_t undo;  /* semaphores: the permit comes back when the holder dies */
+};
+
+/* A lock that is held, or one permit of a semaphore. Made with the request that asks for it, so that a grant needs no
+ * memory. */
+struct hold {
+    struct hold_data data;
+    struct object *object; /* NULL: not granted (yet, or while its owner sleeps on a condition) */
+    struct owner *owner;
+    struct open *open;
+    struct account *account;
+    TAILQ_ENTRY(hold) of_object;
+    TAILQ_ENTRY(hold) of_open;
+};
+
+/* One owner of a cycle of waits, and what it waits for: a text holds them one behind the other, the asker first, each
+ * followed by holder_size bytes of the holder and name_size bytes of the object's name. */
+struct cycle_entry {
+    uint64_t process; /* that it joins, where it waits for no object */
+    int32_t pid;
+    uint32_t holder_size, name_size;
+    uint32_t unused;
+};
+
+/* What an answer to a request about objects says. */
+struct reply_sync {
+    uint64_t token, hold; /* of a grant; hold 0: nothing was granted */
+    uint64_t number;      /* woken, index */
+    uint32_t flag;        /* acquired, set, notified, created */
+    uint32_t abandoned;
+    uint32_t kind;        /* WrongKind: what it is */
+    uint32_t unused;
+};
+
+#endif
