@@ -226,7 +226,7 @@ class Daemon:
     def accounts(self):
         """What must be as before: who is there, the descriptors of both roles, the keeper's children."""
         info = self.connection.call('daemon.info')
-        return {**{name: info[name] for name in ('connections', 'subscriptions', 'clients')},
+        return {**{name: info[name] for name in ('connections', 'subscriptions', 'clients', 'objects')},
                 'keeper': descriptors(self.keeper_pid), 'broker': descriptors(info['broker_pid']),
                 'children': sorted(state == 'Z' for _, state, _ in children_of(self.keeper_pid).values())}
 

@@ -1,0 +1,255 @@
+/*
+ * Many processes that want one lock, and what becomes of them.
+ *
+ * The lock "holders" is made by the caller, so that it stays while nobody happens to want it.
+ *
+ *   holders SOCKET kill COUNT      each is killed while it holds, COUNT times in all
+ *   holders SOCKET share SECONDS   64 of them take turns
+ *
+ * A word in shared memory says who holds: 0, or a pid. A holder that finds another one alive there is a double; one
+ * that finds a dead one must have been told `abandoned`, and only then. One line of JSON says what was seen.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAITING 8 /* in the queue while holders are killed */
+#define SHARERS 64
+
+struct shared {
+    _Atomic int holder;
+    _Atomic unsigned doubles, missed;
+    _Atomic long long granted_at; /* ns */
+    _Atomic bool stop;
+    _Atomic unsigned turns[SHARERS];
+};
+
+static struct shared *shared;
+static const char *path;
+
+static long long now(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * 1000000000LL + at.tv_nsec;
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "holders: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* ---- one process ---- */
+
+static int connect_to_daemon(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
+        _exit(3);
+    return fd;
+}
+
+/* The answer stays in the buffer. */
+static void call(int fd, const char *line, char *buffer, size_t size)
+{
+    size_t have = 0;
+
+    if (write(fd, line, strlen(line)) < 0)
+        _exit(4);
+    while (have == 0 || buffer[have - 1] != '\n') {
+        ssize_t got = read(fd, buffer + have, size - 1 - have);
+
+        if (got <= 0)
+            _exit(5);
+        have += (size_t) got;
+    }
+    buffer[have] = '\0';
+}
+
+static const char acquire[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lock.acquire\",\"params\":{\"name\":\"holders\"}}\n";
+static const char release[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lock.release\",\"params\":{\"name\":\"holders\"}}\n";
+
+/* A zombie holds nothing. */
+static bool is_alive(pid_t pid)
+{
+    char file[64], text[512];
+    const char *end = NULL;
+    FILE *stat;
+
+    snprintf(file, sizeof file, "/proc/%d/stat", pid);
+    stat = fopen(file, "re");
+    if (stat && fgets(text, sizeof text, stat))
+        end = strrchr(text, ')');
+    if (stat)
+        fclose(stat);
+    return end && end[2] != 'Z' && end[2] != 'X';
+}
+
+/* Acquires, and compares what it was told with what it finds. */
+static void take(int fd)
+{
+    char buffer[512];
+    int before;
+    bool abandoned;
+
+    call(fd, acquire, buffer, sizeof buffer);
+    if (!strstr(buffer, "\"acquired\":true"))
+        _exit(6);
+    abandoned = strstr(buffer, "\"abandoned\":true");
+    before = atomic_exchange(&shared->holder, getpid());
+    if (before != 0 && !abandoned)
+        atomic_fetch_add(is_alive(before) ? &shared->doubles : &shared->missed, 1);
+    if (before == 0 && abandoned)
+        atomic_fetch_add(&shared->missed, 1);
+}
+
+static void hold_until_killed(int tell)
+{
+    int fd;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fd = connect_to_daemon();
+    take(fd);
+    atomic_store(&shared->granted_at, now());
+    if (write(tell, &(pid_t){getpid()}, sizeof(pid_t)) < 0)
+        _exit(7);
+    for (;;)
+        pause();
+}
+
+static void take_turns(int number)
+{
+    char buffer[512];
+    int fd, none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fd = connect_to_daemon();
+    while (!atomic_load(&shared->stop)) {
+        take(fd);
+        atomic_fetch_add(&shared->turns[number], 1);
+        none = getpid();
+        if (!atomic_compare_exchange_strong(&shared->holder, &none, 0))
+            atomic_fetch_add(&shared->doubles, 1);
+        call(fd, release, buffer, sizeof buffer);
+    }
+    _exit(0);
+}
+
+/* ---- all of them ---- */
+
+static int compare(const void *a, const void *b)
+{
+    long long left = *(const long long *) a, right = *(const long long *) b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* Nobody is there any more: how did they end? */
+_Noreturn static void tell_ends(void)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        fprintf(stderr, "holders: %d ended: exit %d, signal %d\n", pid, WEXITSTATUS(status), WTERMSIG(status));
+    fprintf(stderr, "holders: nobody is granted the lock\n");
+    exit(1);
+}
+
+static void begin_holder(int tell)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        fail("fork");
+    if (pid == 0)
+        hold_until_killed(tell);
+}
+
+static int kill_holders(size_t count)
+{
+    long long *spans = calloc(count, sizeof *spans), killed_at = 0;
+    struct pollfd hear;
+    int pair[2];
+    pid_t pid;
+
+    if (!spans || pipe(pair) < 0)
+        fail("pipe");
+    for (int i = 0; i < WAITING; i++)
+        begin_holder(pair[1]);
+    hear = (struct pollfd){.fd = pair[0], .events = POLLIN};
+    for (size_t i = 0; i < count; i++) {
+        if (poll(&hear, 1, 20000) != 1 || read(pair[0], &pid, sizeof pid) != sizeof pid)
+            tell_ends();
+        spans[i] = killed_at ? atomic_load(&shared->granted_at) - killed_at : 0;
+        killed_at = now();
+        kill(pid, SIGKILL);
+        if (waitpid(pid, NULL, 0) != pid)
+            fail("waitpid");
+        begin_holder(pair[1]);
+    }
+    qsort(spans, count, sizeof *spans, compare);
+    printf("{\"killed\": %zu, \"doubles\": %u, \"missed\": %u, \"median_ms\": %.3f, \"p99_ms\": %.3f}\n", count,
+           shared->doubles, shared->missed, (double) spans[count / 2] / 1e6, (double) spans[count * 99 / 100] / 1e6);
+    free(spans);
+    return 0;
+}
+
+static int share(unsigned seconds)
+{
+    unsigned least = ~0U, most = 0;
+    long long end = now() + seconds * 1000000000LL;
+
+    for (int i = 0; i < SHARERS; i++) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+            fail("fork");
+        if (pid == 0)
+            take_turns(i);
+    }
+    while (now() < end)
+        poll(NULL, 0, (int) ((end - now()) / 1000000) + 1);
+    atomic_store(&shared->stop, true);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    for (int i = 0; i < SHARERS; i++) {
+        least = shared->turns[i] < least ? shared->turns[i] : least;
+        most = shared->turns[i] > most ? shared->turns[i] : most;
+    }
+    printf("{\"processes\": %d, \"doubles\": %u, \"missed\": %u, \"least\": %u, \"most\": %u}\n", SHARERS,
+           shared->doubles, shared->missed, least, most);
+    return shared->doubles || shared->missed;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return 2;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    path = argv[1];
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        fail("mmap");
+    return strcmp(argv[2], "kill") == 0 ? kill_holders(strtoul(argv[3], NULL, 10))
+                                        : share((unsigned) strtoul(argv[3], NULL, 10));
+}
