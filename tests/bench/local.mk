@@ -1,5 +1,6 @@
 # Measurements: built and run by `make bench` only.
-bench_programs = %D%/bench_calls %D%/bench_ping %D%/bench_spawn %D%/bench_throughput
+bench_programs = %D%/bench_calls %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_throughput \
+	%D%/bench_wake
 bench_scripts =
 
 # What they share. The child that they start has no C library and runs no code before or after its own.
@@ -15,6 +16,8 @@ EXTRA_PROGRAMS = $(bench_programs) %D%/nothing
 EXTRA_DIST += $(bench_scripts) %D%/README.md
 CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
 %C%_bench_calls_LDADD = %D%/libbench.la
+%C%_bench_lock_LDADD = %D%/libbench.la
+%C%_bench_wake_LDADD = %D%/libbench.la
 %C%_bench_ping_LDADD = %D%/libbench.la
 %C%_bench_spawn_LDADD = %D%/libbench.la
 %C%_bench_throughput_LDADD = %D%/libbench.la

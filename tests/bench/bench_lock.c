@@ -1,0 +1,134 @@
+/* Locks through the socket: the time of a free one, and what ten thousand others cost. */
+#include "tests/bench/bench.h"
+#include "tests/bench/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT  2000 /* of a round */
+#define MANY   10000
+#define MEMORY 20000 /* objects whose memory is measured */
+
+static struct wire wire, crowd;
+
+#define REQUEST(method, params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
+
+static const char ping[] = REQUEST("daemon.ping", "");
+static const char acquire[] = REQUEST("lock.acquire", "\"name\":\"bench\"");
+static const char release[] = REQUEST("lock.release", "\"name\":\"bench\"");
+
+static double pair_round(const char *first, const char *second)
+{
+    double begin = bench_seconds();
+
+    for (int i = 0; i < COUNT; i++) {
+        wire_call(&wire, first, strlen(first));
+        wire_call(&wire, second, strlen(second));
+    }
+    return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
+static double two_pings(void *context)
+{
+    (void) context;
+    return pair_round(ping, ping);
+}
+
+static double acquire_release(void *context)
+{
+    (void) context;
+    return pair_round(acquire, release);
+}
+
+/* ---- the crowd ---- */
+
+/* Requests that are answered at once, in batches that fit the socket. */
+static void answered(const char *format, int from, int to)
+{
+    char line[256];
+    int pending = 0;
+
+    for (int i = from; i < to; i++) {
+        wire_send(&crowd, line, (size_t) snprintf(line, sizeof line, format, i));
+        pending++;
+        if (pending < 64 && i + 1 < to)
+            continue;
+        for (; pending > 0; pending--)
+            wire_expect(wire_line(&crowd), "");
+    }
+}
+
+static void make_objects(int from, int to)
+{
+    answered(REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"crowd-%d\""), from, to);
+}
+
+/* All in the queue of one lock that is held. */
+static void make_waiters(int from, int to)
+{
+    char line[256];
+    int size;
+
+    for (int i = from; i < to; i++) {
+        size = snprintf(line, sizeof line,
+                        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"lock.acquire\",\"params\":"
+                        "{\"name\":\"held\",\"holder\":\"w%d\",\"timeout\":86400}}\n",
+                        i + 10, i);
+        wire_send(&crowd, line, (size_t) size);
+    }
+    wire_call(&crowd, ping, sizeof ping - 1);
+}
+
+/* The cost of a free lock beside so many others is held against that beside none. */
+static void curve(const char *what, void (*make)(int from, int to))
+{
+    static const int sizes[] = {100, 1000, MANY};
+    double alone = 0, beside;
+    char name[64];
+    int made = 0;
+
+    for (int i = 0; i < 5; i++)
+        alone += acquire_release(NULL) / 5;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        make(made, sizes[i]);
+        made = sizes[i];
+        beside = 0;
+        for (int round = 0; round < 5; round++)
+            beside += acquire_release(NULL) / 5;
+        snprintf(name, sizeof name, "beside %d %s / beside none", sizes[i], what);
+        bench_figure(name, "", beside / alone, AIM_AT_MOST, 1.25);
+    }
+}
+
+/* ---- memory ---- */
+
+static double memory_of_one(void)
+{
+    static const char info[] = REQUEST("daemon.info", "");
+    long before = wire_number(wire_call(&crowd, info, sizeof info - 1), "\"rss\":"), after;
+
+    make_objects(MANY, MANY + MEMORY);
+    after = wire_number(wire_call(&crowd, info, sizeof info - 1), "\"rss\":");
+    return (double) (after - before) / MEMORY;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_case of = {.name = "acquire + release, free lock", .unit = "us", .floor = two_pings,
+                            .subject = acquire_release, .aim = AIM_AT_MOST, .limit = 1};
+    static const char held[] = REQUEST("lock.acquire", "\"name\":\"held\",\"holder\":\"first\"");
+
+    bench_begin(argc, argv, "a free lock; floor: two pings");
+    subject_start();
+    subject_connect(&wire);
+    subject_connect(&crowd);
+    bench_compare(&of);
+    curve("objects", make_objects);
+    wire_call(&crowd, held, sizeof held - 1);
+    curve("waiters", make_waiters);
+    bench_figure("memory of an idle object", "bytes", memory_of_one(), AIM_AT_MOST, 512);
+    wire_close(&crowd);
+    wire_close(&wire);
+    return 0;
+}

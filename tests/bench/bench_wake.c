@@ -1,0 +1,178 @@
+/* One event wakes a thousand processes. */
+#include "tests/bench/bench.h"
+#include "tests/bench/subject.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLEEPERS 1000
+
+struct shared {
+    _Atomic int round;  /* the futex sleepers wait for it to change */
+    _Atomic int asleep; /* are about to sleep */
+    _Atomic int awake;
+    _Atomic int last; /* a futex: all are awake */
+};
+
+static struct shared *shared; /* of the side whose turn it is */
+static struct shared *sides;  /* floor, subject */
+static struct wire wire;
+
+#define REQUEST(method) \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{\"name\":\"gun\"}}\n"
+
+static const char wait_request[] = REQUEST("event.wait");
+static const char set_request[] = REQUEST("event.set");
+static const char clear_request[] = REQUEST("event.clear");
+
+static long futex(_Atomic int *word, int operation, int value)
+{
+    return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+static void awake(void)
+{
+    if (atomic_fetch_add(&shared->awake, 1) + 1 < SLEEPERS)
+        return;
+    atomic_store(&shared->last, 1);
+    futex(&shared->last, FUTEX_WAKE, 1);
+}
+
+_Noreturn static void sleep_on_futex(void)
+{
+    for (;;) {
+        int round = atomic_load(&shared->round);
+
+        atomic_fetch_add(&shared->asleep, 1);
+        while (atomic_load(&shared->round) == round)
+            futex(&shared->round, FUTEX_WAIT, round);
+        awake();
+    }
+}
+
+/* The answer has come: the next round begins when the event was cleared. */
+_Noreturn static void sleep_on_event(void)
+{
+    struct wire mine;
+
+    subject_connect(&mine);
+    for (;;) {
+        int round = atomic_load(&shared->round);
+
+        wire_send(&mine, wait_request, sizeof wait_request - 1);
+        atomic_fetch_add(&shared->asleep, 1);
+        wire_expect(wire_line(&mine), "true");
+        awake();
+        while (atomic_load(&shared->round) == round)
+            futex(&shared->round, FUTEX_WAIT, round);
+    }
+}
+
+static void begin_sleepers(void (*sleeper)(void))
+{
+    for (int i = 0; i < SLEEPERS; i++) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+            bench_die("fork");
+        if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            sleeper();
+        }
+    }
+}
+
+static void until(_Atomic int *word, int value)
+{
+    while (atomic_load(word) < value)
+        poll(NULL, 0, 1);
+}
+
+static double wake(void (*shoot)(void))
+{
+    double begin;
+
+    atomic_store(&shared->awake, 0);
+    atomic_store(&shared->last, 0);
+    begin = bench_seconds();
+    shoot();
+    while (!atomic_load(&shared->last))
+        futex(&shared->last, FUTEX_WAIT, 0);
+    return (bench_seconds() - begin) * 1e3;
+}
+
+static void next_round(void)
+{
+    atomic_fetch_add(&shared->round, 1);
+    futex(&shared->round, FUTEX_WAKE, INT_MAX);
+}
+
+static void shoot_event(void)
+{
+    wire_send(&wire, set_request, sizeof set_request - 1);
+}
+
+/* Every one of them has told that it sleeps; a little later it does. */
+static void wait_for_sleepers(void)
+{
+    until(&shared->asleep, SLEEPERS);
+    atomic_store(&shared->asleep, 0);
+    poll(NULL, 0, 50);
+}
+
+static double floor_round(void *context)
+{
+    (void) context;
+    shared = &sides[0];
+    wait_for_sleepers();
+    return wake(next_round);
+}
+
+static double subject_round(void *context)
+{
+    double span;
+
+    (void) context;
+    shared = &sides[1];
+    wait_for_sleepers();
+    span = wake(shoot_event);
+    wire_expect(wire_line(&wire), "");
+    wire_call(&wire, clear_request, sizeof clear_request - 1);
+    next_round();
+    return span;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_case of = {.name = "one event wakes 1,000 processes", .unit = "ms", .floor = floor_round,
+                            .subject = subject_round, .aim = AIM_AT_MOST, .limit = 2};
+
+    bench_begin(argc, argv, "event.set until the last of 1,000 runs; floor: FUTEX_WAKE of 1,000 processes");
+    sides = mmap(NULL, 2 * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (sides == MAP_FAILED)
+        bench_die("mmap");
+    subject_start();
+    subject_connect(&wire);
+    shared = &sides[0];
+    begin_sleepers(sleep_on_futex);
+    shared = &sides[1];
+    wire_call(&wire, clear_request, sizeof clear_request - 1);
+    begin_sleepers(sleep_on_event);
+    bench_compare(&of);
+    wire_close(&wire);
+    signal(SIGTERM, SIG_IGN); /* the sleepers are of our group, and end here; the daemon at our exit */
+    kill(0, SIGTERM);
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}
