@@ -95,6 +95,12 @@ int connection_receive(struct connection *connection, int64_t deadline, struct i
 int connection_call(struct connection *connection, const struct connection_request *request, int64_t deadline,
                     struct incoming *ret_incoming);
 
+/* The same for a connection that has served when the deadline passes: its socket is then shut, so that the
+ * request is either answered here, however late, or can no more be answered: a lock is never granted to
+ * nobody. After -ETIMEDOUT, and after an answer that came behind the deadline, the connection has failed. */
+int connection_call_once(struct connection *connection, const struct connection_request *request,
+                         int64_t deadline, struct incoming *ret_incoming);
+
 /* Sends `cancel` for a pending request: it is answered once, by its result or by Cancelled. 0 or -errno. */
 int connection_cancel(struct connection *connection, int64_t id);
 

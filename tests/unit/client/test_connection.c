@@ -5,11 +5,13 @@
 #include "tests/unit/client/fake_daemon.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -214,6 +216,121 @@ START_TEST(deadlines_cancel)
 }
 END_TEST
 
+/* After the deadline of a connection_call_once nothing can be answered any more. */
+static void *serve_too_late(void *unused)
+{
+    static const char note[] = "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{}}\n";
+    struct fake_peer peer;
+    json_t *request;
+
+    (void) unused;
+    fake_greet(&fake, &peer, "e");
+    request = fake_read(&peer, "lock.acquire");
+    while (send(peer.fd, note, sizeof note - 1, MSG_NOSIGNAL) > 0)
+        poll(NULL, 0, 1);
+    ck_assert_int_eq(errno, EPIPE);
+    json_decref(request);
+    fake_hang_up(&peer);
+    return NULL;
+}
+
+static bool is_watched;
+static pthread_barrier_t at_shutdown;
+
+/* In place of the system's: stops the caller, where the test wants it, right before. */
+int shutdown(int fd, int how)
+{
+    if (is_watched) {
+        pthread_barrier_wait(&at_shutdown);
+        pthread_barrier_wait(&at_shutdown);
+    }
+    return (int) syscall(SYS_shutdown, fd, how);
+}
+
+/* Behind the deadline, and before the client has shut the socket. */
+static void *serve_late(void *unused)
+{
+    struct fake_peer peer;
+    json_t *request;
+
+    (void) unused;
+    fake_greet(&fake, &peer, "e");
+    request = fake_read(&peer, "lock.acquire");
+    pthread_barrier_wait(&at_shutdown);
+    fake_answer(&peer, request, json_pack("{s:i}", "n", 7));
+    pthread_barrier_wait(&at_shutdown);
+    ck_assert_ptr_null(fake_read(&peer, NULL));
+    fake_hang_up(&peer);
+    return NULL;
+}
+
+START_TEST(calls_once_and_hears_what_is_late)
+{
+    struct connection_request request = {.method = "lock.acquire"};
+    int64_t deadline = clock_monotonic() + NSEC_PER_MSEC;
+    struct incoming incoming;
+    json_t *result;
+
+    pthread_barrier_init(&at_shutdown, NULL, 2);
+    is_watched = true;
+    open_with(serve_late);
+    ck_assert_int_eq(connection_call_once(connection, &request, deadline, &incoming), 0);
+    ck_assert_int_eq(incoming_result(&incoming, &result, NULL), 0);
+    ck_assert_int_eq(number_of(result, "n"), 7);
+    ck_assert(!connection_is_idle(connection)); /* nobody else is to have it */
+    incoming_done(&incoming);
+    connection = connection_free(connection);
+}
+END_TEST
+
+static void *serve_notes_and_answer(void *unused)
+{
+    struct fake_peer peer;
+    json_t *request;
+
+    (void) unused;
+    fake_greet(&fake, &peer, "e");
+    request = fake_read(&peer, "lock.acquire");
+    for (int i = 0; i < 1000; i++)
+        fake_send(&peer,
+                  json_pack("{s:s,s:s,s:{s:i}}", "jsonrpc", "2.0", "method", "event", "params", "n", i));
+    fake_answer(&peer, request, json_pack("{s:i}", "n", 7));
+    ck_assert_ptr_null(fake_read(&peer, NULL));
+    fake_hang_up(&peer);
+    return NULL;
+}
+
+START_TEST(calls_once)
+{
+    struct connection_request request = {.method = "lock.acquire"};
+    struct incoming incoming;
+    json_t *result;
+
+    open_with(serve_notes_and_answer);
+    ck_assert_int_eq(connection_call_once(connection, &request, CONNECTION_FOREVER, &incoming), 0);
+    ck_assert_int_eq(incoming_result(&incoming, &result, NULL), 0);
+    ck_assert_int_eq(number_of(result, "n"), 7);
+    incoming_done(&incoming);
+    connection = connection_free(connection);
+}
+END_TEST
+
+START_TEST(calls_once_and_takes_back)
+{
+    struct connection_request request = {.method = "lock.acquire"};
+    int64_t deadline = clock_monotonic() + 20 * NSEC_PER_MSEC;
+    struct incoming incoming;
+
+    open_with(serve_too_late);
+    ck_assert_int_eq(connection_call_once(connection, &request, deadline, &incoming), -ETIMEDOUT);
+    ck_assert(!connection_is_idle(connection));
+    ck_assert_int_eq(connection_call(connection, &request, CONNECTION_FOREVER, &incoming), -ETIMEDOUT);
+    pthread_join(fake.thread, NULL); /* it has seen that although we have closed nothing */
+    fake.thread = 0;
+    connection = connection_free(connection);
+}
+END_TEST
+
 static void *serve_big(void *unused)
 {
     struct fake_peer peer;
@@ -365,6 +482,9 @@ int main(void)
     tcase_add_test(tcase, byte_by_byte);
     tcase_add_test(tcase, interrupts_are_no_result);
     tcase_add_test(tcase, deadlines_cancel);
+    tcase_add_test(tcase, calls_once);
+    tcase_add_test(tcase, calls_once_and_takes_back);
+    tcase_add_test(tcase, calls_once_and_hears_what_is_late);
     tcase_add_test(tcase, big_lines);
     tcase_add_test(tcase, nonsense);
     tcase_add_test(tcase, forked_child_is_refused);
