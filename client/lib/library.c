@@ -82,10 +82,11 @@ void library_give(struct connection *connection)
     connection_free(connection);
 }
 
-static int note_transport(int error)
+static int note_transport(int error, const struct call_options *options)
 {
     if (error == -ESTALE)
-        return failure_note(PROCD_E_NO_SUCH_PROCESS, "the daemon that kept it is gone");
+        return failure_note(options->stale ? options->stale : PROCD_E_NO_SUCH_PROCESS,
+                            "the daemon that kept it is gone");
     if (error == -ECONNRESET)
         return failure_note(error, "the daemon is gone");
     if (error == -EMSGSIZE)
@@ -94,7 +95,8 @@ static int note_transport(int error)
 }
 
 /* What incoming_result says, noted. */
-static int note_result(const struct incoming *incoming, json_t **ret_result)
+static int note_result(const struct incoming *incoming, const struct call_options *options,
+                       json_t **ret_result)
 {
     json_t *result = NULL, *error = NULL;
     int r = incoming_result(incoming, &result, &error);
@@ -103,11 +105,11 @@ static int note_result(const struct incoming *incoming, json_t **ret_result)
         *ret_result = result;
     if (r == 0)
         return 0;
-    return r > -4096 ? note_transport(r) : failure_note_daemon(r, error);
+    return r > -4096 ? note_transport(r, options) : failure_note_daemon(r, error);
 }
 
-int library_call(const struct connection_request *request, const struct call_options *options,
-                 struct incoming *ret_incoming, json_t **ret_result)
+static int call(const struct connection_request *request, const struct call_options *options,
+                struct incoming *ret_incoming, json_t **ret_result)
 {
     struct connection *connection;
     char *epoch = NULL;
@@ -117,19 +119,31 @@ int library_call(const struct connection_request *request, const struct call_opt
     r = library_take(options->no_autostart, &connection);
     if (r < 0)
         return r;
-    r = connection_call(connection, request, options->deadline, ret_incoming);
+    r = connection_call_once(connection, request, options->deadline, ret_incoming);
     if (r == 0 && options->ret_epoch) {
         epoch = strdup(connection_epoch(connection));
         r = epoch ? 0 : -ENOMEM;
     }
     library_give(connection);
-    r = r < 0 ? note_transport(r) : note_result(ret_incoming, ret_result);
+    r = r < 0 ? note_transport(r, options) : note_result(ret_incoming, options, ret_result);
     if (r < 0) {
         free(epoch);
         incoming_done(ret_incoming);
     } else if (options->ret_epoch) {
         *options->ret_epoch = epoch;
     }
+    return r;
+}
+
+/* As with mutexes, a thread is not cancelled while it waits: what it waits for might be granted to it. */
+int library_call(const struct connection_request *request, const struct call_options *options,
+                 struct incoming *ret_incoming, json_t **ret_result)
+{
+    int state, r;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    r = call(request, options, ret_incoming, ret_result);
+    pthread_setcancelstate(state, NULL);
     return r;
 }
 

@@ -11,7 +11,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define POOL_MAX 8 /* idle connections that are kept */
+#define POOL_MAX       8 /* idle connections that are kept */
+#define OPENED_BUCKETS 64
 
 struct library {
     pthread_mutex_t lock; /* over everything here; never held while waiting. May begin as zero */
@@ -24,6 +25,8 @@ struct library {
     char *env, *env_text;          /* environment.c: the last one, and how it was encoded */
     size_t env_size;
     pid_t parent_pid;              /* told by the creator; 0: it was not */
+    struct opened *opened[OPENED_BUCKETS]; /* opens.c */
+    pthread_cond_t closed;                 /* one of those has been closed. May begin as zero */
 };
 
 /* NULL: no memory. */
@@ -32,6 +35,7 @@ struct library *library(void);
 struct call_options {
     int64_t deadline;  /* CONNECTION_FOREVER, or when the daemon must have answered */
     bool no_autostart;
+    int stale;         /* the error where the request's epoch is over; 0: PROCD_E_NO_SUCH_PROCESS */
     char **ret_epoch;  /* not NULL: a copy of the epoch that answered, on success */
 };
 

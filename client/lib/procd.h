@@ -1,6 +1,6 @@
 /*
- * libprocd: processes with the semantics of Python's multiprocessing, kept by a daemon that knows who is
- * alive.
+ * libprocd: processes and synchronisation objects with the semantics of Python's multiprocessing, kept by a
+ * daemon that knows who is alive.
  *
  *     #include <procd.h>
  *
@@ -164,7 +164,8 @@ struct procd_options {
     const char *target;      /* a PROCD_TARGET of this program */
     const char *const *argv; /* or a program and its arguments, ended by NULL; looked for in $PATH */
     const char *name;        /* 1..255 bytes; NULL: the daemon makes one, Process-N */
-    json_t *args, *kwargs;   /* for the target: an array and an object; stolen, also on failure */
+    json_t *args, *kwargs;   /* for the target: an array and an object; stolen, also on failure. Objects in
+                                them (procd_lock_json, ...) are open in the child from its start */
     enum procd_daemon_flag daemon;
     const char *const *env;  /* NAME=VALUE..., ended by NULL; NULL: the environment of this process */
     const char *cwd;         /* NULL: the working directory of this process */
@@ -189,8 +190,8 @@ PROCD_PUBLIC procd_process *procd_process_open(long id);
  * Starts it: returns once it runs. Environment, directory, umask and (by default) descriptors 0 to 2 are
  * those of this process at this moment; stdout and stderr, where the child gets them, are flushed before. 0,
  * or: PROCD_E_SPAWN_FAILED; -EINVAL: it was started before, or the target cannot run because procd_init was
- * not called; -EMSGSIZE: more than 1 MiB of arguments and environment; -EMFILE. A failed start may be tried
- * again.
+ * not called; -EMSGSIZE: more than 1 MiB of arguments and environment; -EMFILE; PROCD_E_NO_SUCH_OBJECT: an
+ * object among the arguments is gone. A failed start may be tried again.
  */
 PROCD_PUBLIC int procd_process_start(procd_process *process);
 
@@ -255,6 +256,148 @@ PROCD_PUBLIC pid_t procd_parent_pid(void);
  * also where it is the one that procd_process_new made: free each, then the array with free(3).
  */
 PROCD_PUBLIC int procd_active_children(procd_process ***list);
+
+/* ---- synchronisation objects ----
+ *
+ * Those of multiprocessing, shared by processes: between threads of one process they work, too. The daemon
+ * keeps them, and knows who is alive: what a process holds ends with it.
+ *
+ * A name is 1 to 255 bytes of [A-Za-z0-9._:@-], no leading '.', and means the same object to all programs
+ * of the user (with a '/' in front: of all users); NULL makes one of its own. `new` finds the object of
+ * that name or makes it: where it is there, its value, parties or lock stay what they are. An object lives
+ * until the last process that has it open lets go of it: until its last handle there is freed, or the
+ * process ends.
+ *
+ * Objects go to other processes as arguments: procd_KIND_json() gives {"procd": kind, "name": name}, to be
+ * put into args or kwargs at any depth, and in the child procd_KIND_from_json() gives a handle. From its
+ * start until then the child has the object open: the creator may free its own handle at once.
+ *
+ * Every function that makes a handle returns NULL where it fails; procd_last_error() tells:
+ * PROCD_E_WRONG_KIND (the name is that of another kind), PROCD_E_NO_SUCH_OBJECT (from_json: it is gone),
+ * PROCD_E_INVALID_PARAMS (a name or number that cannot be), -EINVAL (from_json: no such JSON), or why the
+ * daemon cannot be asked. All others return an error below 0, among them PROCD_E_NO_SUCH_OBJECT where the
+ * object, or the daemon that kept it, is gone, and PROCD_E_OBJECT_GONE where it was removed meanwhile.
+ * Every KIND_json returns the caller's reference, or NULL. Every KIND_free closes the object with this
+ * process's last handle of it, which ends what the process holds there; NULL is fine.
+ *
+ * Waiting: any number of threads, each for itself; first come, first served. A wait that ends without what
+ * it was for leaves nothing behind. It goes on when the broker is replaced. Threads are not cancelled
+ * (pthread_cancel) inside any of these. -ETIMEDOUT: the daemon itself did not answer, 10 s after the
+ * time-out.
+ */
+
+typedef struct procd_lock procd_lock;
+typedef struct procd_rlock procd_rlock;
+typedef struct procd_semaphore procd_semaphore;
+typedef struct procd_event procd_event;
+typedef struct procd_condition procd_condition;
+typedef struct procd_barrier procd_barrier;
+
+/* A lock: one holder at a time; any thread and process may release it. */
+PROCD_PUBLIC procd_lock *procd_lock_new(const char *name);
+PROCD_PUBLIC procd_lock *procd_lock_from_json(const json_t *json);
+PROCD_PUBLIC json_t *procd_lock_json(procd_lock *lock);
+PROCD_PUBLIC void procd_lock_free(procd_lock *lock);
+
+/* 1: acquired; 2: acquired, and the holder before died with it: what it guards may be half done; 0: not
+ * within timeout. PROCD_E_DEADLOCK: a wait without an end that is certain never to end, for every holder
+ * that it leads to waits, too; procd_last_error()->data has `cycle`. */
+PROCD_PUBLIC int procd_lock_acquire(procd_lock *lock, double timeout);
+
+/* 0; PROCD_E_TOO_MANY_RELEASES: it is free. */
+PROCD_PUBLIC int procd_lock_release(procd_lock *lock);
+
+/* The number of the newest acquire by this handle, for the storage that the lock guards: it rises with every
+ * acquire by anybody, and one that comes late shows by a smaller number. 0: none yet. Asks nobody. */
+PROCD_PUBLIC uint64_t procd_lock_token(procd_lock *lock);
+
+/* An rlock: it belongs to one thread of one process, which may acquire it again and must release it as often.
+ * As for a lock, but for release: PROCD_E_NOT_OWNER: the calling thread does not own it. */
+PROCD_PUBLIC procd_rlock *procd_rlock_new(const char *name);
+PROCD_PUBLIC procd_rlock *procd_rlock_from_json(const json_t *json);
+PROCD_PUBLIC json_t *procd_rlock_json(procd_rlock *lock);
+PROCD_PUBLIC int procd_rlock_acquire(procd_rlock *lock, double timeout);
+PROCD_PUBLIC int procd_rlock_release(procd_rlock *lock);
+PROCD_PUBLIC uint64_t procd_rlock_token(procd_rlock *lock);
+PROCD_PUBLIC void procd_rlock_free(procd_rlock *lock);
+
+/* A semaphore: value permits to begin with. Of a bounded one (value >= 1) there are never more, and those
+ * of a process that dies come back; of the other one they do not, and anybody may add some. */
+PROCD_PUBLIC procd_semaphore *procd_semaphore_new(const char *name, unsigned value);
+PROCD_PUBLIC procd_semaphore *procd_bounded_semaphore_new(const char *name, unsigned value);
+PROCD_PUBLIC procd_semaphore *procd_semaphore_from_json(const json_t *json); /* of both */
+PROCD_PUBLIC json_t *procd_semaphore_json(procd_semaphore *semaphore);
+PROCD_PUBLIC void procd_semaphore_free(procd_semaphore *semaphore);
+
+/* Takes a permit. 1: it has one; 2: one that came back from a process that died; 0: not within timeout. */
+PROCD_PUBLIC int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout);
+
+/* Gives one. 0; PROCD_E_TOO_MANY_RELEASES: a bounded one has all of its permits. */
+PROCD_PUBLIC int procd_semaphore_release(procd_semaphore *semaphore);
+
+/* How many permits there are now; INT_MAX also where there are more. */
+PROCD_PUBLIC int procd_semaphore_value(procd_semaphore *semaphore);
+
+/* An event: a flag that can be waited for, clear to begin with. */
+PROCD_PUBLIC procd_event *procd_event_new(const char *name);
+PROCD_PUBLIC procd_event *procd_event_from_json(const json_t *json);
+PROCD_PUBLIC json_t *procd_event_json(procd_event *event);
+PROCD_PUBLIC int procd_event_set(procd_event *event);    /* 0; all who wait go on, come what may */
+PROCD_PUBLIC int procd_event_clear(procd_event *event);  /* 0 */
+PROCD_PUBLIC int procd_event_is_set(procd_event *event); /* 1 or 0 */
+PROCD_PUBLIC void procd_event_free(procd_event *event);
+
+/* 1: it is set, or was meanwhile; 0: not within timeout. */
+PROCD_PUBLIC int procd_event_wait(procd_event *event, double timeout);
+
+/* A condition: its lock, and waiting for a notify. lock NULL: an rlock of its own. lock may be freed while
+ * the condition is in use. PROCD_E_ALREADY_EXISTS: the condition is there, with another lock. */
+PROCD_PUBLIC procd_condition *procd_condition_new(const char *name, procd_rlock *lock);
+PROCD_PUBLIC procd_condition *procd_condition_from_json(const json_t *json);
+PROCD_PUBLIC json_t *procd_condition_json(procd_condition *condition);
+PROCD_PUBLIC void procd_condition_free(procd_condition *condition);
+
+/* Its lock, as for an rlock. */
+PROCD_PUBLIC int procd_condition_acquire(procd_condition *condition, double timeout);
+PROCD_PUBLIC int procd_condition_release(procd_condition *condition);
+
+/* With the lock held: lets go of it, however deep, waits for a notify, and has it again. 1: notified; 2:
+ * notified, and the lock's holder before died with it; 0: not within timeout, which does not count the wait
+ * for the lock. After an error the lock is not held: PROCD_E_NOT_HELD: it was not before. */
+PROCD_PUBLIC int procd_condition_wait(procd_condition *condition, double timeout);
+
+/* With the lock held: waits until predicate(arg), which is called with the lock held, is not 0. 1: it is;
+ * 0: not within timeout, which is for all its waits together. Errors as procd_condition_wait. */
+PROCD_PUBLIC int procd_condition_wait_for(procd_condition *condition, int (*predicate)(void *), void *arg,
+                                          double timeout);
+
+/* With the lock held: wakes n (>= 1) of those who wait, or all. How many were woken; PROCD_E_NOT_HELD. */
+PROCD_PUBLIC int procd_condition_notify(procd_condition *condition, int n);
+PROCD_PUBLIC int procd_condition_notify_all(procd_condition *condition);
+
+/* A barrier: where parties (>= 1) meet. When the last comes one of them runs action(arg), which may be NULL,
+ * while the others wait; where it does not return 0, the barrier is broken. Functions cannot be sent: who has
+ * the barrier from JSON sets the action again. Any of them may have to run it, so all must have it. */
+PROCD_PUBLIC procd_barrier *procd_barrier_new(const char *name, unsigned parties, int (*action)(void *),
+                                              void *arg);
+PROCD_PUBLIC procd_barrier *procd_barrier_from_json(const json_t *json);
+PROCD_PUBLIC json_t *procd_barrier_json(procd_barrier *barrier);
+PROCD_PUBLIC int procd_barrier_set_action(procd_barrier *barrier, int (*action)(void *), void *arg); /* 0 */
+PROCD_PUBLIC void procd_barrier_free(procd_barrier *barrier);
+
+/* Waits for the others. 0 and index (may be NULL): 0 to parties - 1, each once. PROCD_E_BROKEN_BARRIER: the
+ * barrier is broken: somebody's time-out passed (this one's, too) or somebody died while waiting, the action
+ * failed, or it was aborted or reset. */
+PROCD_PUBLIC int procd_barrier_wait(procd_barrier *barrier, double timeout, int *index);
+
+/* Empty and whole again; breaks it for all until then. Who waits gets PROCD_E_BROKEN_BARRIER. 0. */
+PROCD_PUBLIC int procd_barrier_reset(procd_barrier *barrier);
+PROCD_PUBLIC int procd_barrier_abort(procd_barrier *barrier);
+
+/* How many meet, how many wait now; 1: it is broken, 0: not. */
+PROCD_PUBLIC int procd_barrier_parties(procd_barrier *barrier);
+PROCD_PUBLIC int procd_barrier_waiting(procd_barrier *barrier);
+PROCD_PUBLIC int procd_barrier_broken(procd_barrier *barrier);
 
 /* ---- events, and anything else ---- */
 

@@ -1,6 +1,7 @@
 /* The params of process.spawn, and the descriptors that travel with them. */
 #include "client/lib/arguments.h"
 #include "client/lib/environment.h"
+#include "client/lib/object.h"
 #include "client/lib/process.h"
 #include "daemon/base/cleanup.h"
 #include "proto/bytes.h"
@@ -212,6 +213,25 @@ static int open_target(struct spawn *spawn, const struct procd_process *process)
     return spawn->program < 0 ? -errno : 0;
 }
 
+/* What the child is given it has open before its first instruction: the creator may let go of it at once. */
+static int add_objects(struct spawn *spawn, const struct procd_process *process)
+{
+    json_t *names = json_array(), *all;
+    int r = references_find(process->args, names);
+
+    if (r == 0)
+        r = references_find(process->kwargs, names);
+    if (r == 0 && json_array_size(names) > 0) {
+        all = member(spawn->params, "objects", json_array);
+        if (!all)
+            r = -ENOMEM;
+        else if (json_is_array(all)) /* else it is for the daemon to complain about */
+            r = json_array_extend(all, names) < 0 ? -ENOMEM : 0;
+    }
+    json_decref(names);
+    return r;
+}
+
 /* This program once more, with a marker that leads procd_init to the target. */
 static int add_target(struct spawn *spawn, const struct procd_process *process)
 {
@@ -231,7 +251,9 @@ static int add_target(struct spawn *spawn, const struct procd_process *process)
         set(more, ARGUMENTS_MARKER, json_string(number)) < 0)
         return -ENOMEM;
     r = set(spawn->params, "exe_fd", json_integer(program));
-    return r < 0 ? r : set(spawn->params, "argv", pack_title(process));
+    if (r == 0)
+        r = set(spawn->params, "argv", pack_title(process));
+    return r < 0 ? r : add_objects(spawn, process);
 }
 
 static int fill(struct spawn *spawn, const struct procd_process *process)
