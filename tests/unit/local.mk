@@ -26,6 +26,7 @@ unit_tests = \
 	%D%/client/test_exit \
 	%D%/client/test_process \
 	%D%/client/test_reconnect \
+	%D%/client/test_sync \
 	%D%/core/test_client \
 	%D%/core/test_core \
 	%D%/core/test_daemon_flag \
@@ -106,6 +107,8 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_process_SOURCES = %D%/client/test_process.c $(unit_client_helpers)
 %C%_client_test_reconnect_LDADD = $(unit_client_libs)
 %C%_client_test_reconnect_SOURCES = %D%/client/test_reconnect.c $(unit_client_helpers)
+%C%_client_test_sync_LDADD = $(unit_client_libs)
+%C%_client_test_sync_SOURCES = %D%/client/test_sync.c $(unit_client_helpers)
 %C%_client_test_exit_LDADD = $(unit_client_libs)
 %C%_client_test_exit_SOURCES = %D%/client/test_exit.c $(unit_client_helpers)
 
