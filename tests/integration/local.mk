@@ -1,5 +1,6 @@
 # Whole daemons, seen through the socket, the library and the process table.
-integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process
+integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process \
+	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = %D%/test_events.py %D%/test_examples.py %D%/test_exits.py %D%/test_framing.py \
 	%D%/test_front.py %D%/test_identity.py %D%/test_install.sh %D%/test_join.py %D%/test_restart.py \
 	%D%/test_slow.py %D%/test_spawn.py %D%/test_stop.py %D%/test_sync.py %D%/test_systemd.sh %D%/test_units.sh
@@ -16,3 +17,10 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 %C%_test_lib_process_LDADD = $(unit_client_libs)
 %C%_test_lib_autostart_SOURCES = %D%/test_lib_autostart.c $(integration_fixture)
 %C%_test_lib_autostart_LDADD = $(unit_client_libs)
+integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)
+%C%_test_lib_sync_SOURCES = %D%/test_lib_sync.c $(integration_lib_sync)
+%C%_test_lib_sync_LDADD = $(unit_client_libs)
+%C%_test_lib_sync_faults_SOURCES = %D%/test_lib_sync_faults.c $(integration_lib_sync)
+%C%_test_lib_sync_faults_LDADD = $(unit_client_libs)
+%C%_test_lib_sync_handles_SOURCES = %D%/test_lib_sync_handles.c $(integration_lib_sync)
+%C%_test_lib_sync_handles_LDADD = $(unit_client_libs)
