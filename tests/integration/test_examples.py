@@ -118,6 +118,46 @@ def test_parallel(daemon):
     assert first[1] < second[0] < second[1] < third[0] < fourth[0] < third[1], (first, second, third, fourth)
 
 
+def test_lock_counter(daemon):
+    same(run(daemon, 'lock_counter')[0], ['10 processes added 20 each: 200'])
+
+
+def test_producer_consumer(daemon):
+    same(run(daemon, 'producer_consumer')[0], ['took %d' % i for i in range(1, 11)] + ['in all 55', 'end'])
+
+
+def test_rendezvous(daemon):
+    """All of a round, in any order, come before its end, and that before the next round."""
+    lines, _, _ = run(daemon, 'rendezvous')
+    same(lines.pop(), 'end')
+    for number in (1, 2, 3):
+        same(sorted(lines[:4]), [name + ': round %d' % number for name in ('alvin', 'egon', 'wusir', 'yuan')])
+        same(lines[4], '-- all have finished round %d' % number)
+        del lines[:5]
+    same(lines, [])
+
+
+def test_semaphore_workers(daemon):
+    lines, _, seconds = run(daemon, 'semaphore_workers')
+    same(sorted(lines[:-1]), ['worker-%d works' % i for i in range(1, 7)])
+    same(lines[-1], 'never more than two at once: yes')
+    assert seconds >= 0.6, seconds  # three turns of two
+
+
+def test_starting_gun(daemon):
+    lines, _, _ = run(daemon, 'starting_gun')
+    same(lines[0], 'all are ready')
+    same(sorted(lines[1:-1]), ['runner %d runs' % i for i in range(1, 6)])
+    same(lines[-1], 'end')
+
+
+def test_nothing_is_left(daemon):
+    """The objects of the examples have no names, and are gone with them."""
+    run(daemon, 'starting_gun')
+    with Client(daemon.path) as client:
+        same(client.call('object.list')['objects'], [])
+
+
 def test_without_a_daemon(daemon):
     """A program that cannot have processes says so, and does not hang."""
     read, write = os.pipe()
@@ -152,7 +192,11 @@ int main(int argc, char **argv)
     if (procd_process_start(process) == 0 && procd_process_join(process, PROCD_FOREVER) == 1)
         procd_process_exitcode(process, &status);
     procd_process_free(process);
-    return status;
+    auto action = [](void *n) { return ++*static_cast<int *>(n); };
+    procd_barrier *barrier = procd_barrier_new(nullptr, 1, action, &status);
+    int r = procd_barrier_wait(barrier, PROCD_FOREVER, nullptr);
+    procd_barrier_free(barrier);
+    return r == PROCD_E_BROKEN_BARRIER ? status : 1;
 }
 """
 
@@ -177,7 +221,7 @@ def build_and_run(daemon, compiler, *options):
         same(built.returncode, 0, built.stderr.decode())
         env = {**os.environ, **sanitizer_runtime(), 'PROCD_SOCKET': daemon.path,
                'LD_LIBRARY_PATH': os.path.dirname(LIBRARY)}
-        same(subprocess.run([program], env=env, check=False).returncode, 49)
+        same(subprocess.run([program], env=env, check=False).returncode, 50)
 
 
 def test_cpp(daemon):
