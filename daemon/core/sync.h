@@ -14,6 +14,8 @@
 
 #define uthash_fatal(message) ((void) 0) /* see HASH_NONFATAL_OOM: never reached */
 #define HASH_NONFATAL_OOM 1
+#define HASH_INITIAL_NUM_BUCKETS      4U /* many tables are made and emptied with each request */
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
 #include <uthash.h>
 
 struct account;

@@ -123,15 +123,25 @@ struct outcome call_reply(struct call *call, json_t *result)
     return call_reply_with_fd(call, result, -1);
 }
 
-struct outcome call_reply_empty(struct call *call)
+struct outcome call_reply_text(struct call *call, const char *text)
 {
-    char head[HEAD_MAX];
+    static const char member[] = ",\"result\":", tail[] = "}\n";
+    char line[HEAD_MAX + CALL_TEXT_MAX];
+    size_t size, text_size = strlen(text);
 
-    if (call->id) {
-        format_head(head, call->id, ",\"result\":{}}\n");
-        session_write(call->session, head, strlen(head), NULL, 0);
+    if (call->id && text_size < CALL_TEXT_MAX - sizeof tail) {
+        format_head(line, call->id, member);
+        size = strlen(line);
+        memcpy(line + size, text, text_size);
+        memcpy(line + size + text_size, tail, sizeof tail - 1);
+        session_write(call->session, line, size + text_size + sizeof tail - 1, NULL, 0);
     }
     return done(call);
+}
+
+struct outcome call_reply_empty(struct call *call)
+{
+    return call_reply_text(call, "{}");
 }
 
 void answer_failure(struct session *session, const json_t *id, const struct failure *failure, json_t *data)

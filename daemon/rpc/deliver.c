@@ -85,8 +85,12 @@ static void answer_sync(struct call *call, const struct waiter *waiter)
 {
     struct undelivered *undelivered = waiter->reply.sync.hold ? undelivered_new(call, &waiter->reply) : NULL;
     struct session *session = call->session;
+    char text[CALL_TEXT_MAX];
 
-    (void) call_reply(call, render_sync(call->server->core, waiter));
+    if (render_short(waiter, text))
+        (void) call_reply_text(call, text);
+    else
+        (void) call_reply(call, render_sync(call->server->core, waiter));
     undelivered_watch(session, undelivered);
 }
 

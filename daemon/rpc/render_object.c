@@ -4,6 +4,7 @@
 #include "proto/bytes.h"
 #include "proto/schema.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,16 +109,6 @@ static json_t *render_created(const struct waiter *waiter)
     return result;
 }
 
-static json_t *render_acquired(const struct reply_sync *sync)
-{
-    json_t *result =
-        json_pack("{s:b, s:b}", "acquired", (int) sync->flag, "abandoned", (int) (sync->flag && sync->abandoned));
-
-    if (result && sync->flag)
-        json_object_set_new(result, "token", json_integer((json_int_t) sync->token));
-    return result;
-}
-
 static json_t *render_named(const struct core *core, const struct waiter *waiter)
 {
     const struct text *name = waiter->text[0];
@@ -126,32 +117,61 @@ static json_t *render_named(const struct core *core, const struct waiter *waiter
     return object ? render_object(object) : NULL;
 }
 
-json_t *render_sync(const struct core *core, const struct waiter *waiter)
+static const char *word(uint32_t truth)
+{
+    return truth ? "true" : "false";
+}
+
+bool render_short(const struct waiter *waiter, char text[CALL_TEXT_MAX])
 {
     const struct reply_sync *sync = &waiter->reply.sync;
 
+    switch (waiter->reply.kind) {
+    case REPLY_ACQUIRED:
+        if (sync->flag)
+            snprintf(text, CALL_TEXT_MAX, "{\"acquired\":true,\"abandoned\":%s,\"token\":%" PRIu64 "}",
+                     word(sync->abandoned), sync->token);
+        else
+            strcpy(text, "{\"acquired\":false,\"abandoned\":false}");
+        return true;
+    case REPLY_SET:
+        strcpy(text, sync->flag ? "{\"set\":true}" : "{\"set\":false}");
+        return true;
+    case REPLY_NOTIFIED:
+        snprintf(text, CALL_TEXT_MAX, "{\"notified\":%s,\"abandoned\":%s}", word(sync->flag),
+                 word(sync->abandoned));
+        return true;
+    case REPLY_WOKEN:
+        snprintf(text, CALL_TEXT_MAX, "{\"woken\":%" PRIu64 "}", sync->number);
+        return true;
+    case REPLY_INDEX:
+        snprintf(text, CALL_TEXT_MAX, "{\"index\":%" PRIu64 "}", sync->number);
+        return true;
+    case REPLY_RUN_ACTION:
+        strcpy(text, "{\"run_action\":true}");
+        return true;
+    }
+    return false;
+}
+
+json_t *render_sync(const struct core *core, const struct waiter *waiter)
+{
     switch ((enum reply_kind) waiter->reply.kind) {
     case REPLY_CREATED:
         return render_created(waiter);
     case REPLY_OBJECT:
         return render_named(core, waiter);
-    case REPLY_ACQUIRED:
-        return render_acquired(sync);
-    case REPLY_SET:
-        return json_pack("{s:b}", "set", (int) sync->flag);
-    case REPLY_NOTIFIED:
-        return json_pack("{s:b, s:b}", "notified", (int) sync->flag, "abandoned", (int) sync->abandoned);
-    case REPLY_WOKEN:
-        return json_pack("{s:I}", "woken", (json_int_t) sync->number);
-    case REPLY_INDEX:
-        return json_pack("{s:I}", "index", (json_int_t) sync->number);
-    case REPLY_RUN_ACTION:
-        return json_pack("{s:b}", "run_action", 1);
     case REPLY_EMPTY:
     case REPLY_INFO:
     case REPLY_JOIN:
     case REPLY_PENDING:
     case REPLY_DONE:
+    case REPLY_ACQUIRED:
+    case REPLY_SET:
+    case REPLY_NOTIFIED:
+    case REPLY_WOKEN:
+    case REPLY_INDEX:
+    case REPLY_RUN_ACTION:
         break;
     }
     return NULL;
