@@ -34,6 +34,7 @@ unit_tests = \
 	%D%/core/test_input \
 	%D%/core/test_key \
 	%D%/core/test_memory \
+	%D%/core/test_open \
 	%D%/core/test_order \
 	%D%/core/test_process \
 	%D%/core/test_property \
@@ -112,7 +113,7 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_exit_LDADD = $(unit_client_libs)
 %C%_client_test_exit_SOURCES = %D%/client/test_exit.c $(unit_client_helpers)
 
-unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/must.h \
+unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/invariants_sync.c %D%/core/must.h \
 	 %D%/core/world.c %D%/core/world.h
 unit_core_chance = %D%/core/chance.c %D%/core/chance.h
 unit_core_memory = %D%/core/memory.c %D%/core/memory.h
@@ -152,6 +153,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_memory_LDADD = $(unit_core_libs)
 %C%_core_test_memory_LDFLAGS = $(unit_memory_flags)
 %C%_core_test_memory_SOURCES = %D%/core/test_memory.c $(unit_core_helpers) $(unit_core_memory)
+%C%_core_test_open_LDADD = $(unit_core_libs)
+%C%_core_test_open_SOURCES = %D%/core/test_open.c $(unit_core_helpers)
 %C%_core_test_order_LDADD = $(unit_core_libs)
 %C%_core_test_order_SOURCES = %D%/core/test_order.c $(unit_core_helpers)
 %C%_core_test_process_LDADD = $(unit_core_libs)

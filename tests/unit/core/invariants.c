@@ -80,6 +80,7 @@ static void count_all(struct core *core, int by)
     }
     HASH_ITER(hh, core->clients, client, next_client)
         core_account(core, client->data.uid)->clients += (uint32_t) by;
+    count_sync(core, by);
 }
 
 static void check_ended_list(const struct account *account)
@@ -148,7 +149,7 @@ static void check_links(const struct core *core, const struct waiter *waiter)
         if (waiter->data.kind == WAIT_SPAWN)
             must(link->process->spawner == waiter);
     }
-    if (waiter->data.kind == WAIT_SPAWN || waiter->data.flags & REQUEST_READY)
+    if (waiter->data.kind == WAIT_SPAWN || waiter->object || waiter->data.flags & REQUEST_READY)
         return;
     must(waiter->left == left);
     /* nobody waits for what is there already */
@@ -359,6 +360,7 @@ void check_core(struct core *core)
         check_process(core, process);
     check_heap(core);
     check_orders(core);
+    check_sync(core);
 }
 
 /* ---- events ---- */

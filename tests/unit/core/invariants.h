@@ -11,4 +11,8 @@ void check_core(struct core *core);
 /* Also what costs a walk over all events: their numbers, and who holds the titles. */
 void check_core_deeply(struct core *core);
 
+/* The part of check_core about objects, and what they are charged: see invariants_sync.c. */
+void check_sync(struct core *core);
+void count_sync(struct core *core, int by);
+
 #endif

@@ -126,11 +126,19 @@ static bool same_record(const struct record *one, const struct record *other)
            one->account->uid == other->account->uid && same_title(one->title, other->title);
 }
 
+static bool same_text(const struct text *one, const struct text *other)
+{
+    if (!one || !other)
+        return one == other;
+    return one->size == other->size && memcmp(one->bytes, other->bytes, one->size) == 0;
+}
+
 static void must_answer_the_same(const struct waiter *one, const struct waiter *other)
 {
     must(one->data.ticket == other->data.ticket && one->data.connection == other->data.connection);
     must(memcmp(&one->reply, &other->reply, sizeof one->reply) == 0);
     must(same_record(one->record, other->record));
+    must(same_text(one->text[0], other->text[0]) && same_text(one->text[1], other->text[1]));
     must(one->link_count == other->link_count);
     for (uint32_t i = 0; i < one->link_count; i++)
         must(one->links[i].id == other->links[i].id);
@@ -159,5 +167,6 @@ void must_put_out_the_same(const struct core *core, const struct core *twin, uin
 
         must(event && its_event && memcmp(&event->data, &its_event->data, sizeof event->data) == 0);
         must(same_title(event->title, its_event->title));
+        must(same_text(event->text[0], its_event->text[0]) && same_text(event->text[1], its_event->text[1]));
     }
 }

@@ -3,6 +3,7 @@
 #include "tests/unit/core/invariants.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,27 @@ struct world *world_new(void)
     world->mono = 1000 * SECOND;
     world->wall = 1700000000 * SECOND;
     return world;
+}
+
+static const struct object *any_object(const struct core *core)
+{
+    const struct account *account = core->accounts;
+
+    while (account && !account->objects)
+        account = account->hh.next;
+    return account ? account->objects : core->shared;
+}
+
+/* What outlives every client: root unlinks it. */
+static void unlink_all(struct world *world)
+{
+    const struct object *object = any_object(world->core);
+    uint64_t connection = object ? world_connect(world, 0) : 0;
+
+    for (; object; object = any_object(world->core))
+        ASK(world, OBJECT_UNLINK, .connection = connection, .name = object->name->bytes, .uid = object->data.uid);
+    if (connection)
+        world_number(world, INPUT_CLIENT_DEAD, world->client);
 }
 
 void world_clear(struct world *world)
@@ -39,6 +61,8 @@ void world_clear(struct world *world)
         if (core_process(world->core, id))
             ASK(world, CLOSE, .process = id, .uid = process->data.uid);
     }
+    unlink_all(world);
+    must(!world->core->shared && !world->core->opens);
     world_number(world, INPUT_EXECUTED, UINT64_MAX);
     must(!world->core->clients && !world->core->processes && !world->core->connections &&
          !world->core->waiters);
@@ -51,6 +75,8 @@ static void forget_answers(struct world *world)
         free(world->answers[i].argv);
         free(world->answers[i].name);
         free(world->answers[i].done);
+        free(world->answers[i].text[0]);
+        free(world->answers[i].text[1]);
     }
     free(world->answers);
     free(world->orders);
@@ -65,6 +91,15 @@ void world_free(struct world *world)
 }
 
 /* ---- steps ---- */
+
+static void note_text(struct answer *answer, int which, const struct text *text)
+{
+    if (!text)
+        return;
+    answer->text[which] = malloc(text->size + 1);
+    memcpy(answer->text[which], text->bytes, text->size + 1);
+    answer->size[which] = text->size;
+}
 
 static void note_answer(struct world *world, const struct waiter *waiter)
 {
@@ -85,6 +120,8 @@ static void note_answer(struct world *world, const struct waiter *waiter)
         answer->argv[waiter->record->argv_size] = '\0';
         answer->name = strdup(waiter->record->title->name);
     }
+    for (int i = 0; i < 2; i++)
+        note_text(answer, i, waiter->text[i]);
     if (waiter->reply.kind != REPLY_DONE)
         return;
     answer->done = calloc(waiter->link_count + 1, sizeof *answer->done);
@@ -167,6 +204,54 @@ static struct blob text(const char *string)
     return (struct blob){string, string ? strlen(string) : 0};
 }
 
+/* The kind of object that a method is about. */
+static enum object_kind kind_of(enum input_kind kind, const struct ask *ask)
+{
+    switch ((int) kind) {
+    case INPUT_EVENT_SET:
+    case INPUT_EVENT_IS_SET:
+    case INPUT_EVENT_WAIT:
+        return OBJECT_EVENT;
+    case INPUT_CONDITION_WAIT:
+    case INPUT_CONDITION_NOTIFY:
+        return OBJECT_CONDITION;
+    case INPUT_BARRIER_WAIT:
+    case INPUT_BARRIER_DONE:
+    case INPUT_BARRIER_RESET:
+    case INPUT_BARRIER_ABORT:
+        return OBJECT_BARRIER;
+    default:
+        return ask->object;
+    }
+}
+
+static void set_sync(struct core_input *input, const struct ask *ask)
+{
+    struct input_sync *body = &input->body.sync;
+    bool counts = input->kind == INPUT_RELEASE || input->kind == INPUT_CONDITION_NOTIFY;
+
+    body->value = ask->value || !counts ? ask->value : 1;
+    body->token = ask->token;
+    body->kind = kind_of((enum input_kind) input->kind, ask);
+    body->parties = ask->parties;
+    body->mode = ask->mode;
+    body->gid = ask->gid;
+    if (ask->lock)
+        input->blob[BLOB_LOCK] = text(ask->lock);
+}
+
+/* Who asks, and how many threads there are. */
+static void set_owner(const struct world *world, struct core_input *input, const struct ask *ask)
+{
+    const struct connection *connection = core_connection(world->core, ask->connection);
+    static char made[32];
+
+    snprintf(made, sizeof made, "#%llu", connection ? (unsigned long long) connection->data.ordinal : 0);
+    input->blob[BLOB_HOLDER] = text(ask->holder ? ask->holder : ask->creator || !connection ? "" : made);
+    input->blob[BLOB_THREADS] =
+        (struct blob){(const char *) ask->threads, ask->thread_count * sizeof *ask->threads};
+}
+
 uint64_t world_ask(struct world *world, enum input_kind kind, const struct ask *ask)
 {
     const struct connection *connection = core_connection(world->core, ask->connection);
@@ -186,6 +271,10 @@ uint64_t world_ask(struct world *world, enum input_kind kind, const struct ask *
         .count = ask->count};
     input.blob[BLOB_KEY] = text(ask->key);
     input.blob[BLOB_NAME] = text(ask->name);
+    if (kind >= INPUT_OBJECT_CREATE && kind <= INPUT_BARRIER_ABORT)
+        set_sync(&input, ask);
+    if (kind == INPUT_JOIN || (kind > INPUT_OBJECT_CREATE && kind <= INPUT_BARRIER_ABORT))
+        set_owner(world, &input, ask);
     if (kind == INPUT_WAIT) {
         input.blob[BLOB_PROCESSES] =
             (struct blob){(const char *) ask->processes, ask->count * sizeof(uint64_t)};
@@ -196,6 +285,8 @@ uint64_t world_ask(struct world *world, enum input_kind kind, const struct ask *
             input.blob[BLOB_ARGV] = text(ask->argv ? ask->argv : "true"), input.blob[BLOB_ARGV].size++;
         input.blob[BLOB_CWD] = text(ask->cwd ? ask->cwd : "/");
         request->count = 1;
+        input.blob[BLOB_OBJECTS] = text(ask->objects);
+        request->objects = ask->objects ? 1 : 0;
     }
     must(world_step(world, &input) == 0);
     return request->ticket;
@@ -297,6 +388,34 @@ void must_order_signal(const struct world *world, size_t index, uint64_t subject
 void must_order_nothing(const struct world *world)
 {
     ck_assert_uint_eq(world->order_count, 0);
+}
+
+const struct answer *must_flag(const struct world *world, uint64_t ticket, enum reply_kind kind, bool flag)
+{
+    const struct answer *answer = must_reply(world, ticket, kind);
+
+    ck_assert_uint_eq(answer->reply.sync.flag, flag);
+    return answer;
+}
+
+const struct answer *must_get(const struct world *world, uint64_t ticket)
+{
+    return must_flag(world, ticket, REPLY_ACQUIRED, true);
+}
+
+void must_not_get(const struct world *world, uint64_t ticket)
+{
+    must_flag(world, ticket, REPLY_ACQUIRED, false);
+}
+
+void must_number(const struct world *world, uint64_t ticket, enum reply_kind kind, uint64_t number)
+{
+    ck_assert_uint_eq(must_reply(world, ticket, kind)->reply.sync.number, number);
+}
+
+struct object *world_object(const struct world *world, const char *name)
+{
+    return core_object(world->core, 1000, name, strlen(name));
 }
 
 uint64_t world_last(const struct world *world)

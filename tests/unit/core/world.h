@@ -17,6 +17,8 @@ struct answer {
     char *name;      /* of the record's title, or NULL */
     uint64_t *done;  /* REPLY_DONE: ids, 0 for those that have not ended */
     size_t done_count;
+    char *text[2]; /* names, or a cycle of size[0] bytes; NULL: none */
+    size_t size[2];
 };
 
 struct world {
@@ -39,6 +41,15 @@ struct ask {
     uint32_t count, flags, uid;
     int32_t signal;
     size_t argv_size; /* 0: strlen */
+    /* about objects: the kind is that of the method's family where it has but one */
+    enum object_kind object;
+    uint64_t value, token; /* value 0: 1, where that is the default */
+    uint32_t parties, mode, gid;
+    const char *holder; /* NULL: the default one, "#N", or "" in another's place */
+    const char *lock;
+    const char *objects; /* of a spawn: one name */
+    const struct input_threads *threads; /* thread_count of them */
+    size_t thread_count;
 };
 
 struct world *world_new(void);
@@ -81,6 +92,15 @@ void must_wait(const struct world *world, uint64_t ticket);
 void must_order(const struct world *world, size_t index, enum order_kind kind, uint64_t subject);
 void must_order_signal(const struct world *world, size_t index, uint64_t subject, int signal);
 void must_order_nothing(const struct world *world);
+
+/* It was granted, or (within its time) not. */
+const struct answer *must_get(const struct world *world, uint64_t ticket);
+void must_not_get(const struct world *world, uint64_t ticket);
+/* A reply whose number (index, woken) or flag (set, notified, created) is that one. */
+void must_number(const struct world *world, uint64_t ticket, enum reply_kind kind, uint64_t number);
+const struct answer *must_flag(const struct world *world, uint64_t ticket, enum reply_kind kind, bool flag);
+/* uid 1000's object of that name, or a shared one; NULL: there is none. */
+struct object *world_object(const struct world *world, const char *name);
 
 /* The last process begun, and a process's name. */
 uint64_t world_last(const struct world *world);
