@@ -78,10 +78,11 @@ static int allocate(struct core *core, const struct core_input *input, unsigned 
 
     if (!sync->object) {
         sync->object = object_new(core, sync->waiter->account, &input->blob[BLOB_NAME], (enum object_kind) body->kind);
+        if (!sync->object)
+            return -ENOMEM;
+        sync->object->data.gid = body->gid;
         sync->is_new_object = true;
     }
-    if (!sync->object)
-        return -ENOMEM;
     if (needs & SYNC_OPEN &&
         !(sync->open = open_get(core, sync->object, sync->client, NULL, &sync->is_new_open)))
         return -ENOMEM;

@@ -42,6 +42,7 @@ enum object_flags {
 
 #define OBJECT_MODE_READ  4 /* of each class, as in a file's mode: look at it */
 #define OBJECT_MODE_WRITE 2 /* use it */
+#define OBJECT_MODE_DEFAULT 0600
 
 struct object_data {
     uint64_t id;

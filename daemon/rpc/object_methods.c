@@ -17,7 +17,6 @@ static bool is_semaphore(enum object_kind kind)
     return kind == OBJECT_SEMAPHORE || kind == OBJECT_BOUNDED_SEMAPHORE;
 }
 
-#define MODE_DEFAULT    0600
 #define OWN_LOCK_SUFFIX (sizeof ".lock" - 1)
 
 /* The parameter that does not go with the others, and what is wanted of it; NULL: all do. */
@@ -71,7 +70,7 @@ struct outcome handle_object_create(struct call *call)
     body->request.flags = create_flags(call);
     body->value = is_semaphore(kind) ? value ? (uint64_t) json_integer_value(value) : 1 : 0;
     body->parties = parties ? (uint32_t) json_integer_value(parties) : 0;
-    body->mode = mode ? mode_value(mode) : MODE_DEFAULT;
+    body->mode = mode ? mode_value(mode) : OBJECT_MODE_DEFAULT;
     if (lock)
         request.input.blob[BLOB_LOCK] = (struct blob){json_string_value(lock), json_string_length(lock)};
     return object_request_submit(call, &request);
