@@ -57,8 +57,11 @@ void hold_begin(struct core *core, struct hold *hold, struct object *object, str
     ret_reply->hold = hold->data.id;
     ret_reply->flag = 1;
     ret_reply->abandoned = object->data.abandoned > 0;
-    if (object->data.abandoned > 0)
+    hold->data.flags &= ~(uint32_t) HOLD_TOLD;
+    if (object->data.abandoned > 0) {
         object->data.abandoned--;
+        hold->data.flags |= HOLD_TOLD;
+    }
     trace(core, EVENT_LOCK_ACQUIRED, hold);
 }
 
@@ -81,7 +84,7 @@ void hold_end(struct core *core, struct hold *hold, enum hold_end how)
         object->data.abandoned = 1;
         event_object(core, EVENT_LOCK_ABANDONED, object, hold->owner, hold->data.token);
     }
-    if (!is_lock && how != HOLD_RELEASED && hold->data.undo) {
+    if (!is_lock && how != HOLD_RELEASED && hold->data.flags & HOLD_UNDO) {
         object->data.value++;
         object->data.abandoned += how == HOLD_ABANDONED;
     }

@@ -16,10 +16,10 @@ static void answer_acquired(struct core *core, struct waiter *waiter, bool acqui
 
 static void set_undo(struct hold *hold, const struct object *object, uint32_t flags)
 {
-    hold->data.undo = flags & REQUEST_UNDO                                  ? 1
-                      : flags & REQUEST_NO_UNDO                             ? 0
-                      : object->data.kind == OBJECT_BOUNDED_SEMAPHORE ? 1
-                                                                            : 0;
+    bool by_kind = object->data.kind == OBJECT_BOUNDED_SEMAPHORE && !(flags & REQUEST_NO_UNDO);
+
+    if (flags & REQUEST_UNDO || by_kind)
+        hold->data.flags |= HOLD_UNDO;
 }
 
 /* An owner of an rlock goes one level deeper, and keeps its token. */
@@ -209,6 +209,8 @@ int step_undelivered(struct core *core, const struct core_input *input)
     }
     if (!object_is_lock(object))
         object->data.value++;
+    if (hold->data.flags & HOLD_TOLD)
+        object->data.abandoned++; /* nobody has heard of it: the next one does */
     hold_end(core, hold, HOLD_RELEASED);
     object_settle(core, object);
     return 0;

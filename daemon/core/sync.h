@@ -107,12 +107,17 @@ struct owner {
     UT_hash_handle hh; /* of the client, by holder */
 };
 
+enum hold_flags {
+    HOLD_UNDO = 1 << 0, /* semaphores: the permit comes back when the holder dies */
+    HOLD_TOLD = 1 << 1, /* its grant told that what is held was abandoned */
+};
+
 struct hold_data {
     uint64_t id;    /* rising */
     uint64_t token; /* rising, never repeated */
     int64_t since;  /* wall clock, ns */
     uint32_t count; /* rlock: levels; else 1 */
-    uint32_t undo;  /* semaphores: the permit comes back when the holder dies */
+    uint32_t flags; /* hold_flags */
 };
 
 /* A lock that is held, or one permit of a semaphore. Made with the request that asks for it, so that a grant needs no
