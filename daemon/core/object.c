@@ -125,6 +125,7 @@ static void object_free(struct core *core, struct object *object)
 
 void object_undo(struct core *core, struct object *object)
 {
+    core->counters.object--;
     object_free(core, object);
 }
 

@@ -21,7 +21,7 @@ struct object *object_new(struct core *core, struct account *account, const stru
 struct object *object_trim(struct core *core, struct object *object);
 /* It goes: who waits is told ObjectGone, its holds are no more. */
 void object_remove(struct core *core, struct object *object);
-/* Undoes object_new, for a step that fails. */
+/* Undoes the last object_new, for a step that fails. */
 void object_undo(struct core *core, struct object *object);
 bool object_is_lock(const struct object *object);
 /* A lock or a semaphore. */
