@@ -83,6 +83,8 @@ void client_bury(struct core *core, struct client *client)
     struct process *process;
     struct waiter *waiter;
 
+    LIST_FOREACH(connection, &client->connections, of_client)
+        connection->is_closing = true;
     while ((connection = LIST_FIRST(&client->connections)))
         connection_close(core, connection);
     /* what others had asked in its place */
@@ -127,6 +129,7 @@ void connection_close(struct core *core, struct connection *connection)
     struct account *account = core_account(core, connection->data.uid);
     struct waiter *waiter;
 
+    connection->is_closing = true;
     while ((waiter = TAILQ_FIRST(&connection->waiters)))
         waiter_abandon(core, waiter);
     LIST_REMOVE(connection, of_client);
@@ -206,6 +209,8 @@ int step_restarted(struct core *core, const struct core_input *input)
     struct connection *connection, *next_connection;
     struct order *order, *next;
 
+    HASH_ITER(hh, core->connections, connection, next_connection)
+        connection->is_closing = true;
     HASH_ITER(hh, core->connections, connection, next_connection)
         connection_close(core, connection);
     step_executed(core, input);

@@ -67,6 +67,7 @@ struct connection_data {
 struct connection {
     struct connection_data data;
     struct client *client;
+    bool is_closing; /* what ends with it has nobody to be answered to */
     TAILQ_HEAD(connection_waiters, waiter) waiters;
     LIST_ENTRY(connection) of_client;
     UT_hash_handle hh;

@@ -143,7 +143,7 @@ void waiter_answer(struct core *core, struct waiter *waiter)
     if (waiter->key && waiter->data.kind != WAIT_FOLLOW)
         key_answered(core, waiter->key, waiter);
     waiter->key = NULL;
-    if (connection)
+    if (connection && !connection->is_closing)
         TAILQ_INSERT_TAIL(&core->replies, waiter, of_output);
     else
         waiter_free(core, waiter);

@@ -27,6 +27,7 @@ unit_tests = \
 	%D%/client/test_process \
 	%D%/client/test_reconnect \
 	%D%/client/test_sync \
+	%D%/core/test_barrier \
 	%D%/core/test_client \
 	%D%/core/test_core \
 	%D%/core/test_daemon_flag \
@@ -140,6 +141,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_daemon_test_sandbox_SOURCES = %D%/daemon/test_sandbox.c daemon/sandbox.c daemon/sandbox.h
 %C%_client_test_environment_LDADD = $(unit_client_libs)
 %C%_client_test_environment_SOURCES = %D%/client/test_environment.c $(unit_client_helpers)
+%C%_core_test_barrier_LDADD = $(unit_core_libs)
+%C%_core_test_barrier_SOURCES = %D%/core/test_barrier.c $(unit_core_helpers)
 %C%_core_test_client_LDADD = $(unit_core_libs)
 %C%_core_test_client_SOURCES = %D%/core/test_client.c $(unit_core_helpers)
 %C%_core_test_core_LDADD = $(unit_core_libs)
