@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MADE_NAME_MAX 32
-
 /* ---- names ---- */
 
 struct object *core_object(const struct core *core, uint32_t uid, const char *name, size_t size)
@@ -41,17 +39,17 @@ static size_t write_number(char *to, uint64_t number)
     return count;
 }
 
-/* A name for an anonymous one: "@17", which others could have given, too, so the first that is free. */
-static size_t make_name(struct core *core, uint32_t uid, char name[MADE_NAME_MAX])
+/* "@17" may be another's, given or made: the first that is free. */
+struct blob object_make_name(struct core *core, uint32_t uid, char room[OBJECT_MADE_NAME_MAX])
 {
     uint64_t number = core->counters.object + 1;
     size_t size;
 
-    name[0] = '@';
+    room[0] = '@';
     do
-        size = 1 + write_number(name + 1, number++);
-    while (core_object(core, uid, name, size));
-    return size;
+        size = 1 + write_number(room + 1, number++);
+    while (core_object(core, uid, room, size));
+    return (struct blob){room, size};
 }
 
 /* ---- making ---- */
@@ -72,14 +70,10 @@ static int object_index(struct core *core, struct account *account, struct objec
 struct object *object_new(struct core *core, struct account *account, const struct blob *name, enum object_kind kind)
 {
     struct object *object = calloc(1, sizeof *object);
-    char made[MADE_NAME_MAX];
-    size_t size = name->size;
 
     if (!object)
         return NULL;
-    if (size == 0)
-        size = make_name(core, account->uid, made);
-    object->name = text_new(name->size > 0 ? name->data : made, size);
+    object->name = text_new(name->data, name->size);
     if (!object->name)
         goto fail;
     TAILQ_INIT(&object->holds);
@@ -135,7 +129,8 @@ static bool is_needed(const struct object *object)
            !TAILQ_EMPTY(&object->waiters) || !TAILQ_EMPTY(&object->later) || !TAILQ_EMPTY(&object->holds);
 }
 
-/* What a condition leaves behind: its own lock goes with it, another one only if nobody else needs it. */
+/* What a condition leaves behind: its lock goes, too, if nobody else needs it. One that it had made for itself was to
+ * last as long as the condition, and lasts now as long as somebody has it open. */
 static void let_go_of_lock(struct core *core, struct object *condition)
 {
     struct object *lock = condition->lock;
@@ -145,9 +140,8 @@ static void let_go_of_lock(struct core *core, struct object *condition)
     LIST_REMOVE(condition, of_lock);
     condition->lock = NULL;
     if (condition->data.flags & OBJECT_OWN_LOCK)
-        object_remove(core, lock);
-    else
-        object_trim(core, lock);
+        lock->data.flags &= ~(uint32_t) OBJECT_PERSIST;
+    object_trim(core, lock);
 }
 
 struct object *object_trim(struct core *core, struct object *object)

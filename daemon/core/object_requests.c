@@ -60,10 +60,10 @@ static int create_found(struct core *core, const struct core_input *input, struc
 
 /* True: there is a lock, or its name is known. False: the request was answered. */
 static bool choose_lock(struct core *core, const struct core_input *input, struct waiter *waiter,
-                        struct lock_choice *choice)
+                        const struct blob *name, struct lock_choice *choice)
 {
     const struct input_sync *body = &input->body.sync;
-    const struct blob *asked = &input->blob[BLOB_LOCK], *name = &input->blob[BLOB_NAME];
+    const struct blob *asked = &input->blob[BLOB_LOCK];
 
     if (asked->size > 0) {
         choice->lock = core_object(core, body->request.uid, asked->data, asked->size);
@@ -71,7 +71,7 @@ static bool choose_lock(struct core *core, const struct core_input *input, struc
             waiter_fail(core, waiter, ERROR_NO_SUCH_OBJECT);
             return false;
         }
-    } else if (name->size > 0) {
+    } else {
         /* the caller has seen to it that this fits */
         memcpy(choice->room, name->data, name->size);
         memcpy(choice->room + name->size, own_lock_suffix, sizeof own_lock_suffix - 1);
@@ -108,10 +108,10 @@ static int make_lock(struct core *core, const struct core_input *input, struct w
 }
 
 static int create_new(struct core *core, const struct core_input *input, struct waiter *waiter, struct client *client,
-                      struct lock_choice *choice)
+                      const struct blob *name, struct lock_choice *choice)
 {
     const struct input_sync *body = &input->body.sync;
-    struct object *object = object_new(core, waiter->account, &input->blob[BLOB_NAME], (enum object_kind) body->kind);
+    struct object *object = object_new(core, waiter->account, name, (enum object_kind) body->kind);
     struct object *made = NULL;
     bool is_new;
 
@@ -138,9 +138,10 @@ fail:
 static int create(struct core *core, const struct core_input *input, struct waiter *waiter)
 {
     const struct input_sync *body = &input->body.sync;
-    const struct blob *name = &input->blob[BLOB_NAME];
+    char made[OBJECT_MADE_NAME_MAX];
+    struct blob name = input->blob[BLOB_NAME];
     struct client *client = core_client(core, body->request.creator);
-    struct object *found = name->size > 0 ? core_object(core, body->request.uid, name->data, name->size) : NULL;
+    struct object *found = name.size > 0 ? core_object(core, body->request.uid, name.data, name.size) : NULL;
     struct lock_choice choice = {.lock = NULL};
 
     if (!client) {
@@ -159,9 +160,11 @@ static int create(struct core *core, const struct core_input *input, struct wait
         waiter_fail_quota(core, waiter, QUOTA_OPENS);
         return 0;
     }
-    if (body->kind == OBJECT_CONDITION && !choose_lock(core, input, waiter, &choice))
+    if (name.size == 0)
+        name = object_make_name(core, body->request.uid, made);
+    if (body->kind == OBJECT_CONDITION && !choose_lock(core, input, waiter, &name, &choice))
         return 0;
-    return create_new(core, input, waiter, client, &choice);
+    return create_new(core, input, waiter, client, &name, &choice);
 }
 
 int step_object_create(struct core *core, const struct core_input *input)

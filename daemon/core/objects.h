@@ -15,7 +15,11 @@ struct text *text_unref(struct text *text);
 
 /* ---- object.c ---- */
 
-/* Makes an object in the table, with no name where name is empty: then it gets one. NULL without memory. */
+#define OBJECT_MADE_NAME_MAX 32
+
+/* A name, in `room`, for one that is to be made without. */
+struct blob object_make_name(struct core *core, uint32_t uid, char room[OBJECT_MADE_NAME_MAX]);
+/* Makes an object in the table. NULL without memory. */
 struct object *object_new(struct core *core, struct account *account, const struct blob *name, enum object_kind kind);
 /* It goes if nobody has it open and nothing needs it. Returns NULL. */
 struct object *object_trim(struct core *core, struct object *object);

@@ -33,7 +33,7 @@ enum object_flags {
     OBJECT_PERSIST = 1 << 0,
     OBJECT_TRACE = 1 << 1,
     OBJECT_SHARED = 1 << 2,    /* a name with '/': of all uids */
-    OBJECT_OWN_LOCK = 1 << 3,  /* condition: made its lock, which goes with it */
+    OBJECT_OWN_LOCK = 1 << 3,  /* condition: made its lock, which persists no longer than itself */
     OBJECT_SET = 1 << 4,       /* event */
     OBJECT_BROKEN = 1 << 5,    /* barrier */
     OBJECT_ACTION = 1 << 6,    /* barrier: all are there, and one of them runs the action */

@@ -29,6 +29,7 @@ unit_tests = \
 	%D%/client/test_sync \
 	%D%/core/test_barrier \
 	%D%/core/test_client \
+	%D%/core/test_condition \
 	%D%/core/test_core \
 	%D%/core/test_daemon_flag \
 	%D%/core/test_eventlog \
@@ -145,6 +146,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_barrier_SOURCES = %D%/core/test_barrier.c $(unit_core_helpers)
 %C%_core_test_client_LDADD = $(unit_core_libs)
 %C%_core_test_client_SOURCES = %D%/core/test_client.c $(unit_core_helpers)
+%C%_core_test_condition_LDADD = $(unit_core_libs)
+%C%_core_test_condition_SOURCES = %D%/core/test_condition.c $(unit_core_helpers)
 %C%_core_test_core_LDADD = $(unit_core_libs)
 %C%_core_test_core_SOURCES = %D%/core/test_core.c $(unit_core_helpers)
 %C%_core_test_daemon_flag_LDADD = $(unit_core_libs)
