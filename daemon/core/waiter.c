@@ -204,7 +204,7 @@ static bool waiter_hand_over(struct core *core, struct waiter *waiter)
     follower->left = waiter->left;
     key_attach(waiter->key, follower);
     waiter->key = NULL;
-    if (waiter->link_count > 0)
+    if (waiter->link_count > 0 && waiter->links[0].process)
         link_replace(&waiter->links[0], &follower->links[0]);
     wait_replace(core, waiter, follower);
     return true;

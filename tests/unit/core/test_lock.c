@@ -273,6 +273,21 @@ START_TEST(a_repeat_waits_in_the_same_place)
 }
 END_TEST
 
+START_TEST(a_repeat_of_a_repeat)
+{
+    uint64_t second = world_connect_as(world, them, 1000, 0), last = world_connect_as(world, them, 1000, 0), repeat;
+
+    must_get(world, ACQUIRE(mine, 0));
+    ACQUIRE(other, .key = "k", .digest = 1);
+    ACQUIRE(second, .key = "k", .digest = 1);
+    repeat = ACQUIRE(last, .key = "k", .digest = 1);
+    world_disconnect(world, other);
+    world_disconnect(world, second);
+    RELEASE(mine, 0);
+    must_get(world, repeat);
+}
+END_TEST
+
 START_TEST(a_repeat_keeps_the_time_out)
 {
     uint64_t second = world_connect_as(world, them, 1000, 0), repeat;
@@ -377,6 +392,7 @@ int main(void)
     tcase_add_test(tcase, a_wait_in_the_place_of_one_that_dies);
     tcase_add_test(tcase, a_keyed_acquire_is_made_once);
     tcase_add_test(tcase, a_repeat_waits_in_the_same_place);
+    tcase_add_test(tcase, a_repeat_of_a_repeat);
     tcase_add_test(tcase, a_repeat_keeps_the_time_out);
     tcase_add_test(tcase, cancelled_is_not_recorded);
     tcase_add_test(tcase, an_undelivered_grant_goes_to_the_next);
