@@ -37,6 +37,7 @@ static uint64_t node_of_owner(struct core *core, struct graph *graph, struct own
     if (owner->search != core->search) {
         owner->number = add_node(graph, owner, owner->client->data.pid);
         owner->search = core->search;
+        owner->by = NULL;
     }
     return owner->number;
 }
@@ -69,17 +70,18 @@ static int add_to_cycle(struct graph *graph, uint64_t node)
 
 /* ---- nodes and edges ---- */
 
-/* To each owner that holds some of the object, once. */
-static int edges_to_holders(struct core *core, struct graph *graph, uint64_t from, const struct object *object)
+/* To each owner that holds some of the object, once: `by` tells by which wait it was met last. */
+static int edges_to_holders(struct core *core, struct graph *graph, uint64_t from, const struct waiter *waiter)
 {
     const struct hold *hold;
-    const struct owner *last = NULL;
     int r = 0;
 
-    TAILQ_FOREACH(hold, &object->holds, of_object) {
-        if (r == 0 && hold->owner != last)
-            r = add_edge(graph, from, node_of_owner(core, graph, hold->owner), object, 0);
-        last = hold->owner;
+    TAILQ_FOREACH(hold, &waiter->object->holds, of_object) {
+        uint64_t to = node_of_owner(core, graph, hold->owner);
+
+        if (r == 0 && hold->owner->by != waiter)
+            r = add_edge(graph, from, to, waiter->object, 0);
+        hold->owner->by = waiter;
     }
     return r;
 }
@@ -111,7 +113,7 @@ static int edges_of(struct core *core, struct graph *graph, struct owner *owner)
         if (r < 0)
             return r;
         if (waiter->data.kind == WAIT_HOLD || waiter->data.kind == WAIT_RELOCK)
-            r = edges_to_holders(core, graph, from, waiter->object);
+            r = edges_to_holders(core, graph, from, waiter);
         else if (waiter->data.kind == WAIT_JOIN && waiter->link_count > 0 && waiter->links[0].process)
             r = edges_to_process(core, graph, from, waiter->links[0].process);
     }
@@ -146,9 +148,21 @@ struct visit {
     bool told; /* in a cycle that was noted */
 };
 
+/* It was found from its end to its beginning. */
+static void turn_round(uint64_t *nodes, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        uint64_t node = nodes[i];
+
+        nodes[i] = nodes[count - 1 - i];
+        nodes[count - 1 - i] = node;
+    }
+}
+
 /* From `node` back along the way to `to`: a cycle, unless part of it was noted already. */
 static int note_cycle(struct graph *graph, struct visit *visits, uint64_t node, uint64_t to)
 {
+    size_t first = graph->cycle_count;
     uint64_t at;
 
     for (at = node; !visits[at].told && at != to; at = visits[at].parent)
@@ -160,8 +174,10 @@ static int note_cycle(struct graph *graph, struct visit *visits, uint64_t node, 
         if (add_to_cycle(graph, at) < 0)
             return -ENOMEM;
         if (at == to)
-            return add_to_cycle(graph, 0);
+            break;
     }
+    turn_round(graph->cycles + first, graph->cycle_count - first);
+    return add_to_cycle(graph, 0);
 }
 
 static int walk_from(struct graph *graph, struct visit *visits, uint64_t start)

@@ -19,7 +19,7 @@ struct graph_edge {
 struct graph {
     struct graph_node *nodes;
     struct graph_edge *edges; /* in the order of `from` */
-    uint64_t *cycles;         /* nodes of one cycle each, closed by a 0 */
+    uint64_t *cycles;         /* nodes of one cycle each, each waiting for the next, closed by a 0 */
     size_t node_count, node_room, edge_count, edge_room, cycle_count, cycle_room;
 };
 

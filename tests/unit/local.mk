@@ -33,6 +33,7 @@ unit_tests = \
 	%D%/core/test_core \
 	%D%/core/test_daemon_flag \
 	%D%/core/test_eventlog \
+	%D%/core/test_graph \
 	%D%/core/test_input \
 	%D%/core/test_key \
 	%D%/core/test_lock \
@@ -154,6 +155,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_daemon_flag_SOURCES = %D%/core/test_daemon_flag.c $(unit_core_helpers)
 %C%_core_test_eventlog_LDADD = $(unit_core_libs)
 %C%_core_test_eventlog_SOURCES = %D%/core/test_eventlog.c $(unit_core_helpers)
+%C%_core_test_graph_LDADD = $(unit_core_libs)
+%C%_core_test_graph_SOURCES = %D%/core/test_graph.c $(unit_core_helpers)
 %C%_core_test_input_LDADD = $(unit_core_libs)
 %C%_core_test_input_SOURCES = %D%/core/test_input.c $(unit_core_helpers)
 %C%_core_test_key_LDADD = $(unit_core_libs)
