@@ -32,6 +32,8 @@ unit_tests = \
 	%D%/core/test_condition \
 	%D%/core/test_core \
 	%D%/core/test_daemon_flag \
+	%D%/core/test_deadlock \
+	%D%/core/test_event \
 	%D%/core/test_eventlog \
 	%D%/core/test_graph \
 	%D%/core/test_input \
@@ -45,7 +47,9 @@ unit_tests = \
 	%D%/core/test_property \
 	%D%/core/test_quota \
 	%D%/core/test_record \
+	%D%/core/test_rlock \
 	%D%/core/test_save \
+	%D%/core/test_semaphore \
 	%D%/core/test_stop \
 	%D%/core/test_waiter \
 	%D%/daemon/test_sandbox \
@@ -153,6 +157,10 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_core_SOURCES = %D%/core/test_core.c $(unit_core_helpers)
 %C%_core_test_daemon_flag_LDADD = $(unit_core_libs)
 %C%_core_test_daemon_flag_SOURCES = %D%/core/test_daemon_flag.c $(unit_core_helpers)
+%C%_core_test_deadlock_LDADD = $(unit_core_libs)
+%C%_core_test_deadlock_SOURCES = %D%/core/test_deadlock.c $(unit_core_helpers)
+%C%_core_test_event_LDADD = $(unit_core_libs)
+%C%_core_test_event_SOURCES = %D%/core/test_event.c $(unit_core_helpers)
 %C%_core_test_eventlog_LDADD = $(unit_core_libs)
 %C%_core_test_eventlog_SOURCES = %D%/core/test_eventlog.c $(unit_core_helpers)
 %C%_core_test_graph_LDADD = $(unit_core_libs)
@@ -182,8 +190,12 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
 %C%_core_test_record_LDADD = $(unit_core_libs)
 %C%_core_test_record_SOURCES = %D%/core/test_record.c $(unit_core_helpers)
+%C%_core_test_rlock_LDADD = $(unit_core_libs)
+%C%_core_test_rlock_SOURCES = %D%/core/test_rlock.c $(unit_core_helpers)
 %C%_core_test_save_LDADD = $(unit_core_libs)
 %C%_core_test_save_SOURCES = %D%/core/test_save.c $(unit_core_helpers) $(unit_core_chance) $(unit_core_twin)
+%C%_core_test_semaphore_LDADD = $(unit_core_libs)
+%C%_core_test_semaphore_SOURCES = %D%/core/test_semaphore.c $(unit_core_helpers)
 %C%_core_test_stop_LDADD = $(unit_core_libs)
 %C%_core_test_stop_SOURCES = %D%/core/test_stop.c $(unit_core_helpers)
 %C%_core_test_waiter_LDADD = $(unit_core_libs)

@@ -1,0 +1,109 @@
+/* daemon/core/event.c. */
+#include "tests/unit/core/world.h"
+
+static struct world *world;
+static uint64_t mine, other;
+
+#define WAIT(from, ...) ASK(world, EVENT_WAIT, .connection = (from), .name = "e", __VA_ARGS__)
+#define SET()           ASK(world, EVENT_SET, .connection = mine, .name = "e", .value = 1)
+#define CLEAR()         ASK(world, EVENT_SET, .connection = mine, .name = "e", .value = 0)
+#define IS_SET()        ASK(world, EVENT_IS_SET, .connection = mine, .name = "e")
+
+static void set_up(void)
+{
+    world = world_new();
+    mine = world_connect(world, 1000);
+    other = world_connect(world, 1000);
+}
+
+static void tear_down(void)
+{
+    world_free(world);
+}
+
+static void must_see(uint64_t ticket, bool is_set)
+{
+    must_flag(world, ticket, REPLY_SET, is_set);
+}
+
+START_TEST(set_and_clear)
+{
+    must_reply(world, CLEAR(), REPLY_EMPTY);
+    must_see(IS_SET(), false);
+    must_reply(world, SET(), REPLY_EMPTY);
+    must_see(IS_SET(), true);
+    must_see(WAIT(other, 0), true);
+    CLEAR();
+    must_see(IS_SET(), false);
+    must_see(WAIT(other, .flags = REQUEST_NO_WAIT), false);
+}
+END_TEST
+
+START_TEST(set_wakes_all)
+{
+    uint64_t first = WAIT(mine, 0), second = WAIT(other, 0);
+
+    SET();
+    must_see(first, true);
+    must_see(second, true);
+}
+END_TEST
+
+START_TEST(who_is_woken_stays_woken)
+{
+    uint64_t first = WAIT(other, 0);
+
+    SET();
+    CLEAR();
+    must_see(first, true);
+    must_wait(world, WAIT(other, 0));
+}
+END_TEST
+
+START_TEST(a_time_out)
+{
+    uint64_t first = WAIT(mine, .flags = REQUEST_DEADLINE, .span = SECOND), second = WAIT(other, 0);
+
+    world_pass(world, SECOND);
+    must_see(first, false);
+    must_wait(world, second);
+}
+END_TEST
+
+START_TEST(giving_up)
+{
+    uint64_t first = WAIT(mine, 0), second = WAIT(other, 0), third = WAIT(other, .holder = "t2");
+
+    world_number(world, INPUT_CANCEL, first);
+    must_answer(world, first, ERROR_CANCELLED);
+    world_disconnect(world, other);
+    SET();
+    ck_assert_ptr_null(world_answer(world, second));
+    ck_assert_ptr_null(world_answer(world, third));
+}
+END_TEST
+
+START_TEST(unlinked_under_those_who_wait)
+{
+    uint64_t first = WAIT(other, 0);
+
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "e");
+    must_answer(world, first, ERROR_OBJECT_GONE);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("event");
+    TCase *tcase = tcase_create("event");
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, set_and_clear);
+    tcase_add_test(tcase, set_wakes_all);
+    tcase_add_test(tcase, who_is_woken_stays_woken);
+    tcase_add_test(tcase, a_time_out);
+    tcase_add_test(tcase, giving_up);
+    tcase_add_test(tcase, unlinked_under_those_who_wait);
+    suite_add_tcase(suite, tcase);
+    return RUN_SUITE(suite);
+}
