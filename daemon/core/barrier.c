@@ -109,8 +109,8 @@ int step_barrier_wait(struct core *core, const struct core_input *input)
     sync_done(&sync);
     if (sync.object->data.flags & OBJECT_BROKEN)
         waiter_fail(core, sync.waiter, ERROR_BROKEN_BARRIER);
-    else if (quota_exceeded(sync.waiter->account, QUOTA_WAITERS))
-        waiter_fail_quota(core, sync.waiter, QUOTA_WAITERS);
+    else if (waiter_refused(core, sync.waiter))
+        ;
     else if (sync.object->data.flags & OBJECT_ACTION)
         come_later(core, sync.object, sync.waiter);
     else

@@ -58,11 +58,7 @@ int step_condition_wait(struct core *core, const struct core_input *input)
 
     if (r != SYNC_GO)
         return r < 0 ? r : 0;
-    if (!holds_lock(core, input, &sync, &hold))
-        ;
-    else if (quota_exceeded(sync.waiter->account, QUOTA_WAITERS))
-        waiter_fail_quota(core, sync.waiter, QUOTA_WAITERS);
-    else
+    if (holds_lock(core, input, &sync, &hold) && !waiter_refused(core, sync.waiter))
         fall_asleep(core, input, &sync, hold);
     sync_done(&sync);
     return 0;

@@ -49,7 +49,7 @@ int step_event_wait(struct core *core, const struct core_input *input)
         return r < 0 ? r : 0;
     if (sync.object->data.flags & OBJECT_SET || input->body.request.flags & REQUEST_NO_WAIT) {
         answer_set(core, sync.waiter, sync.object->data.flags & OBJECT_SET);
-    } else {
+    } else if (!waiter_refused(core, sync.waiter)) {
         wait_own(sync.waiter, sync.owner);
         wait_enqueue(core, sync.waiter, sync.object, &sync.object->waiters);
     }

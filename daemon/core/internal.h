@@ -73,8 +73,11 @@ void waiter_link(struct waiter *waiter, uint32_t index, struct process *process)
 void waiter_unlink(struct wait_link *link);
 void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when);
 
-/* It waits from now on, for `span` where its request has a time-out; answered at once where its uid waits too
- * often. */
+/* Its uid waits too often, and it was answered so. */
+bool waiter_refused(struct core *core, struct waiter *waiter);
+/* Its time-out, if its request has one, begins. */
+void waiter_start(struct core *core, struct waiter *waiter, int64_t span);
+/* It waits from now on, for `span` where its request has a time-out, unless it is refused. */
 void waiter_park(struct core *core, struct waiter *waiter, int64_t span);
 /* Answers: the waiter leaves every queue and becomes an output (or is freed, where nobody is there to be
  * told). */

@@ -67,7 +67,7 @@ static int acquire_later(struct core *core, const struct core_input *input, stru
         r = refuse_deadlock(core, input, sync);
     if (r < 0)
         return r;
-    if (r == 0) {
+    if (r == 0 && !waiter_refused(core, sync->waiter)) {
         wait_own(sync->waiter, sync->owner);
         wait_enqueue(core, sync->waiter, sync->object, &sync->object->waiters);
     }

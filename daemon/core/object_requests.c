@@ -50,6 +50,8 @@ static int create_found(struct core *core, const struct core_input *input, struc
         waiter_fail(core, waiter, ERROR_ALREADY_EXISTS);
     } else if (object->data.kind != body->kind) {
         waiter_fail_kind(core, waiter, object);
+    } else if (open_exceeds(core, object, client)) {
+        waiter_fail_quota(core, waiter, QUOTA_OPENS);
     } else {
         if (!open_get(core, object, client, NULL, &is_new))
             return -ENOMEM;
@@ -156,7 +158,7 @@ static int create(struct core *core, const struct core_input *input, struct wait
         waiter_fail_quota(core, waiter, QUOTA_OBJECTS);
         return 0;
     }
-    if (quota_full(core_account(core, client->data.uid), QUOTA_OPENS)) {
+    if (open_exceeds(core, NULL, client)) {
         waiter_fail_quota(core, waiter, QUOTA_OPENS);
         return 0;
     }

@@ -37,6 +37,8 @@ void object_settle(struct core *core, struct object *object);
 
 struct open *open_find(const struct core *core, const struct object *object, const struct client *client,
                        const struct process *process);
+/* Has its client too much open to open this one (NULL: a new one), too? */
+bool open_exceeds(const struct core *core, const struct object *object, const struct client *client);
 /* Of a client, or of a process where client is NULL: found, or made. NULL without memory. */
 struct open *open_get(struct core *core, struct object *object, struct client *client, struct process *process,
                       bool *ret_is_new);
@@ -107,7 +109,7 @@ void waiter_fail_kind(struct core *core, struct waiter *waiter, const struct obj
 
 /* The owner waits by it: it shows in the graph. */
 void wait_own(struct waiter *waiter, struct owner *owner);
-/* Into the queue of an object, with its time-out if it has one. Answered at once where the uid waits too often. */
+/* Into the queue of an object, with its time-out if it has one. That it is not refused was seen to. */
 void wait_enqueue(struct core *core, struct waiter *waiter, struct object *object, struct wait_queue *queue);
 /* Out of its queue, for waiter_detach: hold and owner are given back. */
 void wait_leave(struct core *core, struct waiter *waiter);

@@ -52,6 +52,12 @@ struct open *open_get(struct core *core, struct object *object, struct client *c
     return open;
 }
 
+bool open_exceeds(const struct core *core, const struct object *object, const struct client *client)
+{
+    return quota_full(core_account(core, client->data.uid), QUOTA_OPENS) &&
+           !(object && open_find(core, object, client, NULL));
+}
+
 void open_free(struct core *core, struct open *open)
 {
     quota_release(account_of(core, open), QUOTA_OPENS);

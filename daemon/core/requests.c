@@ -121,6 +121,8 @@ static enum core_quota spawn_exceeds(const struct account *account, const struct
         return QUOTA_PROCESSES;
     if (quota_full(account, QUOTA_STARTING))
         return QUOTA_STARTING;
+    if (account->used[QUOTA_OPENS] + input->body.request.objects > quota_limit(QUOTA_OPENS, account->uid))
+        return QUOTA_OPENS;
     if (account->ended == 0 &&
         account->used[QUOTA_BYTES] + (int64_t) record_size(input) > quota_limit(QUOTA_BYTES, account->uid))
         return QUOTA_BYTES;

@@ -24,14 +24,14 @@ static enum core_quota exceeds(const struct core *core, const struct core_input 
                                const struct client *client, unsigned needs)
 {
     const struct account *account = core_account(core, input->body.request.uid);
-    const struct account *opener = core_account(core, client->data.uid);
+    const struct connection *connection = core_connection(core, input->body.request.connection);
 
     if (!object && account && quota_full(account, QUOTA_OBJECTS))
         return QUOTA_OBJECTS;
     if (needs & SYNC_HOLD && account && quota_full(account, QUOTA_HOLDS))
         return QUOTA_HOLDS;
-    if (needs & SYNC_OPEN && quota_full(opener, QUOTA_OPENS) &&
-        !(object && open_find(core, object, client, NULL)))
+    if (needs & SYNC_OPEN && (open_exceeds(core, object, client) ||
+                              (connection && open_exceeds(core, object, connection->client))))
         return QUOTA_OPENS;
     return QUOTA_COUNT;
 }

@@ -77,12 +77,24 @@ void waiter_set_deadline(struct core *core, struct waiter *waiter, int64_t when)
     heap_insert(&core->deadlines, &waiter->deadline);
 }
 
+void waiter_start(struct core *core, struct waiter *waiter, int64_t span)
+{
+    if (waiter->data.flags & REQUEST_DEADLINE)
+        waiter_set_deadline(core, waiter, span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span);
+}
+
+bool waiter_refused(struct core *core, struct waiter *waiter)
+{
+    if (!quota_exceeded(waiter->account, QUOTA_WAITERS))
+        return false;
+    waiter_fail_quota(core, waiter, QUOTA_WAITERS);
+    return true;
+}
+
 void waiter_park(struct core *core, struct waiter *waiter, int64_t span)
 {
-    if (quota_exceeded(waiter->account, QUOTA_WAITERS))
-        waiter_fail_quota(core, waiter, QUOTA_WAITERS);
-    else if (waiter->data.flags & REQUEST_DEADLINE)
-        waiter_set_deadline(core, waiter, span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span);
+    if (!waiter_refused(core, waiter))
+        waiter_start(core, waiter, span);
 }
 
 /* ---- leaving ---- */

@@ -10,7 +10,7 @@ void wait_enqueue(struct core *core, struct waiter *waiter, struct object *objec
     TAILQ_INSERT_TAIL(queue, waiter, of_object);
     if (object->data.flags & OBJECT_TRACE)
         event_object(core, EVENT_LOCK_WAITING, object, waiter->owner, 0);
-    waiter_park(core, waiter, waiter->data.span);
+    waiter_start(core, waiter, waiter->data.span);
 }
 
 void wait_own(struct waiter *waiter, struct owner *owner)

@@ -268,6 +268,104 @@ START_TEST(root_acts_in_anothers_place)
 }
 END_TEST
 
+/* As if that many were there already. */
+static void pretend(enum core_quota quota, int64_t more)
+{
+    world->unchecked = true;
+    core_account(world->core, 1000)->used[quota] += more;
+}
+
+#define ACQUIRE(from, of, ...) ASK(world, ACQUIRE, .connection = (from), .name = (of), __VA_ARGS__)
+
+START_TEST(objects)
+{
+    int64_t limit = quota_limit(QUOTA_OBJECTS, 1000);
+
+    pretend(QUOTA_OBJECTS, limit - 1);
+    must_exceed(ASK(world, OBJECT_CREATE, .connection = connection, .name = "c", .object = OBJECT_CONDITION),
+                QUOTA_OBJECTS, 1000); /* two: the lock as well */
+    must_get(world, ACQUIRE(connection, "l"));
+    must_exceed(ACQUIRE(connection, "m"), QUOTA_OBJECTS, 1000);
+    must_exceed(ASK(world, EVENT_SET, .connection = connection, .name = "e"), QUOTA_OBJECTS, 1000);
+    must_exceed(ASK(world, OBJECT_CREATE, .connection = connection, .object = OBJECT_EVENT), QUOTA_OBJECTS, 1000);
+    pretend(QUOTA_OBJECTS, 1 - limit);
+    check_core(world->core);
+}
+END_TEST
+
+START_TEST(holds)
+{
+    int64_t limit = quota_limit(QUOTA_HOLDS, 1000);
+
+    pretend(QUOTA_HOLDS, limit - 1);
+    must_get(world, ACQUIRE(connection, "l"));
+    must_exceed(ACQUIRE(connection, "m"), QUOTA_HOLDS, 1000);
+    ck_assert_ptr_null(world_object(world, "m"));
+    ASK(world, RELEASE, .connection = connection, .name = "l");
+    must_get(world, ACQUIRE(connection, "m"));
+    pretend(QUOTA_HOLDS, 1 - limit);
+    check_core(world->core);
+}
+END_TEST
+
+START_TEST(waits_for_objects)
+{
+    int64_t limit = quota_limit(QUOTA_WAITERS, 1000);
+    uint64_t seq;
+
+    ASK(world, OBJECT_CREATE, .connection = connection, .name = "c", .object = OBJECT_CONDITION, .flags = REQUEST_TRACE);
+    ASK(world, OBJECT_CREATE, .connection = connection, .name = "w", .object = OBJECT_BARRIER, .parties = 2);
+    ACQUIRE(connection, "c.lock", .object = OBJECT_RLOCK);
+    pretend(QUOTA_WAITERS, limit);
+    seq = world->core->counters.seq;
+    must_exceed(ACQUIRE(connection, "c.lock", .object = OBJECT_RLOCK, .holder = "t2"), QUOTA_WAITERS, 1000);
+    ck_assert_uint_eq(world->core->counters.seq, seq); /* it never waited */
+    must_exceed(ASK(world, CONDITION_WAIT, .connection = connection, .name = "c"), QUOTA_WAITERS, 1000);
+    must_exceed(ASK(world, EVENT_WAIT, .connection = connection, .name = "e"), QUOTA_WAITERS, 1000);
+    must_exceed(ASK(world, BARRIER_WAIT, .connection = connection, .name = "w"), QUOTA_WAITERS, 1000);
+    pretend(QUOTA_WAITERS, -limit);
+    check_core(world->core);
+}
+END_TEST
+
+/* Whoever came while the action ran is counted already, however full it is since. */
+START_TEST(a_generation_is_not_thinned_out)
+{
+    int64_t limit = quota_limit(QUOTA_WAITERS, 1000);
+    uint64_t later;
+
+    ASK(world, OBJECT_CREATE, .connection = connection, .name = "w", .object = OBJECT_BARRIER, .parties = 2);
+    ASK(world, BARRIER_WAIT, .connection = connection, .name = "w", .holder = "t1");
+    ASK(world, BARRIER_WAIT, .connection = connection, .name = "w", .flags = REQUEST_ACTION);
+    later = ASK(world, BARRIER_WAIT, .connection = connection, .name = "w", .holder = "t3");
+    pretend(QUOTA_WAITERS, limit); /* starts of processes, say */
+    ASK(world, BARRIER_DONE, .connection = connection, .name = "w", .flags = REQUEST_OK);
+    must_wait(world, later);
+    pretend(QUOTA_WAITERS, -limit);
+    check_core(world->core);
+}
+END_TEST
+
+START_TEST(open_objects)
+{
+    int64_t limit = quota_limit(QUOTA_OPENS, 1000);
+    uint64_t other, first = world->client;
+
+    must_get(world, ACQUIRE(connection, "l"));
+    other = world_connect(world, 1000);
+    pretend(QUOTA_OPENS, limit - 1);
+    must_not_get(world, ACQUIRE(connection, "l", .flags = REQUEST_NO_WAIT)); /* it has it open */
+    must_exceed(ACQUIRE(connection, "m"), QUOTA_OPENS, 1000);
+    must_exceed(ASK(world, OBJECT_OPEN, .connection = other, .name = "l"), QUOTA_OPENS, 1000);
+    must_exceed(ASK(world, OBJECT_CREATE, .connection = other, .name = "l", .flags = REQUEST_EXIST_OK), QUOTA_OPENS,
+                1000);
+    must_exceed(ACQUIRE(other, "l", .creator = first, .flags = REQUEST_NO_WAIT), QUOTA_OPENS, 1000);
+    must_exceed(ASK(world, SPAWN, .connection = connection, .objects = "l"), QUOTA_OPENS, 1000);
+    pretend(QUOTA_OPENS, 1 - limit);
+    check_core(world->core);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("quota");
@@ -287,6 +385,11 @@ int main(void)
     tcase_add_test(tcase, the_newest_ended_are_kept);
     tcase_add_test(tcase, one_who_waits_for_the_tree_of_the_oldest_is_told);
     tcase_add_test(tcase, root_acts_in_anothers_place);
+    tcase_add_test(tcase, objects);
+    tcase_add_test(tcase, holds);
+    tcase_add_test(tcase, waits_for_objects);
+    tcase_add_test(tcase, a_generation_is_not_thinned_out);
+    tcase_add_test(tcase, open_objects);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
