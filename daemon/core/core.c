@@ -204,8 +204,9 @@ static bool any_differs(struct object *table)
 
     HASH_ITER(hh, table, object, next) {
         bool made_by_use = object_is_lock(object) || object->data.kind == OBJECT_EVENT;
+        bool has_own_mode = object->data.flags & OBJECT_SHARED && object->data.mode != OBJECT_MODE_DEFAULT;
 
-        if (!made_by_use || object->data.flags & (OBJECT_SET | OBJECT_TRACE) || object->data.abandoned ||
+        if (!made_by_use || has_own_mode || object->data.flags & (OBJECT_SET | OBJECT_TRACE) || object->data.abandoned ||
             !TAILQ_EMPTY(&object->holds))
             return true;
     }

@@ -83,7 +83,6 @@ struct object *object_new(struct core *core, struct account *account, const stru
     object->data.kind = kind;
     object->data.uid = account->uid;
     object->data.created = core->wall;
-    object->data.value = 1;
     object->data.mode = OBJECT_MODE_DEFAULT;
     object->data.flags = object->name->bytes[0] == '/' ? OBJECT_SHARED : 0;
     if (object_index(core, account, object) < 0)

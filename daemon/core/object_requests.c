@@ -19,12 +19,13 @@ struct lock_choice {
 
 static void set_up(struct object *object, const struct input_sync *body)
 {
+    bool has_permits = object->data.kind == OBJECT_SEMAPHORE || object->data.kind == OBJECT_BOUNDED_SEMAPHORE;
+
     object->data.gid = body->gid;
     object->data.mode = body->mode;
     object->data.flags |= (body->request.flags & REQUEST_PERSIST ? OBJECT_PERSIST : 0) |
                           (body->request.flags & REQUEST_TRACE ? OBJECT_TRACE : 0);
-    object->data.value = body->value;
-    object->data.bound = body->value;
+    object->data.value = object->data.bound = has_permits ? body->value : 0;
     object->data.parties = body->parties;
 }
 
@@ -101,7 +102,6 @@ static int make_lock(struct core *core, const struct core_input *input, struct w
         if (!lock)
             return -ENOMEM;
         set_up(lock, &input->body.sync);
-        lock->data.value = 1;
         condition->data.flags |= OBJECT_OWN_LOCK;
     }
     condition->lock = lock;

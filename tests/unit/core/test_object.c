@@ -191,6 +191,43 @@ START_TEST(break_of_what_is_free)
 }
 END_TEST
 
+/* ---- idleness ---- */
+
+/* Every object is as its first use would make it again. */
+START_TEST(idle_as_far_as_objects_go)
+{
+    static const enum object_kind others[] = {OBJECT_SEMAPHORE, OBJECT_BOUNDED_SEMAPHORE, OBJECT_CONDITION,
+                                              OBJECT_BARRIER};
+
+    must_get(world, ACQUIRE(mine, .name = "l"));
+    ck_assert(!core_is_idle(world->core));
+    ASK(world, RELEASE, .connection = mine, .name = "l");
+    ck_assert(core_is_idle(world->core));
+    ASK(world, EVENT_SET, .connection = mine, .name = "e", .value = 1);
+    ck_assert(!core_is_idle(world->core));
+    ASK(world, EVENT_SET, .connection = mine, .name = "e", .value = 0);
+    ck_assert(core_is_idle(world->core));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        must_create(CREATE(mine, others[i], .name = "x", .value = 1, .parties = 2));
+        ck_assert(!core_is_idle(world->core));
+        ASK(world, OBJECT_UNLINK, .connection = mine, .name = "x");
+        ck_assert(core_is_idle(world->core));
+    }
+    must_get(world, ACQUIRE(other, .name = "l"));
+    ASK(world, OBJECT_BREAK, .connection = mine, .name = "l"); /* its next holder is to be told */
+    ck_assert(!core_is_idle(world->core));
+}
+END_TEST
+
+START_TEST(another_mode_is_not_what_first_use_makes)
+{
+    must_create(CREATE(mine, OBJECT_LOCK, .name = "/l", .mode = 0600));
+    ck_assert(core_is_idle(world->core));
+    must_create(CREATE(mine, OBJECT_LOCK, .name = "/m", .mode = 0660));
+    ck_assert(!core_is_idle(world->core));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("object");
@@ -209,6 +246,8 @@ int main(void)
     tcase_add_test(tcase, only_its_owner_and_root_unlink_a_shared_one);
     tcase_add_test(tcase, break_releases_by_force);
     tcase_add_test(tcase, break_of_what_is_free);
+    tcase_add_test(tcase, idle_as_far_as_objects_go);
+    tcase_add_test(tcase, another_mode_is_not_what_first_use_makes);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
