@@ -186,12 +186,37 @@ static void take_holds(struct core *core, struct in *in, struct object *object)
     }
 }
 
+/* Can it be served there? */
+static bool belongs(const struct core *core, const struct waiter *waiter, const struct object *object)
+{
+    bool is_open = waiter->owner && open_find(core, object, waiter->owner->client, NULL);
+
+    switch ((enum wait_kind) waiter->data.kind) {
+    case WAIT_HOLD:
+    case WAIT_RELOCK:
+        return is_open && waiter->hold && object_is_held(object);
+    case WAIT_EVENT:
+        return is_open && object->data.kind == OBJECT_EVENT;
+    case WAIT_CONDITION:
+        return is_open && waiter->hold && object->data.kind == OBJECT_CONDITION;
+    case WAIT_BARRIER:
+        return is_open && object->data.kind == OBJECT_BARRIER;
+    case WAIT_SPAWN:
+    case WAIT_JOIN:
+    case WAIT_SET:
+    case WAIT_STOP:
+    case WAIT_FOLLOW:
+        break;
+    }
+    return false;
+}
+
 static void take_queue(struct core *core, struct in *in, struct object *object, struct wait_queue *queue)
 {
     for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
         struct waiter *waiter = in_waiter(core, in);
 
-        if (in_failed(in, !waiter || waiter->object, -EBADMSG))
+        if (in_failed(in, !waiter || waiter->object || !belongs(core, waiter, object), -EBADMSG))
             return;
         waiter->object = object;
         TAILQ_INSERT_TAIL(queue, waiter, of_object);

@@ -38,6 +38,7 @@ unit_tests = \
 	%D%/core/test_graph \
 	%D%/core/test_input \
 	%D%/core/test_key \
+	%D%/core/test_load_sync \
 	%D%/core/test_lock \
 	%D%/core/test_memory \
 	%D%/core/test_object \
@@ -172,6 +173,9 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_memory_LDADD = $(unit_core_libs)
 %C%_core_test_memory_LDFLAGS = $(unit_memory_flags)
 %C%_core_test_memory_SOURCES = %D%/core/test_memory.c $(unit_core_helpers) $(unit_core_memory)
+%C%_core_test_load_sync_LDADD = $(unit_core_libs)
+%C%_core_test_load_sync_LDFLAGS = $(unit_memory_flags)
+%C%_core_test_load_sync_SOURCES = %D%/core/test_load_sync.c $(unit_core_helpers) $(unit_core_memory) $(unit_core_twin)
 %C%_core_test_lock_LDADD = $(unit_core_libs)
 %C%_core_test_lock_SOURCES = %D%/core/test_lock.c $(unit_core_helpers)
 %C%_core_test_object_LDADD = $(unit_core_libs)
