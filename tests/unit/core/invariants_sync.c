@@ -65,7 +65,8 @@ static void check_holds(struct core *core, struct object *object, struct met *me
     TAILQ_FOREACH(hold, &object->holds, of_object)
     {
         check_hold(core, object, hold);
-        must(!last || (last->data.id < hold->data.id && last->data.token < hold->data.token)); /* tokens rise */
+        must(!last || last->data.id < hold->data.id);
+        must(!last || last->data.token < hold->data.token); /* tokens rise */
         last = hold;
         count++;
     }
@@ -118,7 +119,8 @@ static bool opens(const struct object *object, const struct client *client)
     return false;
 }
 
-static uint64_t check_queue(struct core *core, struct object *object, const struct wait_queue *queue, bool later)
+static uint64_t check_queue(struct core *core, struct object *object, const struct wait_queue *queue,
+                            bool later)
 {
     const struct waiter *waiter;
     uint64_t count = 0, place = 0;
@@ -199,8 +201,8 @@ static void check_object(struct core *core, struct object *object, struct met *m
 
 /* ---- who has them open, holds and waits ---- */
 
-static uint64_t check_opens(const struct core *core, const struct open_list *list, const struct client *client,
-                            const struct process *process, uint64_t *holds)
+static uint64_t check_opens(const struct core *core, const struct open_list *list,
+                            const struct client *client, const struct process *process, uint64_t *holds)
 {
     const struct open *open;
     const struct hold *hold, *last;

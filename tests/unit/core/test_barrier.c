@@ -291,7 +291,8 @@ END_TEST
 
 START_TEST(a_repeat_keeps_it_whole)
 {
-    uint64_t second = world_connect_as(world, me, 1000, 0), first = WAIT(mine, .key = "k", .digest = 1), repeat;
+    uint64_t second = world_connect_as(world, me, 1000, 0), repeat;
+    uint64_t first = WAIT(mine, .key = "k", .digest = 1);
 
     repeat = WAIT(second, .key = "k", .digest = 1);
     world_disconnect(world, mine);

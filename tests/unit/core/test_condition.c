@@ -4,11 +4,14 @@
 static struct world *world;
 static uint64_t mine, me, other, them, third;
 
-#define LOCK(from, ...)   ASK(world, ACQUIRE, .connection = (from), .name = "c.lock", .object = OBJECT_RLOCK, __VA_ARGS__)
-#define FREE(from, ...)   ASK(world, RELEASE, .connection = (from), .name = "c.lock", .object = OBJECT_RLOCK, __VA_ARGS__)
+#define LOCK(from, ...)                                                      \
+    ASK(world, ACQUIRE, .connection = (from), .name = "c.lock", .object = OBJECT_RLOCK, __VA_ARGS__)
+#define FREE(from, ...)                                                      \
+    ASK(world, RELEASE, .connection = (from), .name = "c.lock", .object = OBJECT_RLOCK, __VA_ARGS__)
 #define WAIT(from, ...)   ASK(world, CONDITION_WAIT, .connection = (from), .name = "c", __VA_ARGS__)
 #define NOTIFY(from, ...) ASK(world, CONDITION_NOTIFY, .connection = (from), .name = "c", __VA_ARGS__)
-#define CREATE(from, ...) ASK(world, OBJECT_CREATE, .connection = (from), .object = OBJECT_CONDITION, __VA_ARGS__)
+#define CREATE(from, ...)                                                    \
+    ASK(world, OBJECT_CREATE, .connection = (from), .object = OBJECT_CONDITION, __VA_ARGS__)
 
 static void set_up(void)
 {

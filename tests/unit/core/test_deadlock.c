@@ -233,7 +233,8 @@ END_TEST
 START_TEST(two_that_join_each_other)
 {
     uint64_t first = RUN(world, .connection = mine), second = RUN(world, .connection = mine);
-    uint64_t one = world_connect_as(world, 500, 1000, first), two = world_connect_as(world, 501, 1000, second);
+    uint64_t one = world_connect_as(world, 500, 1000, first);
+    uint64_t two = world_connect_as(world, 501, 1000, second);
 
     must_wait(world, JOIN(one, second, THREADS({second, 1})));
     MUST_REFUSE(JOIN(two, first, THREADS({first, 1}, {second, 1})), {501, first, NULL}, {500, second, NULL});
@@ -252,7 +253,8 @@ END_TEST
 
 START_TEST(whose_threads_count)
 {
-    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process), ids[4];
+    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process);
+    uint64_t ids[4];
 
     ACQUIRE(mine, "a");
     ACQUIRE(own, "b");

@@ -1,4 +1,4 @@
-/* daemon/core/lock.c, the part of locks; and hold.c, waitq.c: turns, deaths, time-outs, keys, undelivered grants. */
+/* daemon/core/lock.c, the part of locks; and hold.c, waitq.c: turns, deaths, time-outs, keys, what got lost. */
 #include "tests/unit/core/world.h"
 
 static struct world *world;
@@ -275,7 +275,8 @@ END_TEST
 
 START_TEST(a_repeat_of_a_repeat)
 {
-    uint64_t second = world_connect_as(world, them, 1000, 0), last = world_connect_as(world, them, 1000, 0), repeat;
+    uint64_t second = world_connect_as(world, them, 1000, 0), last = world_connect_as(world, them, 1000, 0);
+    uint64_t repeat;
 
     must_get(world, ACQUIRE(mine, 0));
     ACQUIRE(other, .key = "k", .digest = 1);

@@ -130,8 +130,8 @@ START_TEST(first_use_makes_locks_and_events_only)
     must_get(world, ACQUIRE(mine, .name = "l"));
     must_get(world, ACQUIRE(mine, .name = "r", .object = OBJECT_RLOCK));
     must_reply(world, ASK(world, EVENT_SET, .connection = mine, .name = "e"), REPLY_EMPTY);
-    must_flag(world, ASK(world, EVENT_WAIT, .connection = mine, .name = "f", .flags = REQUEST_NO_WAIT), REPLY_SET,
-              false);
+    must_flag(world, ASK(world, EVENT_WAIT, .connection = mine, .name = "f", .flags = REQUEST_NO_WAIT),
+              REPLY_SET, false);
     ck_assert_ptr_nonnull(world_object(world, "f"));
     must_answer(world, ACQUIRE(mine, .name = "s", .object = OBJECT_SEMAPHORE), ERROR_NO_SUCH_OBJECT);
     must_answer(world, ASK(world, RELEASE, .connection = mine, .name = "x"), ERROR_NO_SUCH_OBJECT);
@@ -163,7 +163,8 @@ START_TEST(only_its_owner_and_root_unlink_a_shared_one)
     uint64_t root = world_connect(world, 0);
 
     must_create(CREATE(mine, OBJECT_LOCK, .name = "/l", .mode = 0666));
-    must_answer(world, ASK(world, OBJECT_UNLINK, .connection = stranger, .name = "/l"), ERROR_PERMISSION_DENIED);
+    must_answer(world, ASK(world, OBJECT_UNLINK, .connection = stranger, .name = "/l"),
+                ERROR_PERMISSION_DENIED);
     must_reply(world, ASK(world, OBJECT_UNLINK, .connection = root, .name = "/l"), REPLY_EMPTY);
 }
 END_TEST
@@ -175,7 +176,8 @@ START_TEST(break_releases_by_force)
 
     must_reply(world, ASK(world, OBJECT_BREAK, .connection = other, .name = "l"), REPLY_EMPTY);
     ck_assert_uint_eq(must_get(world, next)->reply.sync.abandoned, 1);
-    must_answer(world, ASK(world, RELEASE, .connection = mine, .name = "l", .token = token, .flags = REQUEST_TOKEN),
+    must_answer(world,
+                ASK(world, RELEASE, .connection = mine, .name = "l", .token = token, .flags = REQUEST_TOKEN),
                 ERROR_NOT_OWNER);
     must_create(CREATE(mine, OBJECT_SEMAPHORE, .name = "s"));
     must_answer(world, ASK(world, OBJECT_BREAK, .connection = mine, .name = "s"), ERROR_WRONG_KIND);

@@ -106,7 +106,8 @@ END_TEST
 
 START_TEST(a_persistent_one_lives_until_it_is_unlinked)
 {
-    ASK(world, OBJECT_CREATE, .connection = mine, .name = "e", .object = OBJECT_EVENT, .flags = REQUEST_PERSIST);
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = "e", .object = OBJECT_EVENT,
+        .flags = REQUEST_PERSIST);
     die(me);
     ck_assert_ptr_nonnull(world_object(world, "e"));
     must_reply(world, ASK(world, OBJECT_UNLINK, .connection = other, .name = "e"), REPLY_EMPTY);

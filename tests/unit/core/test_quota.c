@@ -287,7 +287,8 @@ START_TEST(objects)
     must_get(world, ACQUIRE(connection, "l"));
     must_exceed(ACQUIRE(connection, "m"), QUOTA_OBJECTS, 1000);
     must_exceed(ASK(world, EVENT_SET, .connection = connection, .name = "e"), QUOTA_OBJECTS, 1000);
-    must_exceed(ASK(world, OBJECT_CREATE, .connection = connection, .object = OBJECT_EVENT), QUOTA_OBJECTS, 1000);
+    must_exceed(ASK(world, OBJECT_CREATE, .connection = connection, .object = OBJECT_EVENT), QUOTA_OBJECTS,
+                1000);
     pretend(QUOTA_OBJECTS, 1 - limit);
     check_core(world->core);
 }
@@ -313,7 +314,8 @@ START_TEST(waits_for_objects)
     int64_t limit = quota_limit(QUOTA_WAITERS, 1000);
     uint64_t seq;
 
-    ASK(world, OBJECT_CREATE, .connection = connection, .name = "c", .object = OBJECT_CONDITION, .flags = REQUEST_TRACE);
+    ASK(world, OBJECT_CREATE, .connection = connection, .name = "c", .object = OBJECT_CONDITION,
+        .flags = REQUEST_TRACE);
     ASK(world, OBJECT_CREATE, .connection = connection, .name = "w", .object = OBJECT_BARRIER, .parties = 2);
     ACQUIRE(connection, "c.lock", .object = OBJECT_RLOCK);
     pretend(QUOTA_WAITERS, limit);
@@ -357,8 +359,8 @@ START_TEST(open_objects)
     must_not_get(world, ACQUIRE(connection, "l", .flags = REQUEST_NO_WAIT)); /* it has it open */
     must_exceed(ACQUIRE(connection, "m"), QUOTA_OPENS, 1000);
     must_exceed(ASK(world, OBJECT_OPEN, .connection = other, .name = "l"), QUOTA_OPENS, 1000);
-    must_exceed(ASK(world, OBJECT_CREATE, .connection = other, .name = "l", .flags = REQUEST_EXIST_OK), QUOTA_OPENS,
-                1000);
+    must_exceed(ASK(world, OBJECT_CREATE, .connection = other, .name = "l", .flags = REQUEST_EXIST_OK),
+                QUOTA_OPENS, 1000);
     must_exceed(ACQUIRE(other, "l", .creator = first, .flags = REQUEST_NO_WAIT), QUOTA_OPENS, 1000);
     must_exceed(ASK(world, SPAWN, .connection = connection, .objects = "l"), QUOTA_OPENS, 1000);
     pretend(QUOTA_OPENS, 1 - limit);

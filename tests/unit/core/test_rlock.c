@@ -4,8 +4,10 @@
 static struct world *world;
 static uint64_t mine, me, other;
 
-#define ACQUIRE(from, ...) ASK(world, ACQUIRE, .connection = (from), .name = "r", .object = OBJECT_RLOCK, __VA_ARGS__)
-#define RELEASE(from, ...) ASK(world, RELEASE, .connection = (from), .name = "r", .object = OBJECT_RLOCK, __VA_ARGS__)
+#define ACQUIRE(from, ...)                                                   \
+    ASK(world, ACQUIRE, .connection = (from), .name = "r", .object = OBJECT_RLOCK, __VA_ARGS__)
+#define RELEASE(from, ...)                                                   \
+    ASK(world, RELEASE, .connection = (from), .name = "r", .object = OBJECT_RLOCK, __VA_ARGS__)
 
 static void set_up(void)
 {

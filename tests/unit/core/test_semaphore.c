@@ -4,9 +4,12 @@
 static struct world *world;
 static uint64_t mine, me, other, them;
 
-#define CREATE(of, ...)    ASK(world, OBJECT_CREATE, .connection = other, .name = "s", .object = (of), __VA_ARGS__)
-#define ACQUIRE(from, ...) ASK(world, ACQUIRE, .connection = (from), .name = "s", .object = OBJECT_SEMAPHORE, __VA_ARGS__)
-#define RELEASE(from, ...) ASK(world, RELEASE, .connection = (from), .name = "s", .object = OBJECT_SEMAPHORE, __VA_ARGS__)
+#define CREATE(of, ...)                                                      \
+    ASK(world, OBJECT_CREATE, .connection = other, .name = "s", .object = (of), __VA_ARGS__)
+#define ACQUIRE(from, ...)                                                   \
+    ASK(world, ACQUIRE, .connection = (from), .name = "s", .object = OBJECT_SEMAPHORE, __VA_ARGS__)
+#define RELEASE(from, ...)                                                   \
+    ASK(world, RELEASE, .connection = (from), .name = "s", .object = OBJECT_SEMAPHORE, __VA_ARGS__)
 
 static void set_up(void)
 {

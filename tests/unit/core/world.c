@@ -37,7 +37,8 @@ static void unlink_all(struct world *world)
     uint64_t connection = object ? world_connect(world, 0) : 0;
 
     for (; object; object = any_object(world->core))
-        ASK(world, OBJECT_UNLINK, .connection = connection, .name = object->name->bytes, .uid = object->data.uid);
+        ASK(world, OBJECT_UNLINK, .connection = connection, .name = object->name->bytes,
+            .uid = object->data.uid);
     if (connection)
         world_number(world, INPUT_CLIENT_DEAD, world->client);
 }
