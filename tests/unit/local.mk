@@ -52,6 +52,7 @@ unit_tests = \
 	%D%/core/test_save \
 	%D%/core/test_semaphore \
 	%D%/core/test_stop \
+	%D%/core/test_sync_property \
 	%D%/core/test_waiter \
 	%D%/daemon/test_sandbox \
 	%D%/journal/test_journal \
@@ -127,6 +128,9 @@ unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/invaria
 	 %D%/core/world.c %D%/core/world.h
 unit_core_chance = %D%/core/chance.c %D%/core/chance.h
 unit_core_memory = %D%/core/memory.c %D%/core/memory.h
+unit_core_model = %D%/core/model.c %D%/core/model.h %D%/core/model_compare.c %D%/core/model_deadlock.c \
+	%D%/core/model_inside.h %D%/core/model_objects.c %D%/core/model_sync.c
+unit_core_sync_chance = %D%/core/sync_chance.c %D%/core/sync_chance.h
 unit_core_twin = %D%/core/twin.c %D%/core/twin.h
 
 # The test's own malloc and its kin stand in front of the C library's.
@@ -190,6 +194,10 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_property_LDFLAGS = $(unit_memory_flags)
 %C%_core_test_property_SOURCES = %D%/core/test_property.c $(unit_core_helpers) $(unit_core_chance) \
 	$(unit_core_memory) $(unit_core_twin)
+%C%_core_test_sync_property_LDADD = $(unit_core_libs)
+%C%_core_test_sync_property_LDFLAGS = $(unit_memory_flags)
+%C%_core_test_sync_property_SOURCES = %D%/core/test_sync_property.c $(unit_core_helpers) $(unit_core_chance) \
+	$(unit_core_memory) $(unit_core_model) $(unit_core_sync_chance) $(unit_core_twin)
 %C%_core_test_quota_LDADD = $(unit_core_libs)
 %C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
 %C%_core_test_record_LDADD = $(unit_core_libs)

@@ -1,0 +1,123 @@
+/*
+ * Synchronisation objects a second time, written from the protocol alone: plain arrays, searched from end to end,
+ * no code shared with core/. What the core answers to the same inputs, and what it holds after each, must be the
+ * same.
+ *
+ * No quotas, no memory that runs out, no process but its start, its end and who joins it.
+ */
+#ifndef PROCD_TESTS_UNIT_CORE_MODEL_H
+#define PROCD_TESTS_UNIT_CORE_MODEL_H
+
+#include "daemon/core/core.h"
+
+#define MODEL_TEXT    24 /* bytes of a name, a holder or a key, with its NUL */
+#define MODEL_MOST    256
+#define MODEL_OBJECTS 64
+#define MODEL_TICKETS 64
+
+struct m_connection {
+    uint64_t id, client;
+};
+
+struct m_client {
+    uint64_t id, process;
+    uint32_t uid;
+};
+
+struct m_process {
+    uint64_t id, spawn; /* ticket of its start */
+    bool running, ended;
+};
+
+struct m_object {
+    bool there, shared, persist, set, broken, action, own_lock;
+    char name[MODEL_TEXT];
+    uint32_t uid, gid, mode, kind, parties;
+    uint64_t value, bound, abandoned;
+    uint64_t runner;   /* client */
+    uint64_t run_hold; /* what the core calls the running action */
+    struct m_object *lock;
+    uint64_t opens[MODEL_MOST]; /* clients; processes as PROCESS_BIT | id */
+    size_t open_count;
+};
+
+#define MODEL_PROCESS (UINT64_C(1) << 63)
+
+struct m_owner {
+    uint64_t client;
+    char holder[MODEL_TEXT];
+};
+
+struct m_hold {
+    struct m_object *object;
+    struct m_owner owner;
+    uint64_t serial, count, id, token;
+    bool undo, told;
+};
+
+enum m_sleep { M_ACQUIRE, M_EVENT, M_SLEEP, M_RELOCK, M_BARRIER, M_LATER, M_JOIN, M_SPAWN };
+
+/* One request that waits, and those that repeat it. */
+struct m_wait {
+    enum m_sleep sleep;
+    struct m_object *object;
+    struct m_owner owner;
+    bool owned, timed, undo, notified, action, no_wait;
+    int64_t span, due; /* INT64_MAX: no time-out runs */
+    uint64_t stamp;    /* order of time-outs */
+    uint64_t count;    /* levels that it gets back */
+    uint64_t process;
+    uint64_t asker; /* whose key it is */
+    char key[MODEL_TEXT];
+    uint64_t tickets[MODEL_TICKETS], connections[MODEL_TICKETS];
+    size_t ticket_count;
+};
+
+struct m_answer {
+    uint64_t ticket;
+    enum proto_error error;
+    enum reply_kind kind;
+    bool flag, abandoned;
+    uint64_t number;
+    uint32_t object_kind; /* of WrongKind */
+    uint64_t hold;        /* serial of what was granted; the core says its token */
+    char text[2][MODEL_TEXT];
+    struct m_object *run; /* whose action */
+    uint64_t asker;
+    char key[MODEL_TEXT];
+};
+
+struct m_key {
+    uint64_t client, digest, hold;
+    char text[MODEL_TEXT];
+    bool answered;
+    struct m_answer answer;
+    uint64_t token;
+};
+
+struct model {
+    int64_t mono;
+    uint64_t stamp, serial, token, report, processes_made;
+    struct m_client clients[MODEL_MOST];
+    struct m_connection connections[MODEL_MOST];
+    struct m_process processes[MODEL_MOST];
+    struct m_object objects[MODEL_OBJECTS];
+    struct m_hold holds[MODEL_MOST]; /* the oldest first */
+    struct m_wait waits[MODEL_MOST]; /* the first in each queue first */
+    struct m_key keys[8 * MODEL_MOST];
+    struct m_answer answers[MODEL_MOST]; /* of the last step */
+    size_t client_count, connection_count, process_count, hold_count, wait_count, key_count, answer_count;
+};
+
+struct model *model_new(void);
+void model_free(struct model *model);
+
+/* Whoever cannot be answered any more has no answer. */
+void model_step(struct model *model, const struct core_input *input);
+
+/* The core has just been stepped and not delivered: its answers are the model's. */
+void model_compare_answers(struct model *model, const struct core *core);
+/* At rest: who holds, who waits, in which order, and every value. */
+void model_compare(const struct model *model, const struct core *core);
+
+#endif

@@ -1,0 +1,223 @@
+#include "tests/unit/core/model_inside.h"
+
+/* ---- answers ---- */
+
+static struct m_hold *hold_of(struct model *model, uint64_t serial)
+{
+    for (size_t i = 0; i < model->hold_count; i++)
+        if (model->holds[i].serial == serial)
+            return &model->holds[i];
+    return NULL;
+}
+
+/* A token rises with each grant; one level more of the same hold has the same. */
+static void learn_grant(struct model *model, const struct m_answer *answer, const struct waiter *waiter)
+{
+    const struct reply_sync *reply = &waiter->reply.sync;
+    struct m_hold *hold = hold_of(model, answer->hold);
+
+    if (hold && hold->token == 0) {
+        must(reply->token > model->token);
+        model->token = hold->token = reply->token;
+    }
+    must(!hold || reply->token == hold->token);
+    if (hold && reply->hold > 0)
+        hold->id = reply->hold;
+}
+
+static struct m_key *key_of(struct model *model, const struct m_answer *answer)
+{
+    for (size_t i = 0; answer->key[0] && i < model->key_count; i++) {
+        struct m_key *key = &model->keys[i];
+
+        if (key->client == answer->asker && strcmp(key->text, answer->key) == 0)
+            return key;
+    }
+    return NULL;
+}
+
+/* What is recorded is what was said first. */
+static void learn_key(struct model *model, const struct m_answer *answer, const struct waiter *waiter)
+{
+    struct m_key *key = key_of(model, answer);
+
+    if (!key || !key->answered)
+        return;
+    if (key->token == 0) {
+        key->hold = waiter->reply.sync.hold;
+        key->token = waiter->reply.sync.token;
+    }
+    must(key->token == waiter->reply.sync.token);
+}
+
+static void compare_text(const char *mine, const struct text *text)
+{
+    must(text ? strlen(mine) == text->size && memcmp(mine, text->bytes, text->size) == 0 : !mine[0]);
+}
+
+static void compare_error(struct model *model, const struct m_answer *mine, const struct waiter *waiter)
+{
+    const struct reply_data *reply = &waiter->reply;
+
+    if (reply->error == ERROR_WRONG_KIND)
+        must(reply->sync.kind == mine->object_kind);
+    if (reply->error != ERROR_DEADLOCK)
+        return;
+    must(waiter->text[0] != NULL);
+    if (!mine->key[0]) /* else it may be an old one */
+        m_check_cycle(model, waiter->text[0]);
+}
+
+static void compare_answer(struct model *model, const struct m_answer *mine, const struct waiter *waiter)
+{
+    const struct reply_data *reply = &waiter->reply;
+
+    if (reply->error != (uint32_t)mine->error)
+        ck_abort_msg("ticket %llu: error %u, not %u", (unsigned long long)mine->ticket, reply->error,
+                     mine->error);
+    if (reply->error) {
+        compare_error(model, mine, waiter);
+        return;
+    }
+    must(reply->kind == mine->kind);
+    must(mine->kind == REPLY_INFO || mine->kind == REPLY_JOIN || reply->sync.number == mine->number);
+    must((reply->sync.flag != 0) == mine->flag);
+    must((reply->sync.abandoned != 0) == mine->abandoned);
+    if (mine->kind == REPLY_CREATED || mine->kind == REPLY_OBJECT)
+        for (int i = 0; i < 2; i++)
+            compare_text(mine->text[i], waiter->text[i]);
+    if (mine->hold)
+        learn_grant(model, mine, waiter);
+    if (mine->run && reply->sync.hold > 0)
+        mine->run->run_hold = reply->sync.hold;
+    learn_key(model, mine, waiter);
+}
+
+void model_compare_answers(struct model *model, const struct core *core)
+{
+    const struct waiter *waiter;
+    size_t at;
+
+    TAILQ_FOREACH(waiter, &core->replies, of_output)
+    {
+        for (at = 0; at < model->answer_count && model->answers[at].ticket != waiter->data.ticket; at++)
+            ;
+        if (at == model->answer_count)
+            ck_abort_msg("ticket %llu is answered, and should not be",
+                         (unsigned long long)waiter->data.ticket);
+        compare_answer(model, &model->answers[at], waiter);
+        model->answers[at] = model->answers[--model->answer_count];
+    }
+    if (model->answer_count > 0)
+        ck_abort_msg("ticket %llu should be answered", (unsigned long long)model->answers[0].ticket);
+}
+
+/* ---- the state ---- */
+
+static void compare_owner(const struct m_owner *mine, const struct owner *owner)
+{
+    must(owner && owner->client->data.id == mine->client);
+    compare_text(mine->holder, owner->holder);
+}
+
+static void compare_holds(const struct model *model, const struct m_object *mine, const struct object *object)
+{
+    const struct hold *hold = TAILQ_FIRST(&object->holds);
+
+    for (size_t i = 0; i < model->hold_count; i++) {
+        const struct m_hold *expected = &model->holds[i];
+
+        if (expected->object != mine)
+            continue;
+        must(hold && hold->data.count == expected->count);
+        must(expected->token == 0 || hold->data.token == expected->token);
+        compare_owner(&expected->owner, hold->owner);
+        hold = TAILQ_NEXT(hold, of_object);
+    }
+    must(!hold);
+}
+
+static void compare_queue(const struct model *model, const struct m_object *mine, const struct object *object)
+{
+    const struct waiter *waiter = TAILQ_FIRST(&object->waiters), *later = TAILQ_FIRST(&object->later);
+
+    for (size_t i = 0; i < model->wait_count; i++) {
+        const struct m_wait *wait = &model->waits[i];
+        const struct waiter **at = wait->sleep == M_LATER ? &later : &waiter;
+
+        if (wait->object != mine)
+            continue;
+        must(*at && (*at)->data.ticket == wait->tickets[0]);
+        must(((*at)->deadline.index > 0) ==
+             (wait->due < INT64_MAX || ((*at)->deadline.key == INT64_MAX && wait->timed)));
+        compare_owner(&wait->owner, (*at)->owner);
+        *at = TAILQ_NEXT(*at, of_object);
+    }
+    must(!waiter && !later);
+}
+
+static void compare_opens(const struct m_object *mine, const struct object *object)
+{
+    const struct open *open;
+    size_t count = 0;
+
+    LIST_FOREACH(open, &object->opens, of_object)
+    {
+        uint64_t opener = open->client ? open->client->data.id : MODEL_PROCESS | open->process->data.id;
+        size_t at = 0;
+
+        while (at < mine->open_count && mine->opens[at] != opener)
+            at++;
+        must(at < mine->open_count);
+        count++;
+    }
+    must(count == mine->open_count);
+}
+
+static void compare_object(const struct model *model, const struct m_object *mine,
+                           const struct object *object)
+{
+    const struct object_data *data = &object->data;
+
+    must(data->kind == mine->kind && data->uid == mine->uid);
+    must(((data->flags & OBJECT_PERSIST) != 0) == mine->persist);
+    must(mine->kind != OBJECT_SEMAPHORE || data->value == mine->value);
+    must(mine->kind != OBJECT_BOUNDED_SEMAPHORE ||
+         (data->value == mine->value && data->bound == mine->bound));
+    must(data->abandoned == mine->abandoned);
+    must(((data->flags & OBJECT_SET) != 0) == mine->set);
+    must(((data->flags & OBJECT_BROKEN) != 0) == mine->broken);
+    must(((data->flags & OBJECT_ACTION) != 0) == mine->action);
+    must(data->runner == mine->runner);
+    must((object->lock != NULL) == (mine->lock != NULL));
+    if (mine->lock)
+        compare_text(mine->lock->name, object->lock->name);
+    if (data->flags & OBJECT_SHARED)
+        must(data->mode == mine->mode && data->gid == mine->gid);
+    compare_holds(model, mine, object);
+    compare_queue(model, mine, object);
+    compare_opens(mine, object);
+}
+
+void model_compare(const struct model *model, const struct core *core)
+{
+    struct account *account, *next;
+    size_t count = HASH_COUNT(core->shared);
+
+    HASH_ITER(hh, core->accounts, account, next)
+    count += HASH_COUNT(account->objects);
+    for (size_t i = 0; i < MODEL_OBJECTS; i++) {
+        const struct m_object *mine = &model->objects[i];
+        const struct object *object;
+
+        if (!mine->there)
+            continue;
+        object = core_object(core, mine->uid, mine->name, strlen(mine->name));
+        if (!object)
+            ck_abort_msg("%s is gone", mine->name);
+        compare_object(model, mine, object);
+        count--;
+    }
+    if (count > 0)
+        ck_abort_msg("%zu objects live on", count);
+}

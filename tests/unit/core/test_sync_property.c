@@ -1,0 +1,179 @@
+/*
+ * Objects, whatever comes in whatever order: after each step the invariants hold, and the answers and the state
+ * are those of a second, simpler program (model.h); a core that was saved and loaded goes on as the first one; a
+ * step without memory changes nothing.
+ *
+ * The seed is printed; SEED=n in the environment plays that round alone, TEST_LONG plays more of them.
+ */
+#include "tests/unit/core/invariants.h"
+#include "tests/unit/core/memory.h"
+#include "tests/unit/core/model.h"
+#include "tests/unit/core/must.h"
+#include "tests/unit/core/sync_chance.h"
+#include "tests/unit/core/twin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ROUNDS 1000
+#define ROUNDS_LONG 40000
+#define STEPS 1000 /* of a round */
+
+struct run {
+    struct sync_chance chance;
+    struct core *core, *twin; /* twin: NULL for a while */
+    struct model *model;
+    struct state before, after;
+    unsigned scarce; /* one step in so many is tried without memory */
+    char *encoded;
+};
+
+static bool once_in(struct run *run, uint64_t times)
+{
+    return chance_once_in(&run->chance.chance, times);
+}
+
+/* What has happened needs no memory: nobody can be told to try again. */
+static bool is_a_fact(uint32_t kind)
+{
+    return is_fact(kind) || kind == INPUT_UNDELIVERED;
+}
+
+/* Each allocation fails in turn, until the step gets through. */
+static void step_without_memory(struct run *run, const struct core_input *input)
+{
+    bool lasting = once_in(run, 2);
+    int r = -ENOMEM;
+
+    state_take(&run->before, run->core);
+    for (size_t which = 1; r != 0; which++) {
+        memory_fails(which, lasting);
+        r = core_step(run->core, input);
+        must(!is_a_fact(input->kind) || memory_asked() == 0);
+        memory_fails(0, false);
+        must(r == 0 || r == -ENOMEM);
+        if (r == 0)
+            break;
+        must(TAILQ_EMPTY(&run->core->replies) && !run->core->first_new);
+        state_take(&run->after, run->core);
+        must(state_equals(&run->before, &run->after));
+        check_core(run->core);
+    }
+}
+
+/* The twin hears of it by the journal. */
+static void step_twin(struct run *run, const struct core_input *input, uint64_t seq)
+{
+    size_t size = input_encoded_size(input);
+    struct core_input read;
+
+    run->encoded = realloc(run->encoded, size);
+    must(run->encoded != NULL);
+    input_encode(input, run->encoded);
+    must(input_decode(run->encoded, size, &read) == (int64_t)size);
+    must(core_step(run->twin, &read) == 0);
+    must_put_out_the_same(run->core, run->twin, seq);
+    core_delivered(run->twin);
+}
+
+static void step(struct run *run)
+{
+    uint64_t seq = run->core->counters.seq;
+    struct core_input input;
+
+    sync_chance_input(&run->chance, run->core, &input);
+    if (once_in(run, run->scarce))
+        step_without_memory(run, &input);
+    else
+        must(core_step(run->core, &input) == 0);
+    if (run->twin)
+        step_twin(run, &input, seq);
+    model_step(run->model, &input);
+    model_compare_answers(run->model, run->core);
+    sync_chance_lose(&run->chance, run->core);
+    core_delivered(run->core);
+    check_core(run->core);
+    model_compare(run->model, run->core);
+}
+
+/* One goes on for both: a twin's twin is a twin, too. */
+static void part(struct run *run)
+{
+    struct core *other = run->twin;
+
+    must_be_twins(run->core, run->twin);
+    check_core_deeply(run->twin);
+    if (once_in(run, 2)) {
+        other = run->core;
+        run->core = run->twin;
+    }
+    core_free(other);
+    run->twin = NULL;
+}
+
+static void play(uint64_t seed_of_round)
+{
+    static const unsigned scarcities[] = {8, 100, 1000000};
+    size_t held = memory_held();
+    struct run run = {.core = core_new(), .model = model_new()};
+
+    sync_chance_begin(&run.chance, seed_of_round);
+    run.scarce = scarcities[chance_below(&run.chance.chance, 3)];
+    for (int i = 0; i < STEPS; i++) {
+        step(&run);
+        if (run.twin ? once_in(&run, 40) : once_in(&run, 200)) {
+            if (run.twin)
+                part(&run);
+            else
+                run.twin = twin_of(run.core);
+        }
+    }
+    if (run.twin)
+        part(&run);
+    core_free(run.core);
+    model_free(run.model);
+    state_free(&run.before);
+    state_free(&run.after);
+    free(run.encoded);
+    ck_assert_uint_eq(memory_held(), held);
+}
+
+static int rounds(void)
+{
+    return getenv("SEED") ? 1 : getenv("TEST_LONG") ? ROUNDS_LONG : ROUNDS;
+}
+
+static uint64_t first_seed(void)
+{
+    const char *given = getenv("SEED");
+    struct timespec now;
+
+    if (given)
+        return strtoull(given, NULL, 10);
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t seed;
+
+START_TEST(whatever_comes)
+{
+    play(seed + (uint64_t)_i);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sync_property");
+    TCase *tcase = tcase_create("sync_property");
+
+    seed = first_seed();
+    printf("round N, as in whatever_comes:N, is SEED=%llu + N\n", (unsigned long long)seed);
+    fflush(stdout);
+    tcase_set_timeout(tcase, 0); /* make's own counts */
+    tcase_add_loop_test(tcase, whatever_comes, 0, rounds());
+    suite_add_tcase(suite, tcase);
+    return RUN_SUITE(suite);
+}
