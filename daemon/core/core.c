@@ -42,6 +42,17 @@ static struct object *any_object(const struct core *core)
     return core->shared;
 }
 
+/* Those that count nothing: made by a load that failed before it came to what they are for. */
+static void free_accounts(struct core *core)
+{
+    struct account *account, *next;
+
+    HASH_ITER(hh, core->accounts, account, next) {
+        HASH_DEL(core->accounts, account);
+        free(account);
+    }
+}
+
 struct core *core_free(struct core *core)
 {
     struct client *client, *next_client;
@@ -68,6 +79,7 @@ struct core *core_free(struct core *core)
     while ((order = TAILQ_FIRST(&core->orders)))
         order_drop(core, order);
     free_answers(core);
+    free_accounts(core);
     for (size_t i = 0; i < EVENTS_KEPT_MAX; i++) {
         title_unref(core->events[i].title);
         text_unref(core->events[i].text[0]);
