@@ -192,7 +192,7 @@ struct process {
     struct heap_node deadline;            /* SIGKILL of a stop */
     TAILQ_HEAD(process_waits, wait_link) waits;
     struct open_list opens; /* the objects that it was spawned with */
-    uint64_t search, number; /* of one search, see graph.c */
+    uint64_t search, number; /* of one search, see deadlock.c and graph.c */
     LIST_ENTRY(process) of_creator;
     TAILQ_ENTRY(process) of_ended;
     UT_hash_handle hh;
@@ -402,8 +402,8 @@ struct object *core_object(const struct core *core, uint32_t uid, const char *na
 bool object_allows(const struct object *object, uint32_t uid, uint32_t gid, unsigned want);
 /* The processes whose numbers of threads decide whether an untimed wait for this lock, or for this process, is a
  * deadlock: their ids, no more than `most`. What is left out counts as not waiting. */
-size_t core_threads_wanted(struct core *core, const struct object *object, const struct process *process,
-                           uint64_t *ids, size_t most);
+size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process, uint64_t *ids,
+                           size_t most);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */

@@ -13,6 +13,9 @@
 
 #define PASSES_MAX 64 /* an order of owners that takes more is only shown in object.graph */
 
+/* What is known of a process that was reached, in its `number`: it is looked at once, however many join it. */
+enum process_known { KNOWN_NOTHING, KNOWN_STUCK, KNOWN_LIVE };
+
 struct search {
     struct core *core;
     struct owner *asker;
@@ -54,7 +57,7 @@ static const struct object *lock_of(const struct waiter *waiter)
     return waits && waiter->object && object_is_lock(waiter->object) ? waiter->object : NULL;
 }
 
-static const struct process *process_of(const struct waiter *waiter)
+static struct process *process_of(const struct waiter *waiter)
 {
     bool waits = waiter->data.kind == WAIT_JOIN && !(waiter->data.flags & REQUEST_DEADLINE);
 
@@ -83,13 +86,15 @@ static bool process_waits(const struct search *search, const struct process *pro
     return waiting > 0 && waiting == threads_of(search, process);
 }
 
-static void reach_process(struct search *search, const struct process *process, struct owner *from,
+static void reach_process(struct search *search, struct process *process, struct owner *from,
                           const struct waiter *by)
 {
     struct owner *owner, *next;
 
-    if (!process->client)
+    if (!process->client || process->search == search->core->search)
         return;
+    process->search = search->core->search;
+    process->number = KNOWN_NOTHING;
     HASH_ITER(hh, process->client->owners, owner, next)
         if (!TAILQ_EMPTY(&owner->waits) || owner == search->asker)
             reach(search, owner, from, by);
@@ -101,7 +106,7 @@ static void reach_beyond(struct search *search, struct owner *owner)
 
     TAILQ_FOREACH(waiter, &owner->waits, of_owner) {
         const struct object *lock = lock_of(waiter);
-        const struct process *process = process_of(waiter);
+        struct process *process = process_of(waiter);
 
         if (lock && holder_of(lock))
             reach(search, holder_of(lock), owner, waiter);
@@ -112,16 +117,34 @@ static void reach_beyond(struct search *search, struct owner *owner)
 
 /* ---- who can go on ---- */
 
-static bool process_is_live(const struct search *search, const struct process *process)
+static bool has_live_thread(const struct search *search, const struct process *process)
 {
     struct owner *owner, *next;
 
-    if (!process || process_ended(process) || !process_waits(search, process))
-        return true;
     HASH_ITER(hh, process->client->owners, owner, next)
         if ((!TAILQ_EMPTY(&owner->waits) || owner == search->asker) && owner->is_live)
             return true;
     return false;
+}
+
+/* Once one of its threads turns out to be live it is told so: see found_live. */
+static bool process_is_live(const struct search *search, struct process *process)
+{
+    if (!process || process_ended(process) || !process->client)
+        return true;
+    if (process->number == KNOWN_NOTHING)
+        process->number =
+            process_waits(search, process) && !has_live_thread(search, process) ? KNOWN_STUCK : KNOWN_LIVE;
+    return process->number == KNOWN_LIVE;
+}
+
+static void found_live(const struct search *search, struct owner *owner)
+{
+    struct process *process = owner->client->self;
+
+    owner->is_live = true;
+    if (process && process->search == search->core->search && !TAILQ_EMPTY(&owner->waits))
+        process->number = process->number == KNOWN_STUCK ? KNOWN_LIVE : process->number;
 }
 
 static bool wait_is_live(const struct search *search, const struct waiter *waiter)
@@ -155,7 +178,7 @@ static bool find_live(struct search *search, struct owner **list, size_t count)
         for (size_t i = count; i-- > 0;) {
             if (list[i]->is_live || !owner_is_live(search, list[i]))
                 continue;
-            list[i]->is_live = true;
+            found_live(search, list[i]);
             changed = true;
         }
         if (!changed)
@@ -164,7 +187,7 @@ static bool find_live(struct search *search, struct owner **list, size_t count)
     return false;
 }
 
-static bool target_is_live(const struct search *search, const struct object *object, const struct process *process)
+static bool target_is_live(const struct search *search, const struct object *object, struct process *process)
 {
     const struct owner *holder = object ? holder_of(object) : NULL;
 
@@ -174,7 +197,7 @@ static bool target_is_live(const struct search *search, const struct object *obj
 /* ---- the walk ---- */
 
 /* From what the asker is about to wait for to whatever that waits for. Returns how many were reached. */
-static size_t walk(struct search *search, const struct object *object, const struct process *process)
+static size_t walk(struct search *search, const struct object *object, struct process *process)
 {
     struct owner *owner;
     size_t count = 0;
@@ -191,8 +214,18 @@ static size_t walk(struct search *search, const struct object *object, const str
     return count;
 }
 
-size_t core_threads_wanted(struct core *core, const struct object *object, const struct process *process,
-                           uint64_t *ids, size_t most)
+/* Each process once. */
+static size_t want_threads(struct process *process, uint64_t *ids, size_t count, size_t most)
+{
+    if (!process || !process->client || process->number != KNOWN_NOTHING || count == most)
+        return count;
+    process->number = KNOWN_STUCK;
+    ids[count] = process->data.id;
+    return count + 1;
+}
+
+size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process, uint64_t *ids,
+                           size_t most)
 {
     struct search search = {.core = core, .threads = &(struct blob){NULL, 0}};
     const struct waiter *waiter;
@@ -200,12 +233,10 @@ size_t core_threads_wanted(struct core *core, const struct object *object, const
     size_t count = 0;
 
     walk(&search, object, process);
-    if (process && process->client && most > 0)
-        ids[count++] = process->data.id;
+    count = want_threads(process, ids, count, most);
     for (owner = search.first; owner; owner = owner->next)
         TAILQ_FOREACH(waiter, &owner->waits, of_owner)
-            if (process_of(waiter) && process_of(waiter)->client && count < most)
-                ids[count++] = process_of(waiter)->data.id;
+            count = want_threads(process_of(waiter), ids, count, most);
     return count;
 }
 
@@ -281,7 +312,7 @@ static struct owner **list_of(const struct search *search, size_t count)
 }
 
 int deadlock_check(struct core *core, struct owner *owner, const struct object *object,
-                   const struct process *process, const struct blob *threads, struct text **ret_cycle)
+                   struct process *process, const struct blob *threads, struct text **ret_cycle)
 {
     struct search search = {.core = core, .asker = owner, .threads = threads};
     size_t count = walk(&search, object, process);

@@ -139,7 +139,7 @@ enum deadlock { DEADLOCK_NONE, DEADLOCK_CERTAIN };
 /* Would this owner's wait for an object's lock, or for a process, close a cycle that nobody can leave? DEADLOCK_CERTAIN
  * and the cycle; or -ENOMEM. */
 int deadlock_check(struct core *core, struct owner *owner, const struct object *object,
-                   const struct process *process, const struct blob *threads, struct text **ret_cycle);
+                   struct process *process, const struct blob *threads, struct text **ret_cycle);
 
 /* ---- eventlog.c ---- */
 

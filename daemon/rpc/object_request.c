@@ -63,7 +63,7 @@ static uint64_t threads_of(struct server *server, uint64_t id)
     return poll(&alive, 1, 0) == 0 ? count : 0;
 }
 
-struct blob threads_gather(struct server *server, const struct object *object, const struct process *process,
+struct blob threads_gather(struct server *server, const struct object *object, struct process *process,
                            struct input_threads room[THREADS_WANTED_MAX])
 {
     uint64_t ids[THREADS_WANTED_MAX];

@@ -25,7 +25,7 @@ struct blob holder_argument(const struct call *call, const json_t *holder, const
 
 /* How many threads the processes have that an untimed wait for an object's lock (or for a process) could lead to. */
 #define THREADS_WANTED_MAX 64
-struct blob threads_gather(struct server *server, const struct object *object, const struct process *process,
+struct blob threads_gather(struct server *server, const struct object *object, struct process *process,
                            struct input_threads room[THREADS_WANTED_MAX]);
 
 #endif

@@ -13,7 +13,7 @@
 
 struct outcome handle_process_join(struct call *call)
 {
-    const struct process *process = access_process(call, ARG(call, process_join, process));
+    struct process *process = access_process(call, ARG(call, process_join, process));
     const json_t *on_deadlock = ARG(call, process_join, on_deadlock);
     struct input_threads threads[THREADS_WANTED_MAX];
     struct core_input input = {.kind = INPUT_JOIN};

@@ -179,7 +179,7 @@ static void set_holder_of(struct sync_chance *chance, struct core_input *input, 
 
 /* Those that decide, and how many threads each has: about as many as wait. */
 static void set_threads(struct sync_chance *chance, struct core *core, struct core_input *input,
-                        const struct object *object, const struct process *process)
+                        const struct object *object, struct process *process)
 {
     uint64_t ids[16];
     size_t count = core_threads_wanted(core, object, process, ids, 16);
@@ -190,8 +190,6 @@ static void set_threads(struct sync_chance *chance, struct core *core, struct co
 
         for (; owner; owner = owner->hh.next)
             waiting += !TAILQ_EMPTY(&owner->waits);
-        for (size_t j = 0; j < i; j++) /* a process is asked for once for each that joins it */
-            waiting = ids[j] == ids[i] ? chance->threads[j].count : waiting;
         chance->threads[i] = (struct input_threads){ids[i], waiting};
     }
     input->blob[BLOB_THREADS] =
@@ -316,7 +314,7 @@ static void set_spawn(struct sync_chance *chance, struct core_input *input)
 
 static void set_join(struct sync_chance *chance, struct core *core, struct core_input *input)
 {
-    const struct process *process = PICK(chance, core->processes, process);
+    struct process *process = PICK(chance, core->processes, process);
 
     set_time_out(chance, &input->body.request);
     input->body.request.process = process ? process->data.id : 1;

@@ -1,6 +1,7 @@
 /* daemon/core/deadlock.c: what is refused, with which cycle, and what is not. */
 #include "tests/unit/core/world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct world *world;
@@ -267,6 +268,26 @@ START_TEST(whose_threads_count)
 }
 END_TEST
 
+/* However many join and are joined, each is looked at once. */
+START_TEST(very_many_threads)
+{
+    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process), ids[4];
+    const struct input_threads counted = {process, 4001};
+    char holder[16];
+
+    world->unchecked = true;
+    ACQUIRE(mine, "a");
+    must_wait(world, JOIN(mine, process));
+    for (int i = 0; i < 4000; i++) {
+        snprintf(holder, sizeof holder, "t%d", i);
+        must_wait(world, JOIN(own, process, .holder = holder, .threads = &counted, .thread_count = 1));
+    }
+    ck_assert_uint_eq(core_threads_wanted(world->core, world_object(world, "a"), NULL, ids, 4), 1);
+    must_answer(world, JOIN(own, process, .holder = "last", .threads = &counted, .thread_count = 1), ERROR_DEADLOCK);
+    must_answer(world, ACQUIRE(own, "a", .threads = &counted, .thread_count = 1), ERROR_DEADLOCK);
+}
+END_TEST
+
 /* ---- keys ---- */
 
 START_TEST(a_recorded_refusal_has_its_cycle)
@@ -306,6 +327,7 @@ int main(void)
     tcase_add_test(tcase, two_that_join_each_other);
     tcase_add_test(tcase, threads_that_nobody_counted);
     tcase_add_test(tcase, whose_threads_count);
+    tcase_add_test(tcase, very_many_threads);
     tcase_add_test(tcase, a_recorded_refusal_has_its_cycle);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
