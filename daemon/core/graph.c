@@ -7,7 +7,9 @@
 
 /* ---- lists that grow ---- */
 
-/* Room for one more of `size` bytes. */
+#define ROOM_MAX (1 << 18) /* of each list: who waits for whom can be as many as those who wait, squared */
+
+/* Room for one more of `size` bytes; -ENOMEM also where there are too many. */
 static int grow(void **list, size_t count, size_t *room, size_t size)
 {
     size_t more = *room ? *room * 2 : 64;
@@ -15,6 +17,8 @@ static int grow(void **list, size_t count, size_t *room, size_t size)
 
     if (count < *room)
         return 0;
+    if (more > ROOM_MAX)
+        return -ENOMEM;
     larger = realloc(*list, more * size);
     if (!larger)
         return -ENOMEM;

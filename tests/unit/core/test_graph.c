@@ -2,6 +2,9 @@
 #include "daemon/core/graph.h"
 #include "tests/unit/core/world.h"
 
+#include <errno.h>
+#include <stdio.h>
+
 static struct world *world;
 static struct graph graph;
 static uint64_t mine, me, other, them;
@@ -142,6 +145,22 @@ START_TEST(joins)
 }
 END_TEST
 
+/* A thousand that wait for each of a thousand are a million edges. */
+START_TEST(no_more_than_anybody_could_read)
+{
+    char holder[16];
+
+    world->unchecked = true;
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = "s", .object = OBJECT_SEMAPHORE, .value = 1000);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(holder, sizeof holder, "t%d", i);
+        ACQUIRE(mine, "s", .holder = holder, .object = OBJECT_SEMAPHORE);
+    }
+    ck_assert_int_eq(core_graph(world->core, 1000, &graph), -ENOMEM);
+    graph = (struct graph){.nodes = NULL};
+}
+END_TEST
+
 START_TEST(another_uids_are_not_shown)
 {
     uint64_t stranger = world_connect(world, 1001);
@@ -180,6 +199,7 @@ int main(void)
     tcase_add_test(tcase, a_cycle_through_a_semaphore_and_a_time_out);
     tcase_add_test(tcase, ones_own_lock);
     tcase_add_test(tcase, joins);
+    tcase_add_test(tcase, no_more_than_anybody_could_read);
     tcase_add_test(tcase, another_uids_are_not_shown);
     tcase_add_test(tcase, whoever_sleeps_waits_for_nobody);
     suite_add_tcase(suite, tcase);
