@@ -465,7 +465,8 @@ enum method_id method_find(const char *name)
 {
     int id = 0;
 
-    while (id < METHOD_COUNT && (method_specs[id].name[0] != name[0] || strcmp(method_specs[id].name, name) != 0))
+    while (id < METHOD_COUNT &&
+           (method_specs[id].name[0] != name[0] || strcmp(method_specs[id].name, name) != 0))
         id++;
     return (enum method_id) id;
 }

@@ -42,12 +42,12 @@
     X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",        \
       "{\"type\":\"array\"}")                                                                                \
     X(FD_INDEX, "the index of a descriptor that was sent", "{\"type\":\"integer\",\"minimum\":0}")           \
-    X(OBJECT, "the name of an object: up to 255 of A-Z a-z 0-9 . _ : @ -, no . first, / before a shared one",  \
+    X(OBJECT,                                                                                                \
+      "the name of an object: up to 255 of A-Z a-z 0-9 . _ : @ -, no . first, / before a shared one",        \
       "{\"type\":\"string\",\"pattern\":\"^/?[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$\",\"maxLength\":255}")        \
     X(OBJECTS, "an array of names of objects", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")       \
     X(KIND, "a kind of object", "{\"type\":\"string\"}")                                                     \
-    X(MODE, "an octal string from \"0\" to \"0777\"",                                                       \
-      "{\"type\":\"string\",\"pattern\":\"^[0-7]{1,4}$\"}")                                                \
+    X(MODE, "an octal string from \"0\" to \"0777\"", "{\"type\":\"string\",\"pattern\":\"^[0-7]{1,4}$\"}")  \
     X(KINDS, "an array of kinds of events, or patterns like process.*",                                      \
       "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                                \
     X(ON_DEADLOCK, "error or wait", "{\"enum\":[\"error\",\"wait\"]}")                                       \

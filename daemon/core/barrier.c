@@ -1,6 +1,7 @@
 /*
- * barrier.wait, done, reset and abort. A generation: `waiters` arrive (`value` counts them), the last one lets all go,
- * or runs the action first while who comes meanwhile is kept in `later`, for the next generation.
+ * barrier.wait, done, reset and abort. A generation: `waiters` arrive (`value` counts them), the last one
+ * lets all go, or runs the action first while who comes meanwhile is kept in `later`, for the next
+ * generation.
  */
 #include "daemon/core/objects.h"
 
@@ -82,7 +83,8 @@ static void next_generation(struct core *core, struct object *barrier)
 {
     struct waiter *waiter;
 
-    while (!(barrier->data.flags & (OBJECT_BROKEN | OBJECT_ACTION)) && (waiter = TAILQ_FIRST(&barrier->later))) {
+    while (!(barrier->data.flags & (OBJECT_BROKEN | OBJECT_ACTION)) &&
+           (waiter = TAILQ_FIRST(&barrier->later))) {
         TAILQ_REMOVE(&barrier->later, waiter, of_object);
         waiter->object = NULL;
         waiter->left = 0;

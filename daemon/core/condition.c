@@ -1,11 +1,12 @@
 /*
- * condition.wait and notify. A sleeper has given its lock back, whole; whoever is woken goes into the lock's queue and
- * is answered only once it holds the lock again, as deep as before.
+ * condition.wait and notify. A sleeper has given its lock back, whole; whoever is woken goes into the lock's
+ * queue and is answered only once it holds the lock again, as deep as before.
  */
 #include "daemon/core/objects.h"
 
 /* The hold of the condition's lock that this owner has, or NULL. */
-static struct hold *own_hold(const struct object *condition, const struct client *client, const struct blob *holder)
+static struct hold *own_hold(const struct object *condition, const struct client *client,
+                             const struct blob *holder)
 {
     struct hold *hold = condition->lock ? TAILQ_FIRST(&condition->lock->holds) : NULL;
 
@@ -26,7 +27,8 @@ void condition_wake(struct core *core, struct waiter *waiter, bool notified)
     object_settle(core, lock);
 }
 
-static void fall_asleep(struct core *core, const struct core_input *input, struct sync *sync, struct hold *hold)
+static void fall_asleep(struct core *core, const struct core_input *input, struct sync *sync,
+                        struct hold *hold)
 {
     struct object *condition = sync->object, *lock = condition->lock;
     struct waiter *waiter = sync->waiter;
@@ -41,7 +43,8 @@ static void fall_asleep(struct core *core, const struct core_input *input, struc
 }
 
 /* False: the request was answered. */
-static bool holds_lock(struct core *core, const struct core_input *input, struct sync *sync, struct hold **ret_hold)
+static bool holds_lock(struct core *core, const struct core_input *input, struct sync *sync,
+                       struct hold **ret_hold)
 {
     *ret_hold = own_hold(sync->object, sync->client, &input->blob[BLOB_HOLDER]);
     if (*ret_hold)

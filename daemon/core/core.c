@@ -218,8 +218,8 @@ static bool any_differs(struct object *table)
         bool made_by_use = object_is_lock(object) || object->data.kind == OBJECT_EVENT;
         bool has_own_mode = object->data.flags & OBJECT_SHARED && object->data.mode != OBJECT_MODE_DEFAULT;
 
-        if (!made_by_use || has_own_mode || object->data.flags & (OBJECT_SET | OBJECT_TRACE) || object->data.abandoned ||
-            !TAILQ_EMPTY(&object->holds))
+        if (!made_by_use || has_own_mode || object->data.flags & (OBJECT_SET | OBJECT_TRACE) ||
+            object->data.abandoned || !TAILQ_EMPTY(&object->holds))
             return true;
     }
     return false;
@@ -242,25 +242,45 @@ bool core_is_idle(const struct core *core)
 /* ---- the step ---- */
 
 static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core_input *input) = {
-    [INPUT_RESTARTED] = step_restarted,   [INPUT_CONNECT] = step_connect,
-    [INPUT_DISCONNECT] = step_disconnect, [INPUT_CLIENT] = step_client,
-    [INPUT_CLIENT_DEAD] = step_client_dead, [INPUT_SPAWN] = step_spawn,
-    [INPUT_JOIN] = step_join,             [INPUT_WAIT] = step_wait,
-    [INPUT_SIGNAL] = step_signal,         [INPUT_STOP] = step_stop,
-    [INPUT_CLOSE] = step_close,           [INPUT_CANCEL] = step_cancel,
-    [INPUT_READ] = step_read,             [INPUT_SHUTDOWN] = step_shutdown,
-    [INPUT_OBJECT_CREATE] = step_object_create, [INPUT_OBJECT_OPEN] = step_object_open,
-    [INPUT_OBJECT_CLOSE] = step_object_close, [INPUT_OBJECT_UNLINK] = step_object_unlink,
-    [INPUT_OBJECT_BREAK] = step_object_break, [INPUT_ACQUIRE] = step_acquire,
-    [INPUT_RELEASE] = step_release,       [INPUT_EVENT_SET] = step_event_set,
-    [INPUT_EVENT_IS_SET] = step_event_is_set, [INPUT_EVENT_WAIT] = step_event_wait,
-    [INPUT_CONDITION_WAIT] = step_condition_wait, [INPUT_CONDITION_NOTIFY] = step_condition_notify,
-    [INPUT_BARRIER_WAIT] = step_barrier_wait, [INPUT_BARRIER_DONE] = step_barrier_done,
-    [INPUT_BARRIER_RESET] = step_barrier_reset, [INPUT_BARRIER_ABORT] = step_barrier_abort,
-    [INPUT_UNDELIVERED] = step_undelivered, [INPUT_SPAWNED] = step_spawned,       [INPUT_SPAWN_FAILED] = step_spawn_failed,
-    [INPUT_EXITED] = step_exited,         [INPUT_STOPPED] = step_stopped,
-    [INPUT_CONTINUED] = step_continued,   [INPUT_TREE_GONE] = step_tree_gone,
-    [INPUT_EXECUTED] = step_executed,     [INPUT_ADOPT] = step_adopt,
+    [INPUT_RESTARTED] = step_restarted,
+    [INPUT_CONNECT] = step_connect,
+    [INPUT_DISCONNECT] = step_disconnect,
+    [INPUT_CLIENT] = step_client,
+    [INPUT_CLIENT_DEAD] = step_client_dead,
+    [INPUT_SPAWN] = step_spawn,
+    [INPUT_JOIN] = step_join,
+    [INPUT_WAIT] = step_wait,
+    [INPUT_SIGNAL] = step_signal,
+    [INPUT_STOP] = step_stop,
+    [INPUT_CLOSE] = step_close,
+    [INPUT_CANCEL] = step_cancel,
+    [INPUT_READ] = step_read,
+    [INPUT_SHUTDOWN] = step_shutdown,
+    [INPUT_OBJECT_CREATE] = step_object_create,
+    [INPUT_OBJECT_OPEN] = step_object_open,
+    [INPUT_OBJECT_CLOSE] = step_object_close,
+    [INPUT_OBJECT_UNLINK] = step_object_unlink,
+    [INPUT_OBJECT_BREAK] = step_object_break,
+    [INPUT_ACQUIRE] = step_acquire,
+    [INPUT_RELEASE] = step_release,
+    [INPUT_EVENT_SET] = step_event_set,
+    [INPUT_EVENT_IS_SET] = step_event_is_set,
+    [INPUT_EVENT_WAIT] = step_event_wait,
+    [INPUT_CONDITION_WAIT] = step_condition_wait,
+    [INPUT_CONDITION_NOTIFY] = step_condition_notify,
+    [INPUT_BARRIER_WAIT] = step_barrier_wait,
+    [INPUT_BARRIER_DONE] = step_barrier_done,
+    [INPUT_BARRIER_RESET] = step_barrier_reset,
+    [INPUT_BARRIER_ABORT] = step_barrier_abort,
+    [INPUT_UNDELIVERED] = step_undelivered,
+    [INPUT_SPAWNED] = step_spawned,
+    [INPUT_SPAWN_FAILED] = step_spawn_failed,
+    [INPUT_EXITED] = step_exited,
+    [INPUT_STOPPED] = step_stopped,
+    [INPUT_CONTINUED] = step_continued,
+    [INPUT_TREE_GONE] = step_tree_gone,
+    [INPUT_EXECUTED] = step_executed,
+    [INPUT_ADOPT] = step_adopt,
     [INPUT_TIME] = step_time,
 };
 

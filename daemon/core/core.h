@@ -337,7 +337,8 @@ struct core_counters {
     uint32_t adopts; /* it began empty over the keeper's children: until INPUT_RESTARTED it takes them in */
     uint32_t unused;
     uint64_t object, hold; /* last ids given */
-    uint64_t token;        /* last one; begun at the clock's microseconds, so that it rises across a full stop */
+    /* last one; begun at the clock's microseconds, so that it rises across a full stop */
+    uint64_t token;
 };
 
 TAILQ_HEAD(order_list, order);
@@ -400,17 +401,17 @@ bool process_ended(const struct process *process);
 struct object *core_object(const struct core *core, uint32_t uid, const char *name, size_t size);
 /* May a uid and gid look at a shared object (OBJECT_MODE_READ), or use it (OBJECT_MODE_WRITE)? */
 bool object_allows(const struct object *object, uint32_t uid, uint32_t gid, unsigned want);
-/* The processes whose numbers of threads decide whether an untimed wait for this lock, or for this process, is a
- * deadlock: their ids, no more than `most`. What is left out counts as not waiting. */
-size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process, uint64_t *ids,
-                           size_t most);
+/* The processes whose numbers of threads decide whether an untimed wait for this lock, or for this
+ * process, is a deadlock: their ids, no more than `most`. What is left out counts as not waiting. */
+size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process,
+                           uint64_t *ids, size_t most);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */
 uint64_t core_first_event(const struct core *core);
 
-/* May the daemon leave for idleness, connections aside: nothing runs, no end is unread, and every object is as its
- * first use would make it again. */
+/* May the daemon leave for idleness, connections aside: nothing runs, no end is unread, and every object
+ * is as its first use would make it again. */
 bool core_is_idle(const struct core *core);
 
 #endif

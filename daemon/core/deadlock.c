@@ -1,9 +1,11 @@
 /*
- * Is a wait without an end certain never to be served? Owners are live if they can go on by themselves, or wait for
- * something that a live owner can give; what is left when nobody more is found to be live waits for ever.
+ * Is a wait without an end certain never to be served? Owners are live if they can go on by themselves, or
+ * wait for something that a live owner can give; what is left when nobody more is found to be live waits for
+ * ever.
  *
- * Only locks and joins count, without a time-out. Everything else that an owner waits for makes it live: others can
- * serve it. A process that is joined ends once one of its threads goes on, so it waits only if all of them do.
+ * Only locks and joins count, without a time-out. Everything else that an owner waits for makes it live:
+ * others can serve it. A process that is joined ends once one of its threads goes on, so it waits only if all
+ * of them do.
  */
 #include "daemon/core/objects.h"
 
@@ -13,7 +15,8 @@
 
 #define PASSES_MAX 64 /* an order of owners that takes more is only shown in object.graph */
 
-/* What is known of a process that was reached, in its `number`: it is looked at once, however many join it. */
+/* What is known of a process that was reached, in its `number`: it is looked at once, however many join
+ * it. */
 enum process_known { KNOWN_NOTHING, KNOWN_STUCK, KNOWN_LIVE };
 
 struct search {
@@ -169,7 +172,8 @@ static bool owner_is_live(const struct search *search, const struct owner *owner
     return TAILQ_EMPTY(&owner->waits);
 }
 
-/* The last that were reached are the likeliest to be live, so that a chain takes one pass. False: undecided. */
+/* The last that were reached are the likeliest to be live, so that a chain takes one pass. False:
+ * undecided. */
 static bool find_live(struct search *search, struct owner **list, size_t count)
 {
     for (int pass = 0; pass < PASSES_MAX; pass++) {
@@ -224,8 +228,8 @@ static size_t want_threads(struct process *process, uint64_t *ids, size_t count,
     return count + 1;
 }
 
-size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process, uint64_t *ids,
-                           size_t most)
+size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process,
+                           uint64_t *ids, size_t most)
 {
     struct search search = {.core = core, .threads = &(struct blob){NULL, 0}};
     const struct waiter *waiter;
@@ -247,7 +251,8 @@ static size_t entry_size(const struct owner *owner, const struct object *object)
     return sizeof(struct cycle_entry) + owner->holder->size + (object ? object->name->size : 0);
 }
 
-static char *put_entry(char *at, const struct owner *owner, const struct object *object, const struct process *process)
+static char *put_entry(char *at, const struct owner *owner, const struct object *object,
+                       const struct process *process)
 {
     struct cycle_entry entry = {.process = object ? 0 : process->data.id,
                                 .pid = owner->client->data.pid,
@@ -281,7 +286,8 @@ static const struct waiter *leads(const struct owner *owner, const struct owner 
     return owner->next ? owner->next->by : asker->by;
 }
 
-static struct text *write_cycle(struct owner *asker, const struct object *object, const struct process *process)
+static struct text *write_cycle(struct owner *asker, const struct object *object,
+                                const struct process *process)
 {
     size_t size = entry_size(asker, object);
     struct owner *first = turn_round(asker), *owner;

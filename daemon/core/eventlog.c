@@ -50,8 +50,8 @@ uint64_t event_client(struct core *core, enum event_kind kind, const struct clie
 }
 
 /* Who may look at a shared object may hear of it. */
-uint64_t event_object(struct core *core, enum event_kind kind, const struct object *object, const struct owner *owner,
-                      uint64_t token)
+uint64_t event_object(struct core *core, enum event_kind kind, const struct object *object,
+                      const struct owner *owner, uint64_t token)
 {
     bool for_all = object->data.flags & OBJECT_SHARED && object->data.mode & OBJECT_MODE_READ;
     struct event_entry *entry = event_append(core, kind, for_all ? EVENT_FOR_ALL : object->data.uid);

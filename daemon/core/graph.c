@@ -55,7 +55,8 @@ static uint64_t node_of_process(struct core *core, struct graph *graph, struct p
     return process->number;
 }
 
-static int add_edge(struct graph *graph, uint64_t from, uint64_t to, const struct object *object, uint64_t process)
+static int add_edge(struct graph *graph, uint64_t from, uint64_t to, const struct object *object,
+                    uint64_t process)
 {
     if (from == 0 || to == 0 ||
         grow((void **) &graph->edges, graph->edge_count, &graph->edge_room, sizeof *graph->edges) < 0)
@@ -75,7 +76,8 @@ static int add_to_cycle(struct graph *graph, uint64_t node)
 /* ---- nodes and edges ---- */
 
 /* To each owner that holds some of the object, once: `by` tells by which wait it was met last. */
-static int edges_to_holders(struct core *core, struct graph *graph, uint64_t from, const struct waiter *waiter)
+static int edges_to_holders(struct core *core, struct graph *graph, uint64_t from,
+                            const struct waiter *waiter)
 {
     const struct hold *hold;
     int r = 0;

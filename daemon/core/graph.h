@@ -23,8 +23,8 @@ struct graph {
     size_t node_count, node_room, edge_count, edge_room, cycle_count, cycle_room;
 };
 
-/* The waits of a uid's owners. It borrows from the core, and is valid until its next step. 0, or -ENOMEM, also where
- * there are more than anybody could read. */
+/* The waits of a uid's owners. It borrows from the core, and is valid until its next step. 0, or -ENOMEM,
+ * also where there are more than anybody could read. */
 int core_graph(struct core *core, uint32_t uid, struct graph *ret_graph);
 void core_graph_done(struct graph *graph);
 

@@ -40,8 +40,8 @@ static void trace(struct core *core, enum event_kind kind, const struct hold *ho
         event_object(core, kind, hold->object, hold->owner, hold->data.token);
 }
 
-void hold_begin(struct core *core, struct hold *hold, struct object *object, struct owner *owner, struct open *open,
-                struct reply_sync *ret_reply)
+void hold_begin(struct core *core, struct hold *hold, struct object *object, struct owner *owner,
+                struct open *open, struct reply_sync *ret_reply)
 {
     hold->object = object;
     hold->owner = owner;

@@ -92,7 +92,8 @@ enum request_flags {
 struct input_request {
     uint64_t ticket;     /* the caller's number for the answer; rising, never used twice */
     uint64_t connection;
-    uint64_t creator;    /* spawn: the client in whose place the daemon flag and names count; sync, join: who waits and holds */
+    /* spawn: the client in whose place the daemon flag and names count; sync, join: who waits and holds */
+    uint64_t creator;
     uint64_t digest;     /* of method and params, where there is a key */
     uint64_t process;    /* of all but spawn and wait */
     int64_t span;        /* ns */

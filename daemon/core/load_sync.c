@@ -67,7 +67,8 @@ static void take_object(struct core *core, struct in *in, bool shared)
 
     in_take(in, &data, sizeof data);
     name = in_name(in);
-    if (in->error || in_failed(in, data.kind >= OBJECT_KIND_COUNT || shared != (name.data[0] == '/'), -EBADMSG) ||
+    if (in->error ||
+        in_failed(in, data.kind >= OBJECT_KIND_COUNT || shared != (name.data[0] == '/'), -EBADMSG) ||
         in_failed(in, core_object(core, data.uid, name.data, name.size) != NULL, -EBADMSG))
         return;
     account = account_get(core, data.uid);
@@ -152,7 +153,8 @@ static void take_users(struct core *core, struct in *in, struct object *lock)
 
     for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
         struct object *condition = in_object(core, in);
-        bool bad = !condition || condition->lock || condition->data.kind != OBJECT_CONDITION || !object_is_lock(lock);
+        bool bad = !condition || condition->lock || condition->data.kind != OBJECT_CONDITION ||
+                   !object_is_lock(lock);
 
         if (in_failed(in, bad, -EBADMSG))
             return;

@@ -148,7 +148,8 @@ static void release_permits(struct core *core, const struct core_input *input, s
 {
     struct object *object = sync->object;
     uint64_t count = input->body.sync.value;
-    uint64_t most = object->data.kind == OBJECT_BOUNDED_SEMAPHORE ? object->data.bound : (uint64_t) PROTO_INTEGER_MAX;
+    uint64_t most =
+        object->data.kind == OBJECT_BOUNDED_SEMAPHORE ? object->data.bound : (uint64_t) PROTO_INTEGER_MAX;
 
     if (count > most - object->data.value) {
         waiter_fail(core, sync->waiter, ERROR_TOO_MANY_RELEASES);

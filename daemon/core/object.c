@@ -67,7 +67,8 @@ static int object_index(struct core *core, struct account *account, struct objec
     return object->hh.tbl ? 0 : -1;
 }
 
-struct object *object_new(struct core *core, struct account *account, const struct blob *name, enum object_kind kind)
+struct object *object_new(struct core *core, struct account *account, const struct blob *name,
+                          enum object_kind kind)
 {
     struct object *object = calloc(1, sizeof *object);
 
@@ -124,12 +125,13 @@ void object_undo(struct core *core, struct object *object)
 
 static bool is_needed(const struct object *object)
 {
-    return object->data.flags & OBJECT_PERSIST || !LIST_EMPTY(&object->opens) || !LIST_EMPTY(&object->users) ||
-           !TAILQ_EMPTY(&object->waiters) || !TAILQ_EMPTY(&object->later) || !TAILQ_EMPTY(&object->holds);
+    return object->data.flags & OBJECT_PERSIST || !LIST_EMPTY(&object->opens) ||
+           !LIST_EMPTY(&object->users) || !TAILQ_EMPTY(&object->waiters) || !TAILQ_EMPTY(&object->later) ||
+           !TAILQ_EMPTY(&object->holds);
 }
 
-/* What a condition leaves behind: its lock goes, too, if nobody else needs it. One that it had made for itself was to
- * last as long as the condition, and lasts now as long as somebody has it open. */
+/* What a condition leaves behind: its lock goes, too, if nobody else needs it. One that it had made for
+ * itself was to last as long as the condition, and lasts now as long as somebody has it open. */
 static void let_go_of_lock(struct core *core, struct object *condition)
 {
     struct object *lock = condition->lock;

@@ -39,8 +39,8 @@ static void answer_created(struct core *core, struct waiter *waiter, struct obje
 }
 
 /* Is there one already? Then that is the answer, of one sort or another. */
-static int create_found(struct core *core, const struct core_input *input, struct waiter *waiter, struct client *client,
-                        struct object *object)
+static int create_found(struct core *core, const struct core_input *input, struct waiter *waiter,
+                        struct client *client, struct object *object)
 {
     const struct input_sync *body = &input->body.sync;
     bool is_new;
@@ -109,8 +109,8 @@ static int make_lock(struct core *core, const struct core_input *input, struct w
     return 0;
 }
 
-static int create_new(struct core *core, const struct core_input *input, struct waiter *waiter, struct client *client,
-                      const struct blob *name, struct lock_choice *choice)
+static int create_new(struct core *core, const struct core_input *input, struct waiter *waiter,
+                      struct client *client, const struct blob *name, struct lock_choice *choice)
 {
     const struct input_sync *body = &input->body.sync;
     struct object *object = object_new(core, waiter->account, name, (enum object_kind) body->kind);
@@ -201,7 +201,8 @@ int step_object_open(struct core *core, const struct core_input *input)
     return 0;
 }
 
-/* A thread of it waits for the object, or will for the lock of the condition that it sleeps on: then it stays open. */
+/* A thread of it waits for the object, or will for the lock of the condition that it sleeps on: then it
+ * stays open. */
 static bool client_waits(const struct client *client, const struct object *object)
 {
     const struct waiter *waiter;

@@ -1,6 +1,6 @@
 /*
- * What the files about synchronisation objects share with each other and with the rest of core/. As everywhere here:
- * what can fail for memory fails before the state changes.
+ * What the files about synchronisation objects share with each other and with the rest of core/. As
+ * everywhere here: what can fail for memory fails before the state changes.
  */
 #ifndef PROCD_CORE_OBJECTS_H
 #define PROCD_CORE_OBJECTS_H
@@ -20,7 +20,8 @@ struct text *text_unref(struct text *text);
 /* A name, in `room`, for one that is to be made without. */
 struct blob object_make_name(struct core *core, uint32_t uid, char room[OBJECT_MADE_NAME_MAX]);
 /* Makes an object in the table. NULL without memory. */
-struct object *object_new(struct core *core, struct account *account, const struct blob *name, enum object_kind kind);
+struct object *object_new(struct core *core, struct account *account, const struct blob *name,
+                          enum object_kind kind);
 /* It goes if nobody has it open and nothing needs it. Returns NULL. */
 struct object *object_trim(struct core *core, struct object *object);
 /* It goes: who waits is told ObjectGone, its holds are no more. */
@@ -40,8 +41,8 @@ struct open *open_find(const struct core *core, const struct object *object, con
 /* Has its client too much open to open this one (NULL: a new one), too? */
 bool open_exceeds(const struct core *core, const struct object *object, const struct client *client);
 /* Of a client, or of a process where client is NULL: found, or made. NULL without memory. */
-struct open *open_get(struct core *core, struct object *object, struct client *client, struct process *process,
-                      bool *ret_is_new);
+struct open *open_get(struct core *core, struct object *object, struct client *client,
+                      struct process *process, bool *ret_is_new);
 /* Its holds must be gone. The object is not trimmed. */
 void open_free(struct core *core, struct open *open);
 /* Its holds end, as by death or by an orderly close, and the object goes if it was the last. */
@@ -63,9 +64,10 @@ uint64_t owners_waiting(const struct client *client);
 
 struct hold *hold_new(struct account *account);
 struct hold *hold_free(struct core *core, struct hold *hold);
-/* The hold begins: a token is minted, what was abandoned is told once. The owner's reference is taken over. */
-void hold_begin(struct core *core, struct hold *hold, struct object *object, struct owner *owner, struct open *open,
-                struct reply_sync *ret_reply);
+/* The hold begins: a token is minted, what was abandoned is told once. The owner's reference is taken
+ * over. */
+void hold_begin(struct core *core, struct hold *hold, struct object *object, struct owner *owner,
+                struct open *open, struct reply_sync *ret_reply);
 enum hold_end { HOLD_RELEASED, HOLD_ABANDONED, HOLD_CLOSED };
 /* The hold ends, and is freed; object_settle comes next. */
 void hold_end(struct core *core, struct hold *hold, enum hold_end how);
@@ -95,8 +97,9 @@ enum sync_needs {
 
 enum sync_outcome { SYNC_GO, SYNC_HANDLED };
 
-/* Key, object, access, open, owner and hold of a request. SYNC_HANDLED: it was answered, or waits with another of its
- * key; or -ENOMEM: nothing has changed. After SYNC_GO the waiter must be answered or queued, and sync_done called. */
+/* Key, object, access, open, owner and hold of a request. SYNC_HANDLED: it was answered, or waits with
+ * another of its key; or -ENOMEM: nothing has changed. After SYNC_GO the waiter must be answered or
+ * queued, and sync_done called. */
 int sync_begin(struct core *core, const struct core_input *input, enum wait_kind kind, unsigned needs,
                struct sync *ret_sync);
 /* Gives back the reference to the owner. */
@@ -136,16 +139,16 @@ void barrier_break(struct core *core, struct object *object);
 
 enum deadlock { DEADLOCK_NONE, DEADLOCK_CERTAIN };
 
-/* Would this owner's wait for an object's lock, or for a process, close a cycle that nobody can leave? DEADLOCK_CERTAIN
- * and the cycle; or -ENOMEM. */
+/* Would this owner's wait for an object's lock, or for a process, close a cycle that nobody can leave?
+ * DEADLOCK_CERTAIN and the cycle; or -ENOMEM. */
 int deadlock_check(struct core *core, struct owner *owner, const struct object *object,
                    struct process *process, const struct blob *threads, struct text **ret_cycle);
 
 /* ---- eventlog.c ---- */
 
 /* hold or owner may be NULL. */
-uint64_t event_object(struct core *core, enum event_kind kind, const struct object *object, const struct owner *owner,
-                      uint64_t token);
+uint64_t event_object(struct core *core, enum event_kind kind, const struct object *object,
+                      const struct owner *owner, uint64_t token);
 uint64_t event_deadlock(struct core *core, uint32_t uid, struct text *cycle);
 
 #endif

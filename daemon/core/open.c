@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct open_key key_of(const struct object *object, const struct client *client, const struct process *process)
+static struct open_key key_of(const struct object *object, const struct client *client,
+                              const struct process *process)
 {
     return (struct open_key){.owner = client ? client->data.id : process->data.id,
                              .object = object->data.id,
@@ -25,8 +26,8 @@ static struct account *account_of(const struct core *core, const struct open *op
     return open->client ? core_account(core, open->client->data.uid) : open->process->account;
 }
 
-struct open *open_get(struct core *core, struct object *object, struct client *client, struct process *process,
-                      bool *ret_is_new)
+struct open *open_get(struct core *core, struct object *object, struct client *client,
+                      struct process *process, bool *ret_is_new)
 {
     struct open *open = open_find(core, object, client, process);
 

@@ -171,7 +171,8 @@ static struct process *find(const struct core *core, uint64_t id)
 /* ---- process.join and process.wait ---- */
 
 /* Who joins shows in the graph, and must not wait for itself. 1: refused; 0: it may wait; or -ENOMEM. */
-static int join_as(struct core *core, const struct core_input *input, struct waiter *waiter, struct process *process)
+static int join_as(struct core *core, const struct core_input *input, struct waiter *waiter,
+                   struct process *process)
 {
     struct client *client = core_client(core, input->body.request.creator);
     struct owner *owner = client ? owner_get(client, &input->blob[BLOB_HOLDER]) : NULL;
@@ -195,7 +196,8 @@ static int join_as(struct core *core, const struct core_input *input, struct wai
     return r;
 }
 
-static int join_later(struct core *core, const struct core_input *input, struct waiter *waiter, struct process *process)
+static int join_later(struct core *core, const struct core_input *input, struct waiter *waiter,
+                      struct process *process)
 {
     int r = join_as(core, input, waiter, process);
 

@@ -20,8 +20,8 @@ static bool kind_fits(const struct object *object, uint32_t wanted, unsigned nee
 }
 
 /* The quota that the request would exceed, or QUOTA_COUNT. */
-static enum core_quota exceeds(const struct core *core, const struct core_input *input, const struct object *object,
-                               const struct client *client, unsigned needs)
+static enum core_quota exceeds(const struct core *core, const struct core_input *input,
+                               const struct object *object, const struct client *client, unsigned needs)
 {
     const struct account *account = core_account(core, input->body.request.uid);
     const struct connection *connection = core_connection(core, input->body.request.connection);
@@ -77,7 +77,8 @@ static int allocate(struct core *core, const struct core_input *input, unsigned 
     struct client *asker = connection ? connection->client : NULL;
 
     if (!sync->object) {
-        sync->object = object_new(core, sync->waiter->account, &input->blob[BLOB_NAME], (enum object_kind) body->kind);
+        sync->object =
+            object_new(core, sync->waiter->account, &input->blob[BLOB_NAME], (enum object_kind) body->kind);
         if (!sync->object)
             return -ENOMEM;
         sync->object->data.gid = body->gid;

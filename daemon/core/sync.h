@@ -1,6 +1,6 @@
 /*
- * Synchronisation objects as data: the objects, who has them open, who holds, and who would hold (protocol section 4,
- * sync objects). The rules that hold between steps are those of the design, section 4.
+ * Synchronisation objects as data: the objects, who has them open, who holds, and who would hold (protocol
+ * section 4, sync objects). The rules that hold between steps are those of the design, section 4.
  */
 #ifndef PROCD_CORE_SYNC_H
 #define PROCD_CORE_SYNC_H
@@ -120,8 +120,8 @@ struct hold_data {
     uint32_t flags; /* hold_flags */
 };
 
-/* A lock that is held, or one permit of a semaphore. Made with the request that asks for it, so that a grant needs no
- * memory. */
+/* A lock that is held, or one permit of a semaphore. Made with the request that asks for it, so that a
+ * grant needs no memory. */
 struct hold {
     struct hold_data data;
     struct object *object; /* NULL: not granted (yet, or while its owner sleeps on a condition) */
@@ -132,8 +132,8 @@ struct hold {
     TAILQ_ENTRY(hold) of_open;
 };
 
-/* One owner of a cycle of waits, and what it waits for: a text holds them one behind the other, the asker first, each
- * followed by holder_size bytes of the holder and name_size bytes of the object's name. */
+/* One owner of a cycle of waits, and what it waits for: a text holds them one behind the other, the asker
+ * first, each followed by holder_size bytes of the holder and name_size bytes of the object's name. */
 struct cycle_entry {
     uint64_t process; /* that it joins, where it waits for no object */
     int32_t pid;

@@ -1,5 +1,6 @@
 /*
- * Waiting for an object: in and out of its queue. Who waits has its hold with it, so that its turn needs no memory.
+ * Waiting for an object: in and out of its queue. Who waits has its hold with it, so that its turn needs no
+ * memory.
  */
 #include "daemon/core/objects.h"
 

@@ -39,7 +39,8 @@ void call_free(struct call *call);
 /* Answers, and frees the call. result is taken over; NULL: out of memory. */
 struct outcome call_reply(struct call *call, json_t *result);
 struct outcome call_reply_empty(struct call *call);
-/* The same with a result that is JSON already, of less than CALL_TEXT_MAX - 3 bytes: for what is answered often. */
+/* The same with a result that is JSON already, of less than CALL_TEXT_MAX - 3 bytes: for what is answered
+ * often. */
 #define CALL_TEXT_MAX 256
 struct outcome call_reply_text(struct call *call, const char *text);
 struct outcome call_reply_with_fd(struct call *call, json_t *result, int fd);

@@ -43,7 +43,8 @@ static const char *misfit(const struct call *call, enum object_kind kind, const 
     if (ARG(call, object_create, mode) && !is_shared)
         return "mode";
     *ret_wanted = "at most 250 bytes, for NAME.lock; or name the lock";
-    if (name && kind == OBJECT_CONDITION && !lock && json_string_length(name) + OWN_LOCK_SUFFIX > PROTO_NAME_MAX)
+    if (name && kind == OBJECT_CONDITION && !lock &&
+        json_string_length(name) + OWN_LOCK_SUFFIX > PROTO_NAME_MAX)
         return "name";
     return NULL;
 }
@@ -60,7 +61,8 @@ struct outcome handle_object_create(struct call *call)
     enum object_kind kind = object_kind_find(json_string_value(ARG(call, object_create, kind)));
     const json_t *parties = ARG(call, object_create, parties), *mode = ARG(call, object_create, mode);
     const json_t *value = ARG(call, object_create, value), *lock = ARG(call, object_create, lock);
-    struct object_request request = {.input.kind = INPUT_OBJECT_CREATE, .name = ARG(call, object_create, name)};
+    struct object_request request = {.input.kind = INPUT_OBJECT_CREATE,
+                                     .name = ARG(call, object_create, name)};
     struct input_sync *body = &request.input.body.sync;
     const char *wanted, *param = misfit(call, kind, &wanted);
 

@@ -103,7 +103,8 @@ struct outcome object_request_submit(struct call *call, struct object_request *r
     input->body.sync.gid = call->session->gid;
     timeout_argument(request->timeout, &input->body.request);
     if (request->name)
-        input->blob[BLOB_NAME] = (struct blob){json_string_value(request->name), json_string_length(request->name)};
+        input->blob[BLOB_NAME] =
+            (struct blob){json_string_value(request->name), json_string_length(request->name)};
     input->blob[BLOB_HOLDER] = holder_argument(call, request->holder, request->owner_pid, holder);
     if (input->kind == INPUT_ACQUIRE && input->body.sync.kind != OBJECT_SEMAPHORE)
         deadlock_arguments(call, request, threads);

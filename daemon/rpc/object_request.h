@@ -1,6 +1,6 @@
 /*
- * What the methods about objects share: who asks and in whose place, names and holders as the core wants them, and
- * grants of which nobody was told.
+ * What the methods about objects share: who asks and in whose place, names and holders as the core wants
+ * them, and grants of which nobody was told.
  */
 #ifndef PROCD_RPC_OBJECT_REQUEST_H
 #define PROCD_RPC_OBJECT_REQUEST_H
@@ -23,7 +23,8 @@ struct outcome object_request_submit(struct call *call, struct object_request *r
 struct blob holder_argument(const struct call *call, const json_t *holder, const json_t *owner_pid,
                             char room[HOLDER_DEFAULT_MAX]);
 
-/* How many threads the processes have that an untimed wait for an object's lock (or for a process) could lead to. */
+/* How many threads the processes have that an untimed wait for an object's lock (or for a process) could
+ * lead to. */
 #define THREADS_WANTED_MAX 64
 struct blob threads_gather(struct server *server, const struct object *object, struct process *process,
                            struct input_threads room[THREADS_WANTED_MAX]);

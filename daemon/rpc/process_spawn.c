@@ -45,8 +45,8 @@ static unsigned spawn_flags(const struct call *call)
     return flags;
 }
 
-/* The names of the objects that it is to have open, each with its NUL; ret_error: one is not there, or not for the
- * call. NULL without memory. */
+/* The names of the objects that it is to have open, each with its NUL; ret_error: one is not there, or not
+ * for the call. NULL without memory. */
 static char *object_names(const struct call *call, size_t *ret_size, enum proto_error *ret_error)
 {
     const json_t *list = ARG(call, process_spawn, objects);
@@ -91,7 +91,8 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
     objects = object_names(call, &size, &error);
     if (!objects)
         return call_fail_limit(call, "memory", 0);
-    if (error == ERROR_PERMISSION_DENIED || (error && !call->request.key)) /* with a key a recorded answer counts */
+    /* with a key a recorded answer counts */
+    if (error == ERROR_PERMISSION_DENIED || (error && !call->request.key))
         return call_fail(call, error, "objects: %s", proto_error_message(error));
     if (call->uid != call->session->uid && call->server->hello.system && (!who || !who->found))
         return call_fail_param(call, "uid", "a user that exists");

@@ -182,7 +182,8 @@ json_t *render_event(const struct event_entry *entry)
     }
     if (members & EVENT_MEMBERS_OBJECT) {
         json_object_set_new(event, "object", render_text(entry->text[0]));
-        json_object_set_new(event, "object_kind", json_string(object_kind_name((enum object_kind) data->object_kind)));
+        json_object_set_new(event, "object_kind",
+                            json_string(object_kind_name((enum object_kind) data->object_kind)));
     }
     if (members & EVENT_MEMBERS_OWNER) {
         json_object_set_new(event, "pid", id_or_null((uint64_t) data->pid));

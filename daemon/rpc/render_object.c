@@ -18,9 +18,9 @@ static json_t *render_holders(const struct object *object)
     TAILQ_FOREACH(hold, &object->holds, of_object)
         json_array_append_new(
             list, json_pack("{s:i, s:I, s:o, s:i, s:o, s:I}", "pid", hold->owner->client->data.pid, "uid",
-                            (json_int_t) hold->owner->client->data.uid, "holder", render_text(hold->owner->holder),
-                            "count", (int) hold->data.count, "since", render_time(hold->data.since), "token",
-                            (json_int_t) hold->data.token));
+                            (json_int_t) hold->owner->client->data.uid, "holder",
+                            render_text(hold->owner->holder), "count", (int) hold->data.count, "since",
+                            render_time(hold->data.since), "token", (json_int_t) hold->data.token));
     return list;
 }
 
@@ -29,8 +29,8 @@ static void add_waiters(json_t *list, const struct wait_queue *queue)
     const struct waiter *waiter;
 
     TAILQ_FOREACH(waiter, queue, of_object)
-        json_array_append_new(list, json_pack("{s:i, s:o, s:o}", "pid", waiter->owner->client->data.pid, "holder",
-                                              render_text(waiter->owner->holder), "since",
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o}", "pid", waiter->owner->client->data.pid,
+                                              "holder", render_text(waiter->owner->holder), "since",
                                               render_time(waiter->data.since)));
 }
 
@@ -85,12 +85,12 @@ static void add_kind(json_t *info, const struct object *object)
 json_t *render_object(const struct object *object)
 {
     const struct object_data *data = &object->data;
-    json_t *info =
-        json_pack("{s:o, s:s, s:b, s:o, s:I, s:o, s:o, s:o}", "name", render_text(object->name), "kind",
-                  object_kind_name((enum object_kind) data->kind), "persist", !!(data->flags & OBJECT_PERSIST), "mode",
-                  data->flags & OBJECT_SHARED ? render_mode(data->mode) : json_null(), "uid", (json_int_t) data->uid,
-                  "created", render_time(data->created), "holders", render_holders(object), "waiters",
-                  render_waiters(object));
+    json_t *info = json_pack("{s:o, s:s, s:b, s:o, s:I, s:o, s:o, s:o}", "name", render_text(object->name),
+                             "kind", object_kind_name((enum object_kind) data->kind), "persist",
+                             !!(data->flags & OBJECT_PERSIST), "mode",
+                             data->flags & OBJECT_SHARED ? render_mode(data->mode) : json_null(), "uid",
+                             (json_int_t) data->uid, "created", render_time(data->created), "holders",
+                             render_holders(object), "waiters", render_waiters(object));
 
     if (info)
         add_kind(info, object);
@@ -239,8 +239,9 @@ json_t *render_graph(struct core *core, uint32_t uid)
     for (size_t i = 0; i < graph.node_count; i++) {
         const struct graph_node *node = &graph.nodes[i];
 
-        json_array_append_new(nodes, json_pack("{s:I, s:i, s:o}", "id", (json_int_t) (i + 1), "pid", node->pid,
-                                               "holder", render_text(node->owner ? node->owner->holder : NULL)));
+        json_array_append_new(nodes,
+                              json_pack("{s:I, s:i, s:o}", "id", (json_int_t) (i + 1), "pid", node->pid,
+                                        "holder", render_text(node->owner ? node->owner->holder : NULL)));
     }
     for (size_t i = 0; i < graph.edge_count; i++)
         json_array_append_new(edges, render_edge(&graph.edges[i]));

@@ -192,8 +192,8 @@ struct outcome handle_condition_notify_all(struct call *call)
 
 /* ---- barrier ---- */
 
-static struct outcome barrier_request(struct call *call, enum input_kind kind, const json_t *name, unsigned flags,
-                                      const json_t *timeout)
+static struct outcome barrier_request(struct call *call, enum input_kind kind, const json_t *name,
+                                      unsigned flags, const json_t *timeout)
 {
     struct object_request request = {
         .input.kind = kind,

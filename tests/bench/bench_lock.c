@@ -12,7 +12,8 @@
 
 static struct wire wire, crowd;
 
-#define REQUEST(method, params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
+#define REQUEST(method, params)                                                                              \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
 
 static const char ping[] = REQUEST("daemon.ping", "");
 static const char acquire[] = REQUEST("lock.acquire", "\"name\":\"bench\"");

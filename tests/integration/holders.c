@@ -6,8 +6,9 @@
  *   holders SOCKET kill COUNT      each is killed while it holds, COUNT times in all
  *   holders SOCKET share SECONDS   64 of them take turns
  *
- * A word in shared memory says who holds: 0, or a pid. A holder that finds another one alive there is a double; one
- * that finds a dead one must have been told `abandoned`, and only then. One line of JSON says what was seen.
+ * A word in shared memory says who holds: 0, or a pid. A holder that finds another one alive there is a
+ * double; one that finds a dead one must have been told `abandoned`, and only then. One line of JSON says
+ * what was seen.
  */
 #include <errno.h>
 #include <poll.h>
@@ -170,7 +171,8 @@ _Noreturn static void tell_ends(void)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        fprintf(stderr, "holders: %d ended: exit %d, signal %d\n", pid, WEXITSTATUS(status), WTERMSIG(status));
+        fprintf(stderr, "holders: %d ended: exit %d, signal %d\n", pid, WEXITSTATUS(status),
+                WTERMSIG(status));
     fprintf(stderr, "holders: nobody is granted the lock\n");
     exit(1);
 }
@@ -208,8 +210,9 @@ static int kill_holders(size_t count)
         begin_holder(pair[1]);
     }
     qsort(spans, count, sizeof *spans, compare);
-    printf("{\"killed\": %zu, \"doubles\": %u, \"missed\": %u, \"median_ms\": %.3f, \"p99_ms\": %.3f}\n", count,
-           shared->doubles, shared->missed, (double) spans[count / 2] / 1e6, (double) spans[count * 99 / 100] / 1e6);
+    printf("{\"killed\": %zu, \"doubles\": %u, \"missed\": %u, \"median_ms\": %.3f, \"p99_ms\": %.3f}\n",
+           count, shared->doubles, shared->missed, (double) spans[count / 2] / 1e6,
+           (double) spans[count * 99 / 100] / 1e6);
     free(spans);
     return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * Synchronisation objects a second time, written from the protocol alone: plain arrays, searched from end to end,
- * no code shared with core/. What the core answers to the same inputs, and what it holds after each, must be the
- * same.
+ * Synchronisation objects a second time, written from the protocol alone: plain arrays, searched from end to
+ * end, no code shared with core/. What the core answers to the same inputs, and what it holds after each,
+ * must be the same.
  *
  * No quotas, no memory that runs out, no process but its start, its end and who joins it.
  */

@@ -1,7 +1,7 @@
 /*
- * Inputs about objects by chance: few clients, few threads, few names, so that they meet. Most requests make sense
- * where the core stands; some name what is not there, or are of the wrong kind, or another's. One seed is one
- * sequence.
+ * Inputs about objects by chance: few clients, few threads, few names, so that they meet. Most requests make
+ * sense where the core stands; some name what is not there, or are of the wrong kind, or another's. One seed
+ * is one sequence.
  */
 #ifndef PROCD_TESTS_UNIT_CORE_SYNC_CHANCE_H
 #define PROCD_TESTS_UNIT_CORE_SYNC_CHANCE_H

@@ -271,7 +271,8 @@ END_TEST
 /* However many join and are joined, each is looked at once. */
 START_TEST(very_many_threads)
 {
-    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process), ids[4];
+    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process),
+             ids[4];
     const struct input_threads counted = {process, 4001};
     char holder[16];
 
@@ -283,7 +284,8 @@ START_TEST(very_many_threads)
         must_wait(world, JOIN(own, process, .holder = holder, .threads = &counted, .thread_count = 1));
     }
     ck_assert_uint_eq(core_threads_wanted(world->core, world_object(world, "a"), NULL, ids, 4), 1);
-    must_answer(world, JOIN(own, process, .holder = "last", .threads = &counted, .thread_count = 1), ERROR_DEADLOCK);
+    must_answer(world, JOIN(own, process, .holder = "last", .threads = &counted, .thread_count = 1),
+                ERROR_DEADLOCK);
     must_answer(world, ACQUIRE(own, "a", .threads = &counted, .thread_count = 1), ERROR_DEADLOCK);
 }
 END_TEST

@@ -1,4 +1,5 @@
-/* daemon/core/save_sync.c and load_sync.c: objects in a snapshot; and those that end early, or find no memory. */
+/* daemon/core/save_sync.c and load_sync.c: objects in a snapshot; and those that end early, or find no
+ * memory. */
 #include "daemon/core/save.h"
 #include "tests/unit/core/memory.h"
 #include "tests/unit/core/twin.h"

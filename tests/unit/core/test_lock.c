@@ -1,4 +1,5 @@
-/* daemon/core/lock.c, the part of locks; and hold.c, waitq.c: turns, deaths, time-outs, keys, what got lost. */
+/* daemon/core/lock.c, the part of locks; and hold.c, waitq.c: turns, deaths, time-outs, keys, what got
+ * lost. */
 #include "tests/unit/core/world.h"
 
 static struct world *world;

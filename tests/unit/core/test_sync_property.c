@@ -1,7 +1,7 @@
 /*
- * Objects, whatever comes in whatever order: after each step the invariants hold, and the answers and the state
- * are those of a second, simpler program (model.h); a core that was saved and loaded goes on as the first one; a
- * step without memory changes nothing.
+ * Objects, whatever comes in whatever order: after each step the invariants hold, and the answers and the
+ * state are those of a second, simpler program (model.h); a core that was saved and loaded goes on as the
+ * first one; a step without memory changes nothing.
  *
  * The seed is printed; SEED=n in the environment plays that round alone, TEST_LONG plays more of them.
  */
