@@ -1,13 +1,12 @@
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
+#include "client/ctl/table.h"
 #include "client/ctl/text.h"
 #include "daemon/base/clock.h"
 
-#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum column {
     COLUMN_ID,
@@ -20,18 +19,14 @@ enum column {
     COLUMN_COUNT
 };
 
-static const struct {
-    const char *name;
-    double width_hint;
-    int flags;
-} columns[COLUMN_COUNT] = {
+static const struct table_column columns[COLUMN_COUNT] = {
     [COLUMN_ID] = {"ID", 1, SCOLS_FL_RIGHT},
     [COLUMN_NAME] = {"NAME", 1, 0},
     [COLUMN_PID] = {"PID", 1, SCOLS_FL_RIGHT},
     [COLUMN_STATE] = {"STATE", 1, 0},
     [COLUMN_EXIT] = {"EXIT", 1, SCOLS_FL_RIGHT},
     [COLUMN_TIME] = {"TIME", 1, SCOLS_FL_RIGHT},
-    [COLUMN_COMMAND] = {"COMMAND", 0.5, 0},
+    [COLUMN_COMMAND] = {"COMMAND", 0.5, SCOLS_FL_TRUNC},
 };
 
 /* The status, or the signal; while it runs nothing. */
@@ -98,12 +93,11 @@ static const char *state_color(const json_t *info)
 
 static bool add_line(struct libscols_table *table, const json_t *info)
 {
-    struct libscols_line *line = scols_table_new_line(table, NULL);
+    char *cells[COLUMN_COUNT];
 
-    for (enum column column = 0; line && column < COLUMN_COUNT; column++)
-        if (scols_line_refer_data(line, column, cell_text(info, column)) < 0)
-            return false;
-    return line && scols_cell_set_color(scols_line_get_cell(line, COLUMN_STATE), state_color(info)) == 0;
+    for (enum column column = 0; column < COLUMN_COUNT; column++)
+        cells[column] = cell_text(info, column);
+    return table_add(table, cells, COLUMN_STATE, state_color(info));
 }
 
 static bool is_wanted(const struct ctl *ctl, const json_t *info)
@@ -116,39 +110,16 @@ static bool is_wanted(const struct ctl *ctl, const json_t *info)
     return ctl->arguments.word_count == 0;
 }
 
-/* On a terminal a long command is cut off; elsewhere nothing is lost. */
-static bool add_columns(struct libscols_table *table)
-{
-    for (enum column column = 0; column < COLUMN_COUNT; column++) {
-        int flags = columns[column].flags;
-
-        if (column == COLUMN_COMMAND && isatty(STDOUT_FILENO))
-            flags |= SCOLS_FL_TRUNC;
-        if (!scols_table_new_column(table, columns[column].name, columns[column].width_hint, flags))
-            return false;
-    }
-    return true;
-}
-
 static int print_table(const struct ctl *ctl, const json_t *processes)
 {
-    struct libscols_table *table = scols_new_table();
-    bool is_fine = table && add_columns(table);
+    struct libscols_table *table = table_new(columns, COLUMN_COUNT);
+    bool is_fine = table;
     const json_t *info;
     size_t i;
 
     json_array_foreach(processes, i, info)
         is_fine = is_fine && add_line(table, info);
-    if (is_fine) {
-        scols_table_enable_noencoding(table, 1); /* every cell is escaped already */
-        scols_table_enable_colors(table, ctl->has_color);
-        is_fine = scols_print_table(table) == 0;
-    }
-    scols_unref_table(table);
-    if (is_fine)
-        return CTL_OK;
-    complain(ctl, "cannot print the table");
-    return CTL_FAILED;
+    return table_print(ctl, table, is_fine);
 }
 
 /* Leaves only those that were named. */
