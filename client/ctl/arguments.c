@@ -123,30 +123,65 @@ static int parse_command(struct parser *parser)
     return 0;
 }
 
+/* How many words stand before the command line that ends the options; -1: none follows. */
+static int words_before(const struct command *command)
+{
+    if (command->completes == COMPLETES_OBJECT_COMMAND)
+        return 1;
+    return command->completes == COMPLETES_COMMAND ? 0 : -1;
+}
+
+/* "lock -n acquire": nobody wants to run a command under a lock of that name. */
+static int check_object(struct parser *parser, const char *word)
+{
+    const char *name = parser->command->name;
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < command_count; i++)
+        if (strncmp(commands[i].name, name, length) == 0 && commands[i].name[length] == ' ' &&
+            strcmp(commands[i].name + length + 1, word) == 0)
+            return fail(parser, "%s belongs right behind the command; an object called so, behind --", word,
+                        strlen(word));
+    return 0;
+}
+
 /* The command's options and words. Only a command line of its own ends the options. */
 static int parse_rest(struct parser *parser)
 {
     struct arguments *arguments = parser->arguments;
-    bool are_options_over = false;
+    int before = words_before(parser->command), error = 0;
+    bool are_options_over = false, has_begun = false;
 
-    while (parser->at < parser->argc) {
+    while (error == 0 && parser->at < parser->argc) {
         char *word = parser->argv[parser->at];
+        bool is_due = before == (int) arguments->word_count; /* the command line */
 
-        if (!are_options_over && strcmp(word, "--") == 0) {
+        if (!has_begun && strcmp(word, "--") == 0 && (is_due || !are_options_over)) {
             parser->at++;
             are_options_over = true;
+            has_begun = is_due;
         } else if (!are_options_over && is_option(word)) {
-            int error = parse_option(parser);
-            if (error < 0)
-                return error;
+            error = parse_option(parser);
         } else {
+            if (before > 0 && arguments->word_count == 0 && !are_options_over)
+                error = check_object(parser, word);
             parser->at++;
             arguments->words[arguments->word_count++] = word;
-            if (parser->command->completes == COMPLETES_COMMAND)
-                are_options_over = true;
+            if (is_due)
+                are_options_over = has_begun = true;
         }
     }
-    return 0;
+    return error;
+}
+
+/* "NAME CMD [ARG...]", 1: "CMD" */
+static int fail_missing(struct parser *parser, size_t index)
+{
+    const char *word = parser->command->words;
+
+    while (index-- > 0)
+        word += strcspn(word, " ") + 1;
+    return fail(parser, "%s is missing", word, strcspn(word, " ."));
 }
 
 static int check_words(struct parser *parser)
@@ -158,7 +193,7 @@ static int check_words(struct parser *parser)
     if (argument_given(arguments, OPT_HELP) || argument_given(arguments, OPT_VERSION))
         return 0;
     if (arguments->word_count < (size_t) command->least)
-        return fail(parser, "%s is missing", command->words, strcspn(command->words, " ."));
+        return fail_missing(parser, arguments->word_count);
     if (command->most == WORDS_MANY || arguments->word_count <= (size_t) command->most)
         return 0;
     last = arguments->words[command->most];

@@ -1,4 +1,5 @@
 #include "client/ctl/calls.h"
+#include "client/ctl/object.h"
 #include "client/ctl/output.h"
 #include "client/ctl/text.h"
 #include "daemon/base/cleanup.h"
@@ -103,6 +104,11 @@ static enum proto_error error_id(const json_t *error)
     return ERROR_NONE;
 }
 
+bool error_is(const json_t *error, enum proto_error id)
+{
+    return error_id(error) == id;
+}
+
 static const char *data_string(const json_t *error, const char *member)
 {
     const char *text = json_string_value(json_object_get(json_object_get(error, "data"), member));
@@ -153,12 +159,61 @@ static char *spawn_error_text(const json_t *error, const json_t *params)
                        number ? strerror(number) : name);
 }
 
-/* "17: no such process" */
-static char *text_about(const json_t *process, const char *message)
+/* "waiting would be a deadlock: 17 waits for a, 18 (x) waits for process 3" */
+static char *deadlock_text(const json_t *error, const char *message)
 {
-    if (json_is_string(process))
-        return text_format("%s: %s", json_string_value(process), message);
-    return text_format("%" JSON_INTEGER_FORMAT ": %s", json_integer_value(process), message);
+    CLEANUP_MEMORY char *text = text_format("%s:", message);
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(json_object_get(json_object_get(error, "data"), "cycle"), i, entry) {
+        const json_t *target = json_object_get(entry, "waits_for");
+        CLEANUP_MEMORY char *who = object_party(entry), *what = text_of_json(target), *before = TAKE(text);
+
+        text = text_format("%s%s %s waits for %s%s", before, i > 0 ? "," : "", who,
+                           json_is_integer(target) ? "process " : "", what);
+    }
+    return TAKE(text);
+}
+
+/* What an error has to tell beside its message. */
+static char *whole_message(const json_t *error)
+{
+    const char *message = json_string_value(json_object_get(error, "message"));
+
+    if (!message)
+        message = "the daemon's error has no message";
+    switch ((int) error_id(error)) {
+    case ERROR_DEADLOCK:
+        return deadlock_text(error, message);
+    case ERROR_WRONG_KIND:
+        return text_format("%s (%s)", message, data_string(error, "kind"));
+    default:
+        return text_format("%s", message);
+    }
+}
+
+/* The daemon names its parameter; here it was an option. "owner_pid: no such process": "process 17: no
+ * such process" */
+static char *owner_text(const char *message, const json_t *params)
+{
+    static const char wire_name[] = "owner_pid: ";
+    const json_t *pid = json_object_get(params, "owner_pid");
+
+    if (!json_is_integer(pid) || strncmp(message, wire_name, strlen(wire_name)) != 0)
+        return NULL;
+    return text_format("process %" JSON_INTEGER_FORMAT ": %s", json_integer_value(pid),
+                       message + strlen(wire_name));
+}
+
+/* What the request was about: a process, or an object. */
+static const json_t *subject_of(const json_t *params)
+{
+    const json_t *process = json_object_get(params, "process"), *name = json_object_get(params, "name");
+
+    if (json_is_string(process) || json_is_integer(process))
+        return process;
+    return json_object_get(params, "argv") ? NULL : name;
 }
 
 /* "owner_pid: no such process", in the words of the command line */
@@ -173,19 +228,20 @@ static char *text_about_owner(const struct ctl *ctl, const char *message)
 
 char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params)
 {
-    const char *message = json_string_value(json_object_get(error, "message"));
-    const json_t *process = json_object_get(params, "process");
-    char *text;
+    CLEANUP_MEMORY char *message = whole_message(error);
+    const json_t *subject = subject_of(params);
+    char *text = text_about_owner(ctl, message);
 
-    if (!message)
-        message = "the daemon's error has no message";
+    text = text ? text : owner_text(message, params);
+    if (text)
+        return text;
     if (error_id(error) == ERROR_SPAWN_FAILED)
         text = spawn_error_text(error, params);
-    else if (json_is_string(process) || json_is_integer(process))
-        text = text_about(process, message);
-    else
-        text = text_about_owner(ctl, message);
-    return text ? text : text_format("%s", message);
+    else if (json_is_string(subject)) /* "deploy: no such object" */
+        text = text_format("%s: %s", json_string_value(subject), message);
+    else if (json_is_integer(subject))
+        text = text_format("%" JSON_INTEGER_FORMAT ": %s", json_integer_value(subject), message);
+    return text ? text : TAKE(message);
 }
 
 static int spawn_error_status(const json_t *error)
@@ -218,7 +274,7 @@ int error_status(const struct ctl *ctl, const json_t *error)
     }
 }
 
-static int report_error(const struct ctl *ctl, json_t *error, const json_t *params)
+int report_error(const struct ctl *ctl, json_t *error, const json_t *params)
 {
     CLEANUP_MEMORY char *text = error_text(ctl, error, params);
 

@@ -7,6 +7,7 @@
 
 #include "client/ctl/ctl.h"
 #include "client/lib/connection.h"
+#include "proto/ids.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -29,6 +30,10 @@ int report_connection(const struct ctl *ctl, int error);
  * or NULL. */
 char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params);
 int error_status(const struct ctl *ctl, const json_t *error);
+bool error_is(const json_t *error, enum proto_error id);
+
+/* Says what an error object tells, with --json as the one document, too. The status. */
+int report_error(const struct ctl *ctl, json_t *error, const json_t *params);
 
 /* A statement that answers `status` for failures of procctl where statuses below 124 are the child's. */
 int own_status(const struct ctl *ctl, int status);

@@ -113,7 +113,7 @@ static const char method_words[] =
 #define EVENT(id, name, members, text) name " "
 static const char kind_words[] =
 #include "proto/events.def"
-    "process.* client.*";
+    "process.* object.* lock.* client.*";
 #undef EVENT
 
 /* "HUP INT ...": without SIG, as people type them. */
@@ -148,7 +148,9 @@ const char *completes_words(enum completes completes)
     case COMPLETES_FILE:
     case COMPLETES_DIRECTORY:
     case COMPLETES_COMMAND:
+    case COMPLETES_OBJECT_COMMAND:
     case COMPLETES_PROCESS:
+    case COMPLETES_OBJECT:
     case COMPLETES_COUNT:
         break;
     }

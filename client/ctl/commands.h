@@ -26,7 +26,9 @@ enum completes {
     COMPLETES_FILE,
     COMPLETES_DIRECTORY,
     COMPLETES_COMMAND, /* a command line of its own */
+    COMPLETES_OBJECT_COMMAND, /* the name of an object, then a command line */
     COMPLETES_PROCESS, /* an id or a name; the daemon knows them */
+    COMPLETES_OBJECT,  /* a name, likewise */
     COMPLETES_METHOD,
     COMPLETES_KIND,
     COMPLETES_SIGNAL,

@@ -18,7 +18,8 @@ static const char *kind_name(enum completes kind)
         [COMPLETES_NOTHING] = "nothing", [COMPLETES_FILE] = "file",       [COMPLETES_DIRECTORY] = "directory",
         [COMPLETES_COMMAND] = "command", [COMPLETES_PROCESS] = "process", [COMPLETES_METHOD] = "method",
         [COMPLETES_KIND] = "kind",       [COMPLETES_SIGNAL] = "signal",   [COMPLETES_LIMIT] = "limit",
-        [COMPLETES_SHELL] = "shell",     [COMPLETES_WHEN] = "when",
+        [COMPLETES_SHELL] = "shell",     [COMPLETES_WHEN] = "when",       [COMPLETES_OBJECT] = "object",
+        [COMPLETES_OBJECT_COMMAND] = "object_command",
     };
 
     return names[kind];
@@ -81,9 +82,6 @@ static void print_names(void)
         for (size_t length; (length = strcspn(alias, " ")) > 0; alias += length + strspn(alias + length, " "))
             printf("        %.*s) name=%s ;;\n", (int) length, alias, commands[i].name);
     }
-    for (size_t i = 0; i < command_count; i++)
-        if (strchr(commands[i].name, ' '))
-            printf("        \"%s\") name=\"%s\" ;;\n", commands[i].name, commands[i].name);
     printf("        *) name=$1 ;;\n    esac\n}\n\n");
 }
 
@@ -97,6 +95,13 @@ static const char processes[] =
     "        [[ $id == \"$1\"* ]] && printf '%s\\n' \"$id\"\n"
     "        [[ $name == \"$1\"* ]] && printf '%s\\n' \"$name\"\n"
     "    done < <(procctl --no-autostart -q ps -a 2>/dev/null)\n"
+    "}\n\n"
+    "# Names of objects that begin so.\n"
+    "_procctl_objects() {\n"
+    "    local name rest\n"
+    "    while read -r name rest; do\n"
+    "        [[ $name != NAME && $name == \"$1\"* ]] && printf '%s\\n' \"$name\"\n"
+    "    done < <(procctl --no-autostart -q objects 2>/dev/null)\n"
     "}\n\n";
 
 static void print_generator(void)
@@ -106,6 +111,7 @@ static void print_generator(void)
            "        file) compgen -f -- \"$2\" ;;\n"
            "        directory) compgen -d -- \"$2\" ;;\n"
            "        process) _procctl_processes \"$2\" ;;\n"
+           "        object | object_command) _procctl_objects \"$2\" ;;\n"
            "        subcommand) compgen -W \"$_procctl_names\" -- \"$2\" ;;\n");
     for (enum completes kind = COMPLETES_NOTHING; kind < COMPLETES_COUNT; kind++)
         if (completes_words(kind))
@@ -127,9 +133,22 @@ static void print_second_words(void)
     printf("    esac\n}\n\n");
 }
 
+/* What stands before the word that is to be completed: command, options and their values, words. */
 static const char walk[] =
+    "# A word behind the command: it may be the second of its name, or begin a command line; then 1.\n"
+    "_procctl_word() {\n"
+    "    second=$(_procctl_second \"$name\")\n"
+    "    if [[ $seen == 0 && $'\\n'$second$'\\n' == *$'\\n'\"$1\"$'\\n'* ]]; then\n"
+    "        name=\"$name $1\"\n"
+    "        return 0\n"
+    "    fi\n"
+    "    _procctl_command \"$name\"\n"
+    "    [[ $words == command || ($words == object_command && $seen == 1) ]] && return 1\n"
+    "    [[ $1 == -- ]] || ((++seen))\n"
+    "    return 0\n"
+    "}\n\n"
     "_procctl() {\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]} name= words= options= kind= wanted= i word second\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} name= words= options= kind= wanted= i word second seen=0\n"
     "    COMPREPLY=()\n"
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "        word=${COMP_WORDS[i]}\n"
@@ -140,33 +159,33 @@ static const char walk[] =
     "            wanted=$kind\n"
     "        elif [[ -z $name ]]; then\n"
     "            _procctl_canonical \"$word\"\n"
-    "        elif [[ -n $(_procctl_second \"$name\") ]]; then\n"
-    "            _procctl_canonical \"$name $word\"\n"
-    "        else\n"
-    "            _procctl_command \"$name\"\n"
-    "            if [[ $words == command ]]; then\n"
-    "                [[ $word == -- ]] && ((i++))\n"
-    "                _procctl_command_line \"$i\"\n"
-    "                return\n"
-    "            fi\n"
+    "        elif ! _procctl_word \"$word\"; then\n"
+    "            [[ $word == -- ]] && ((i++))\n"
+    "            _procctl_command_line \"$i\"\n"
+    "            return\n"
     "        fi\n"
     "    done\n"
     "    [[ $cur == = ]] && cur=\n"
     "    _procctl_command \"$name\"\n"
+    "    [[ $words == object_command && $seen == 1 ]] && words=command\n"
     "    second=$(_procctl_second \"$name\")\n"
+    "    [[ $seen == 0 ]] || second=\n"
     "    if [[ -n $wanted ]]; then\n"
     "        mapfile -t COMPREPLY < <(_procctl_generate \"$wanted\" \"$cur\")\n"
     "    elif [[ $cur == -* ]]; then\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
-    "    elif [[ -n $second ]]; then\n"
+    "    elif [[ -n $second && $words == subcommand ]]; then\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$second\" -- \"$cur\")\n"
     "    elif [[ $words == command ]]; then\n"
     "        mapfile -t COMPREPLY < <(compgen -c -- \"$cur\")\n"
     "    else\n"
-    "        mapfile -t COMPREPLY < <(_procctl_generate \"$words\" \"$cur\")\n"
+    "        mapfile -t COMPREPLY < <(\n"
+    "            [[ -z $second ]] || compgen -W \"$second\" -- \"$cur\"\n"
+    "            _procctl_generate \"$words\" \"$cur\"\n"
+    "        )\n"
     "    fi\n"
     "}\n\n"
-    "# Behind spawn and run stands another command line, with completions of its own.\n"
+    "# Behind spawn, run and lock stands another command line, with completions of its own.\n"
     "_procctl_command_line() {\n"
     "    if declare -F _command_offset >/dev/null; then\n"
     "        _command_offset \"$1\"\n"

@@ -26,6 +26,12 @@ static void print_words(enum completes kind)
     case COMPLETES_PROCESS:
         printf(" -x -a '(__procctl_processes)'");
         return;
+    case COMPLETES_OBJECT:
+        printf(" -x -a '(__procctl_objects)'");
+        return;
+    case COMPLETES_OBJECT_COMMAND: /* behind the object */
+        printf(" -x -a '(__fish_complete_subcommand --fcs-skip=3)'");
+        return;
     case COMPLETES_COMMAND:
         printf(" -x -a '(__fish_complete_subcommand --fcs-skip=2)'");
         return;
@@ -45,6 +51,41 @@ static void print_words(enum completes kind)
     print_quoted(completes_words(kind));
 }
 
+/* Is it the first word of others, too? */
+static bool is_leader(const struct command *command)
+{
+    const struct command *next = command + 1;
+    size_t length = strlen(command->name);
+
+    return next < commands + command_count && strncmp(next->name, command->name, length) == 0 &&
+           next->name[length] == ' ';
+}
+
+static void print_leader_condition(const struct command *command, const char *and)
+{
+    size_t length = strlen(command->name);
+
+    printf(" -n '__procctl_is_alone %s", command->name);
+    for (const struct command *next = command + 1; next < commands + command_count; next++)
+        if (strncmp(next->name, command->name, length) == 0 && next->name[length] == ' ')
+            printf("%s", next->name + length);
+    printf("%s'", and);
+}
+
+/* " -n '...'": this command was typed. and: what else must hold, or "". */
+static void print_condition(const struct command *command, const char *and)
+{
+    const char *second = strchr(command->name, ' ');
+    int first = (int) strcspn(command->name, " ");
+
+    if (second)
+        printf(" -n '__procctl_is_second %.*s %s%s'", first, command->name, second + 1, and);
+    else if (is_leader(command))
+        print_leader_condition(command, and);
+    else
+        printf(" -n '__procctl_is %s %s%s'", command->name, command->aliases, and);
+}
+
 /* command NULL: a global option. */
 static void print_option(const struct command *command, enum option_id id)
 {
@@ -52,7 +93,7 @@ static void print_option(const struct command *command, enum option_id id)
 
     printf("complete -c procctl");
     if (command)
-        printf(" -n '__procctl_is %s %s'", command->name, command->aliases);
+        print_condition(command, "");
     if (option->letter)
         printf(" -s %c", option->letter);
     printf(" -l %s", option->word);
@@ -63,23 +104,38 @@ static void print_option(const struct command *command, enum option_id id)
     putchar('\n');
 }
 
-static void print_command(const struct command *command)
+static void print_name(const struct command *command)
 {
     const char *second = strchr(command->name, ' ');
-    int first = second ? (int) (second - command->name) : (int) strlen(command->name);
+    int first = (int) strcspn(command->name, " ");
 
     if (second)
-        printf("complete -c procctl -n '__procctl_is %.*s' -a %s -d ", first, command->name, second + 1);
+        printf("complete -c procctl -n '__procctl_needs_second %.*s' -a %s -d ", first, command->name,
+               second + 1);
     else
         printf("complete -c procctl -n __procctl_needs_command -a %s -d ", command->name);
     print_quoted(command->summary);
     putchar('\n');
     if (second)
         printf("complete -c procctl -n __procctl_needs_command -a %.*s\n", first, command->name);
+}
+
+static void print_command(const struct command *command)
+{
+    print_name(command);
     for (size_t i = 0; command->options[i] != OPT_NONE; i++)
         print_option(command, command->options[i]);
+    if (command->completes == COMPLETES_OBJECT_COMMAND) {
+        printf("complete -c procctl");
+        print_condition(command, "; and __procctl_counts 1");
+        print_words(COMPLETES_OBJECT);
+        putchar('\n');
+    }
     if (command->completes != COMPLETES_NOTHING) {
-        printf("complete -c procctl -n '__procctl_is %s %s'", command->name, command->aliases);
+        bool has_object = command->completes == COMPLETES_OBJECT_COMMAND;
+
+        printf("complete -c procctl");
+        print_condition(command, has_object ? "; and not __procctl_counts 1" : "");
         print_words(command->completes);
         putchar('\n');
     }
@@ -107,9 +163,28 @@ static const char head[] =
     "    set -l words (__procctl_words)\n"
     "    contains -- \"$words[1]\" $argv\n"
     "end\n\n"
+    "function __procctl_counts\n"
+    "    test (count (__procctl_words)) = $argv[1]\n"
+    "end\n\n"
+    "# Names of two words: the first alone; and one of the second words.\n"
+    "function __procctl_needs_second\n"
+    "    __procctl_is $argv; and __procctl_counts 1\n"
+    "end\n\n"
+    "function __procctl_is_second\n"
+    "    set -l words (__procctl_words)\n"
+    "    test \"$words[1] $words[2]\" = \"$argv\"\n"
+    "end\n\n"
+    "# A command that is also the first word of others, which follow it here.\n"
+    "function __procctl_is_alone\n"
+    "    set -l words (__procctl_words)\n"
+    "    test \"$words[1]\" = $argv[1]; and not contains -- \"$words[2]\" $argv[2..]\n"
+    "end\n\n"
     "function __procctl_processes\n"
     "    procctl --no-autostart -q ps -a 2>/dev/null |\n"
     "        awk 'NR > 1 { print $1 \"\\t\" $2; print $2 \"\\t\" $4 }'\n"
+    "end\n\n"
+    "function __procctl_objects\n"
+    "    procctl --no-autostart -q objects 2>/dev/null | awk 'NR > 1 { print $1 \"\\t\" $2 }'\n"
     "end\n\n"
     "complete -c procctl -f\n";
 

@@ -28,7 +28,11 @@ static void print_action(enum completes kind)
     case COMPLETES_PROCESS:
         fputs("_procctl_processes", stdout);
         return;
+    case COMPLETES_OBJECT:
+        fputs("_procctl_objects", stdout);
+        return;
     case COMPLETES_COMMAND:
+    case COMPLETES_OBJECT_COMMAND:
         fputs("_normal", stdout);
         return;
     case COMPLETES_NOTHING:
@@ -88,12 +92,20 @@ static void print_command(const struct command *command)
         fputs(command->name, stdout);
     for (size_t length; (length = strcspn(alias, " ")) > 0; alias += length + strspn(alias + length, " "))
         printf("|%.*s", (int) length, alias);
-    printf(")\n            _arguments -s -S");
+    printf(")\n");
+    /* Behind a word _arguments would count it as one. */
+    if (command->completes == COMPLETES_OBJECT_COMMAND)
+        printf("            at=${words[(i)--]}\n"
+               "            (( at < CURRENT )) && { words[at]=(); (( CURRENT-- )) }\n");
+    printf("            _arguments -s -S");
     print_globals(command);
     for (size_t i = 0; command->options[i] != OPT_NONE; i++)
         print_option(command->options[i], true);
     if (command->completes == COMPLETES_COMMAND)
         printf(" \\\n            '(-)1:command:_command_names -e' '*::argument:_normal'");
+    else if (command->completes == COMPLETES_OBJECT_COMMAND)
+        printf(" \\\n            '1:NAME:_procctl_objects' '(-)2:command:_command_names -e'"
+               " '*::argument:_normal'");
     else if (command->most != 0) {
         printf(" \\\n            '%s:", command->most == WORDS_MANY ? "*" : "1");
         print_escaped(command->words);
@@ -128,6 +140,13 @@ static bool opens_group(size_t i)
            (i == 0 || strncmp(commands[i].name, commands[i - 1].name, length + 1) != 0);
 }
 
+/* Is its first word a command of its own? */
+static bool is_led(size_t i)
+{
+    return i > 0 && strcspn(commands[i].name, " ") == strlen(commands[i - 1].name) &&
+           strncmp(commands[i].name, commands[i - 1].name, strlen(commands[i - 1].name)) == 0;
+}
+
 static void print_groups(void)
 {
     printf("_procctl_second() {\n    case $1 in\n");
@@ -150,6 +169,11 @@ static const char processes[] =
     "    known=(${(f)\"$(procctl --no-autostart -q ps -a 2>/dev/null |\n"
     "        awk 'NR > 1 { print $1; print $2 }')\"})\n"
     "    compadd -a known\n"
+    "}\n\n"
+    "_procctl_objects() {\n"
+    "    local -a known\n"
+    "    known=(${(f)\"$(procctl --no-autostart -q objects 2>/dev/null | awk 'NR > 1 { print $1 }')\"})\n"
+    "    compadd -a known\n"
     "}\n\n";
 
 void print_zsh_completion(void)
@@ -157,7 +181,7 @@ void print_zsh_completion(void)
     printf("#compdef procctl\n# procctl(1) for zsh. Made by: procctl completion zsh\n\n");
     fputs(processes, stdout);
     print_groups();
-    printf("_procctl_rest() {\n    case $1 in\n");
+    printf("_procctl_rest() {\n    local at\n    case $1 in\n");
     for (size_t i = 0; i < command_count; i++)
         print_command(&commands[i]);
     printf("    esac\n}\n\n");
@@ -168,13 +192,14 @@ void print_zsh_completion(void)
            "    case $state in\n        name)\n            names=(");
     print_descriptions(NULL);
     for (size_t i = 0; i < command_count; i++)
-        if (opens_group(i))
+        if (opens_group(i) && !is_led(i))
             printf(" \\\n            %.*s", (int) strcspn(commands[i].name, " "), commands[i].name);
     printf(")\n            _describe -t commands command names ;;\n"
            "        rest)\n            _procctl_second $words[1]\n"
            "            if (( $#reply && CURRENT == 2 )); then\n"
            "                _describe -t commands command reply\n"
-           "            elif (( $#reply )); then\n"
+           "                _procctl_rest $words[1]\n"
+           "            elif [[ -n ${(M)reply:#${words[2]}:*} ]]; then\n"
            "                words=(\"$words[1] $words[2]\" $words[3,-1]); (( CURRENT-- ))\n"
            "                _procctl_rest $words[1]\n"
            "            else\n                _procctl_rest $words[1]\n            fi ;;\n    esac\n}\n\n"

@@ -1,5 +1,6 @@
 #include "client/ctl/each.h"
 #include "client/ctl/calls.h"
+#include "client/ctl/object.h"
 #include "client/ctl/output.h"
 #include "client/ctl/text.h"
 #include "client/ctl/values.h"
@@ -8,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One process and its request. */
+/* One word and its request. */
 struct question {
     const char *word;
     json_t *params;
@@ -29,13 +30,14 @@ static void questions_done(struct question *questions, size_t count)
 static int ask(struct ctl *ctl, const struct each *each, struct question *question, const char *word)
 {
     struct connection_request request = {.method = each->method};
-    json_t *process = value_process(word);
+    json_t *subject = each->is_object ? object_name(word) : value_process(word);
+    const char *member = each->is_object ? "name" : "process";
 
     question->word = word;
     question->status = CTL_TIMEOUT; /* until it is answered */
     question->params = each->params ? json_copy(each->params) : json_object();
-    question->entry = json_pack("{s:O}", "process", process);
-    json_object_set_new(question->params, "process", process);
+    question->entry = json_pack("{s:O}", member, subject);
+    json_object_set_new(question->params, member, subject);
     request.params = question->params;
     return connection_send(ctl->connection, &request, &question->id);
 }
@@ -106,7 +108,7 @@ static void print_results(const struct question *questions, size_t count)
     print_document(json_pack("{s:o}", "results", results));
 }
 
-int each_process(struct ctl *ctl, struct each *each)
+int each_word(struct ctl *ctl, struct each *each)
 {
     size_t count = ctl->arguments.word_count;
     struct question *questions = NULL;

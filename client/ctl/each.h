@@ -1,5 +1,6 @@
 /*
- * One request for each process on the command line, all at once; answers are handled in the order of arrival.
+ * One request for each word of the command line, a process or an object, all at once; answers are
+ * handled in the order of arrival.
  */
 #ifndef PROCD_CTL_EACH_H
 #define PROCD_CTL_EACH_H
@@ -7,19 +8,21 @@
 #include "client/ctl/ctl.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct each {
     const char *method;
-    json_t *params;  /* what the requests have besides `process`; NULL: nothing. Taken over. */
+    bool is_object;  /* the words are names of objects, not processes */
+    json_t *params;  /* what the requests have besides the word; NULL: nothing. Taken over. */
     int64_t deadline; /* monotonic; the status is CTL_TIMEOUT where answers are missing by then */
-    /* A result has come: what it means as a status. word: the process as it was named. NULL: CTL_OK. */
+    /* A result has come: what it means as a status. word: as it was named. NULL: CTL_OK. */
     int (*answered)(const struct ctl *ctl, const char *word, const json_t *result);
 };
 
-/* Asks, waits, reports, and prints the document of --json: {"results": [{"process", and the result's members
- * or "error"}]}, in the order of the command line. The status: of one process its own; of several CTL_OK, or
- * CTL_TIMEOUT or CTL_NEGATIVE where something failed. */
-int each_process(struct ctl *ctl, struct each *each);
+/* Asks, waits, reports, and prints the document of --json: {"results": [{"process" or "name", and the
+ * result's members or "error"}]}, in the order of the command line. The status: of one word its own; of
+ * several CTL_OK, or CTL_TIMEOUT or CTL_NEGATIVE where something failed. */
+int each_word(struct ctl *ctl, struct each *each);
 
 #endif

@@ -9,7 +9,7 @@ int command_rm(struct ctl *ctl)
 {
     struct each each = {.method = "process.close", .deadline = CONNECTION_FOREVER};
 
-    return each_process(ctl, &each);
+    return each_word(ctl, &each);
 }
 
 /* Asks to forget each, then reads the answers. Somebody else may have been faster: that is no failure. */

@@ -66,5 +66,5 @@ int command_join(struct ctl *ctl)
     if (seconds >= 0)
         each.params = json_pack("{s:f}", "timeout", seconds);
     each.deadline = deadline_in(seconds);
-    return each_process(ctl, &each);
+    return each_word(ctl, &each);
 }

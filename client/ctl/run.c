@@ -5,15 +5,13 @@
 #include "client/ctl/spawn_request.h"
 #include "client/ctl/text.h"
 #include "client/ctl/values.h"
+#include "client/ctl/waiting.h"
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
-
-#define RECONNECT_STEP (20 * NSEC_PER_MSEC) /* how often we look while the broker is away */
 
 int run_ask(struct run *run, const char *method, json_t *members, int64_t *ret_id)
 {
@@ -191,7 +189,8 @@ static int run_loop(struct run *run)
         if (run->end || run->is_over)
             return 0;
         if (error == 0)
-            wait_for_something(run);
+            waiting_poll(run->signals, run->ctl->connection,
+                         run->limit_at < run->suspend_at ? run->limit_at : run->suspend_at);
     }
     return error;
 }

@@ -11,7 +11,7 @@ int command_terminate(struct ctl *ctl)
 {
     struct each each = {.method = "process.terminate", .deadline = CONNECTION_FOREVER};
 
-    return each_process(ctl, &each);
+    return each_word(ctl, &each);
 }
 
 int command_kill(struct ctl *ctl)
@@ -23,7 +23,7 @@ int command_kill(struct ctl *ctl)
     if (status != 0)
         return status;
     each.params = json_pack("{s:i}", "signal", number);
-    return each_process(ctl, &each);
+    return each_word(ctl, &each);
 }
 
 int command_stop(struct ctl *ctl)
@@ -36,5 +36,5 @@ int command_stop(struct ctl *ctl)
         return status;
     if (grace >= 0)
         each.params = json_pack("{s:f}", "grace", grace);
-    return each_process(ctl, &each);
+    return each_word(ctl, &each);
 }

@@ -38,6 +38,24 @@ static int format_synopsis(enum option_id id, char *buffer, size_t size)
     return snprintf(buffer, size, "[--%s%s%s%s", option->word, space, value, end);
 }
 
+/* The words behind the options, and where a command line begins. */
+static void print_words(FILE *stream, const struct command *command, int at, int indent)
+{
+    bool has_name = command->completes == COMPLETES_OBJECT_COMMAND;
+    int first = has_name ? (int) strcspn(command->words, " ") : 0;
+    char text[128];
+    int length;
+
+    if (has_name || command->completes == COMPLETES_COMMAND)
+        length = snprintf(text, sizeof text, "%.*s%s-- %s", first, command->words, has_name ? " " : "",
+                          command->words + first + has_name);
+    else
+        length = snprintf(text, sizeof text, "%s", command->words);
+    if (length > 0 && at + 1 + length > HELP_WIDTH)
+        fprintf(stream, "\n%*s", indent, "");
+    fprintf(stream, "%s%s\n", length > 0 ? " " : "", text);
+}
+
 static void print_synopsis(FILE *stream, const struct command *command)
 {
     int at = fprintf(stream, "usage: procctl %s", command->name), indent = 15;
@@ -53,9 +71,7 @@ static void print_synopsis(FILE *stream, const struct command *command)
         fprintf(stream, " %s", text);
         at += 1 + length;
     }
-    if (command->completes == COMPLETES_COMMAND)
-        fputs(" --", stream);
-    fprintf(stream, "%s%s\n", *command->words ? " " : "", command->words);
+    print_words(stream, command, at, indent);
 }
 
 static void print_option(FILE *stream, enum option_id id)
@@ -104,10 +120,11 @@ static void print_command_help(FILE *stream, const struct command *command)
 static void print_general_help(FILE *stream)
 {
     fputs("usage: procctl [OPTION...] COMMAND [ARGUMENT...]\n\n"
-          "Starts, watches and ends processes that procd keeps.\n\nCommands:\n", stream);
+          "Starts, watches and ends processes, and lets them wait for each other.\n"
+          "\nCommands:\n", stream);
     for (size_t i = 0; i < command_count; i++) {
-        int at = fprintf(stream, "  %-18s ", commands[i].name);
-        print_wrapped(stream, commands[i].summary, at, 21);
+        int at = fprintf(stream, "  %-21s ", commands[i].name);
+        print_wrapped(stream, commands[i].summary, at, 24);
     }
     fputs("\nOptions:\n", stream);
     print_global_options(stream);

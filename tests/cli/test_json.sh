@@ -60,6 +60,32 @@ one 137 'd["signal"] == "SIGKILL"' run -- sh -c 'kill -9 $$'
 one 127 'd["error"]["data"]["errno"] == "ENOENT"' run -- ./nope
 one 124 'd["signal"] == "SIGTERM"' run -w 0.05 -- sleep 1000
 
+# synchronisation objects
+long=$(ctl call process.info '{"process": "long"}' | sed -n 's/^  "pid": \([0-9]*\).*/\1/p')
+one 7 '(d["acquired"], d["abandoned"], d["exitcode"]) == (True, False, 7) and d["token"] > 0' \
+    lock a -- sh -c 'echo said; exit 7'
+err_has said
+one 137 'd["exitcode"] == -9' lock a -- sh -c 'kill -9 $$'
+one 127 'd["error"]["data"]["name"] == "SpawnFailed"' lock a -- ./nope
+one 0 'd["acquired"] is True and d["token"] > 0' lock acquire --for-pid "$long" a
+one 1 'd == {"acquired": False}' lock -n a -- true
+one 9 'd == {"acquired": False}' lock -w 0.05 -E 9 a -- true
+one 124 'd["acquired"] is False' lock acquire --for-pid "$long" -w 0.05 a
+one 6 'd["error"]["data"]["name"] == "Deadlock" and d["error"]["data"]["cycle"]' \
+    lock acquire --for-pid "$long" a
+one 0 '(d["name"], d["kind"], d["holders"][0]["pid"]) == ("a", "lock", '"$long"')' lock show a
+one 1 'd["error"]["data"]["name"] == "WrongKind"' rlock show a
+one 0 'd == {}' lock release a
+one 1 'd["error"]["data"]["name"] == "TooManyReleases"' lock release a
+one 0 'd == {}' lock break a
+one 0 '(d["name"], d["created"]) == ("s", True)' semaphore create s -v 2
+one 0 'd["exitcode"] == 0' semaphore s -- true
+one 0 'd == {}' semaphore release --for-pid "$long" s
+one 0 'd["value"] == 3' semaphore show s
+one 0 '"a" in [o["name"] for o in d["objects"]]' objects
+one 1 '[r["name"] for r in d["results"]] == ["a", "nope"] and d["results"][1]["error"]' unlink a nope
+one 4 'd["error"]["data"]["name"] == "NoSuchObject"' lock show a
+
 # bytes that are not UTF-8
 one 0 'd["argv"][3] == {"b64": "Yf9i"}' spawn -n odd -- sh -c : "$(printf 'a\377b')"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """use_terminal.py PROCCTL SOCKET: types into an interactive bash on a terminal of its own, and reads what it
 shows."""
-import fcntl, os, pty, re, select, signal, struct, sys, termios, time
+import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
 PROCCTL, SOCKET = sys.argv[1:3]
 
@@ -163,6 +163,50 @@ def resize(terminal):
         terminal.status(130)
 
 
+def waiters(name):
+    answer = subprocess.run([PROCCTL, '-s', SOCKET, 'call', 'object.info', json.dumps({'name': name})],
+                            stdout=subprocess.PIPE, check=True)
+    return len(json.loads(answer.stdout)['waiters'])
+
+
+def lock(terminal):
+    """^C while one waits leaves no waiter, and no lock; ^C and ^Z are the command's when it runs"""
+    terminal.line('procctl lock acquire deploy')
+    terminal.expect(r'\d+\r\n')
+    terminal.status(0)
+    second = Terminal()
+    for command in ('lock deploy -- false', 'lock -F deploy -- false', 'lock acquire deploy'):
+        second.line('procctl ' + command)
+        wait_until('it waits', lambda: waiters('deploy') == 1)
+        second.keys('\x03')
+        second.status(130)
+        wait_until('nobody waits', lambda: waiters('deploy') == 0)
+    second.line('procctl lock deploy -- echo obtained')
+    wait_until('it waits', lambda: waiters('deploy') == 1)
+    terminal.line('procctl lock release deploy')
+    terminal.status(0)
+    second.expect('obtained\r\n')
+    second.status(0)
+    second.line('procctl lock deploy -- sh -c "trap \'echo caught; exit 7\' INT; echo pid \\$\\$; read line"')
+    pid = second.expect(r'pid (\d+)\r\n').group(1)
+    second.keys('\x1a')
+    second.expect('Stopped')
+    second.status(148)
+    wait_until('it has stopped', lambda: state(pid) == 'T')
+    terminal.line('procctl lock -n deploy -- true')
+    terminal.status(1)
+    second.line('fg')
+    wait_until('it goes on', lambda: state(pid) in 'RS')
+    second.keys('\x03')
+    second.expect('caught')
+    second.status(7)
+    second.line('procctl lock deploy -- sh -c "read line; echo got \\$line"')
+    second.keys('hello\n')
+    second.expect('got hello\r\n')
+    second.status(0)
+    second.close()
+
+
 def look(terminal):
     """colors, and long command lines cut off, on a terminal only"""
     identity = spawn(terminal, 'sh -c "exec sleep 1000" ' + 'x' * 200)
@@ -183,7 +227,7 @@ def look(terminal):
 
 def main():
     terminal = Terminal()
-    for part in (interrupt, suspend, read_and_write, resize, look):
+    for part in (interrupt, suspend, read_and_write, resize, lock, look):
         part(terminal)
         print('passed', part.__name__)
     terminal.close()
