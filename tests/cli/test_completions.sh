@@ -4,6 +4,7 @@
 . "$(dirname "$0")/common.sh"
 start_daemon
 ctl spawn -n worker -- sleep 1000 >/dev/null
+ctl event set built
 bin=$(dirname "$PROCCTL")
 PATH=$bin:$PATH PROCD_SOCKET=$socket
 export PATH PROCD_SOCKET
@@ -53,6 +54,24 @@ if command -v bash >/dev/null; then
     offers "procctl run sl" sleep
     offers "procctl run -n x -- sl" sleep
     offers "procctl run -- cat $dir/procctl.b" "$dir/procctl.bash"
+    # commands of one word and of two; objects; a command line behind an object
+    offers "procctl lo" lock
+    offers "procctl lock " acquire
+    offers "procctl lock " built
+    offers "procctl rlock sh" show
+    offers "procctl event " is-set
+    offers "procctl lock acquire " built
+    offers "procctl unlink built b" built
+    offers "procctl event wait -w 3 bu" built
+    offers "procctl lock --conf" --conflict-exit-code
+    offers "procctl lock release --tok" --token
+    offers "procctl lock built sl" sleep
+    offers "procctl lock -w 3 built -- sl" sleep
+    offers "procctl lock built -- cat $dir/procctl.b" "$dir/procctl.bash"
+    refuses "procctl lock show --" --token
+    refuses "procctl event " built
+    refuses "procctl lock built acq" acquire
+    refuses "procctl " acquire
     # What others call their processes is offered, not executed.
     # shellcheck disable=SC2016
     trap_name='$(touch${IFS}'$dir/executed')'
@@ -70,7 +89,11 @@ if command -v zsh >/dev/null; then
     python3 "$TOP_SRCDIR/tests/cli/type_in_zsh.py" "$dir/zsh" 'procctl pru' 'procctl prune' \
         'procctl daemon resta' 'procctl daemon restart' \
         'procctl inspect work' 'procctl inspect worker' 'procctl events --foll' 'procctl events --follow' \
-        'procctl kill --signal STO' 'procctl kill --signal STOP' || fail "zsh"
+        'procctl kill --signal STO' 'procctl kill --signal STOP' \
+        'procctl lock acq' 'procctl lock acquire' 'procctl lock acquire bui' 'procctl lock acquire built' \
+        'procctl lock bui' 'procctl lock built' 'procctl lock release --tok' 'procctl lock release --token' \
+        'procctl lock built -- slee' 'procctl lock built -- sleep' \
+        'procctl barrier wait --part' 'procctl barrier wait --parties' || fail "zsh"
 fi
 if command -v fish >/dev/null; then
     ctl completion fish >"$dir/procctl.fish"
@@ -86,6 +109,12 @@ if command -v fish >/dev/null; then
     fish_offers "procctl events --foll" --follow
     fish_offers "procctl kill --signal STO" STOP
     fish_offers "procctl run -- slee" sleep
+    fish_offers "procctl lock acq" acquire
+    fish_offers "procctl lock bui" built
+    fish_offers "procctl lock acquire bui" built
+    fish_offers "procctl lock release --tok" --token
+    fish_offers "procctl lock built -- slee" sleep
+    fish_offers "procctl event wait --time" --timeout
 fi
 unset PROCD_SOCKET
 finish

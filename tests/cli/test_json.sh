@@ -82,6 +82,20 @@ one 0 '(d["name"], d["created"]) == ("s", True)' semaphore create s -v 2
 one 0 'd["exitcode"] == 0' semaphore s -- true
 one 0 'd == {}' semaphore release --for-pid "$long" s
 one 0 'd["value"] == 3' semaphore show s
+one 0 'd == {}' event set e
+one 0 'd["set"] is True' event is-set e
+one 0 'd["set"] is True' event wait e
+one 0 'd == {}' event clear e
+one 1 'd["set"] is False' event is-set e
+one 124 'd["set"] is False' event wait -w 0.05 e
+one 124 'd["notified"] is False' condition wait -w 0.05 c
+one 0 'd["woken"] == 0' condition notify c
+one 0 'd["woken"] == 0' condition notify-all c
+one 0 'd["index"] == 0' barrier wait -p 1 b
+one 1 'd["error"]' barrier wait -p 2 b
+one 0 'd == {}' barrier abort b
+one 6 'd["error"]["data"]["name"] == "BrokenBarrier"' barrier wait b
+one 0 'd == {}' barrier reset b
 one 0 '"a" in [o["name"] for o in d["objects"]]' objects
 one 1 '[r["name"] for r in d["results"]] == ["a", "nope"] and d["results"][1]["error"]' unlink a nope
 one 4 'd["error"]["data"]["name"] == "NoSuchObject"' lock show a
