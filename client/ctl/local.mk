@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += %D%/libctl.la
 %C%_libctl_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/barrier.c %D%/call.c %D%/calls.c %D%/calls.h \
 	%D%/commands.c %D%/commands.def %D%/commands.h %D%/completion.c %D%/completion.h %D%/completion_bash.c \
 	%D%/completion_fish.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h %D%/daemon_commands.c %D%/each.c \
-	%D%/each.h %D%/event.c %D%/events.c %D%/forget.c %D%/held_child.c %D%/held_child.h \
+	%D%/each.h %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/held_child.c %D%/held_child.h \
 	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/object.c %D%/object.h \
 	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/ps.c %D%/run.c %D%/run.h \
 	%D%/run_signals.c %D%/semaphore.c %D%/signal_commands.c %D%/spawn.c %D%/spawn_request.c \

@@ -97,6 +97,7 @@ one 0 'd == {}' barrier abort b
 one 6 'd["error"]["data"]["name"] == "BrokenBarrier"' barrier wait b
 one 0 'd == {}' barrier reset b
 one 0 '"a" in [o["name"] for o in d["objects"]]' objects
+one 0 'd["edges"] == [] and d["cycles"] == []' graph
 one 1 '[r["name"] for r in d["results"]] == ["a", "nope"] and d["results"][1]["error"]' unlink a nope
 one 4 'd["error"]["data"]["name"] == "NoSuchObject"' lock show a
 
