@@ -7,6 +7,7 @@ example_ldflags = $(AM_LDFLAGS) -no-install
 noinst_PROGRAMS += $(examples)
 exampledir = $(docdir)/examples
 example_DATA = $(addprefix $(srcdir)/,$(examples:=.c))
+dist_example_SCRIPTS = %D%/survives_kill.sh
 
 %C%_greet_CPPFLAGS = $(example_cppflags)
 %C%_greet_LDFLAGS = $(example_ldflags)

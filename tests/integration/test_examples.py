@@ -158,6 +158,21 @@ def test_nothing_is_left(daemon):
         same(client.call('object.list')['objects'], [])
 
 
+def test_survives_kill(daemon):
+    """The lock of a killed job is free, though its child lives on; flock(1) says otherwise of its own."""
+    if not shutil.which('flock'):
+        raise Skip('no flock')
+    script = os.path.join(os.environ.get('TOP_SRCDIR', '.'), 'client', 'examples', 'survives_kill.sh')
+    path = os.path.dirname(os.environ['PROCCTL']) + ':' + os.environ['PATH']
+    env = {**os.environ, 'PATH': path, 'PROCD_SOCKET': daemon.path, 'PROCD_AUTOSTART': '0'}
+    done = subprocess.run(['sh', script], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False)
+    same((done.returncode, done.stderr), (0, b''))
+    killed = 'the job was killed, and its child lives on: '
+    same(done.stdout.decode().splitlines(), ['flock:        ' + killed + 'the next one waits in vain',
+                                             'procctl lock: ' + killed + 'the next one has the lock'])
+
+
 def test_without_a_daemon(daemon):
     """A program that cannot have processes says so, and does not hang."""
     read, write = os.pipe()
