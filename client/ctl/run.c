@@ -140,28 +140,6 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Until there is a signal, something on the socket (or room in it for what is left to send), or something
- * to do by the clock. */
-static void wait_for_something(const struct run *run)
-{
-    const struct connection *connection = run->ctl->connection;
-    struct pollfd entries[] = {
-        {.fd = run->signals, .events = POLLIN},
-        {.fd = connection_fd(connection), .events = connection_poll_events(connection)},
-        {.fd = run_stop_signal(run), .events = POLLIN},
-    };
-    int64_t until = earlier(earlier(run->limit_at, run->suspend_at), run->give_up_at);
-    int64_t left = until == CONNECTION_FOREVER ? INT64_MAX : until - clock_monotonic();
-    struct timespec span;
-
-    if (entries[1].fd < 0 && left > RECONNECT_STEP)
-        left = RECONNECT_STEP;
-    if (left < 0)
-        left = 0;
-    span = (struct timespec) {.tv_sec = left / NSEC_PER_SEC, .tv_nsec = left % NSEC_PER_SEC};
-    ppoll(entries, 3, left == INT64_MAX ? NULL : &span, NULL);
-}
-
 /* What is due by the clock. */
 static int look_at_clock(struct run *run)
 {
@@ -189,8 +167,8 @@ static int run_loop(struct run *run)
         if (run->end || run->is_over)
             return 0;
         if (error == 0)
-            waiting_poll(run->signals, run->ctl->connection,
-                         run->limit_at < run->suspend_at ? run->limit_at : run->suspend_at);
+            waiting_poll(run->signals, run_stop_signal(run), run->ctl->connection,
+                         earlier(earlier(run->limit_at, run->suspend_at), run->give_up_at));
     }
     return error;
 }

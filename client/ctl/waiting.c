@@ -54,11 +54,12 @@ int waiting_signal(int signals, bool *ret_is_kernels)
     return (int)info.ssi_signo;
 }
 
-void waiting_poll(int signals, const struct connection *connection, int64_t until)
+void waiting_poll(int signals, int other, const struct connection *connection, int64_t until)
 {
     struct pollfd entries[] = {
         {.fd = signals, .events = POLLIN},
-        {.fd = connection_fd(connection), .events = POLLIN},
+        {.fd = connection_fd(connection), .events = connection_poll_events(connection)},
+        {.fd = other, .events = POLLIN},
     };
     int64_t left = until == CONNECTION_FOREVER ? INT64_MAX : until - clock_monotonic();
     struct timespec span;
@@ -68,7 +69,7 @@ void waiting_poll(int signals, const struct connection *connection, int64_t unti
     if (left < 0)
         left = 0;
     span = (struct timespec){.tv_sec = left / NSEC_PER_SEC, .tv_nsec = left % NSEC_PER_SEC};
-    ppoll(entries, 2, left == INT64_MAX ? NULL : &span, NULL);
+    ppoll(entries, 3, left == INT64_MAX ? NULL : &span, NULL);
 }
 
 /* ---- the wait ---- */
@@ -153,7 +154,7 @@ static int wait_for_answer(struct waiting *waiting, const json_t *params, int64_
             waiting->has_timed_out = true;
             return 0;
         }
-        waiting_poll(waiting->signals, waiting->ctl->connection, deadline);
+        waiting_poll(waiting->signals, -1, waiting->ctl->connection, deadline);
     }
 }
 

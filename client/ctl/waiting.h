@@ -50,8 +50,8 @@ int waiting_outcome(struct waiting *waiting, json_t **ret_result);
 /* All of that in one: opens, asks, and tells the outcome. */
 int waiting_call(struct ctl *ctl, const char *method, json_t *params, double seconds, json_t **ret_result);
 
-/* Polls until something comes from `signals` or the connection, or until the time. */
-void waiting_poll(int signals, const struct connection *connection, int64_t until);
+/* Polls until something comes from `signals`, `other` (-1: none) or the connection, or until the time. */
+void waiting_poll(int signals, int other, const struct connection *connection, int64_t until);
 
 /* The next signal, or 0. ret_is_kernels: of a terminal, say, which sends it to the whole group. */
 int waiting_signal(int signals, bool *ret_is_kernels);
