@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
+#include "daemon/keeper/state.h"
 
 #include <limits.h>
 
@@ -63,6 +64,8 @@ int loop_turn(struct keeper *keeper, struct loop *loop, int64_t now, int64_t unt
 {
     int ready = epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, wait_span(now, until));
 
+    /* what is begun now gets all of its time, however long the wait was */
+    keeper->now = clock_monotonic();
     if (ready < 0)
         return errno == EINTR ? 0 : -errno;
     loop->count = ready;
