@@ -235,6 +235,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         event_del(session->readable);
         session->flags |= SESSION_EOF;
     } else if (r < 0) {
+        session->flags |= r == -ECONNRESET ? SESSION_RESET : 0;
         session_kill(session);
         return;
     }

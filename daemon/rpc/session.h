@@ -25,6 +25,7 @@ enum session_flags {
     SESSION_CLOSING = 1 << 5, /* a last answer is under way */
     SESSION_DEAD = 1 << 6,    /* in server->dead */
     SESSION_DISCONNECTED = 1 << 7, /* the core and the keeper know that it is over */
+    SESSION_RESET = 1 << 8, /* the client has closed it with something left to read */
 };
 
 struct session {

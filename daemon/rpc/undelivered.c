@@ -2,8 +2,10 @@
 
 #include "daemon/rpc/peer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct undelivered {
     TAILQ_ENTRY(undelivered) of_session;
@@ -63,12 +65,19 @@ void undelivered_watch(struct session *session, struct undelivered *undelivered)
     TAILQ_INSERT_TAIL(&session->undelivered, undelivered, of_session);
 }
 
+/* Nothing was queued behind it. */
+static bool is_last_line(const struct session *session, const struct undelivered *undelivered)
+{
+    return undelivered->end == session->sent + frame_unsent(&session->writer);
+}
+
 void undelivered_sent(struct session *session, size_t bytes)
 {
     struct undelivered *undelivered;
 
     session->sent += bytes;
-    while ((undelivered = TAILQ_FIRST(&session->undelivered)) && undelivered->end <= session->sent) {
+    while ((undelivered = TAILQ_FIRST(&session->undelivered)) && undelivered->end <= session->sent &&
+           !is_last_line(session, undelivered)) {
         TAILQ_REMOVE(&session->undelivered, undelivered, of_session);
         free(undelivered);
     }
@@ -87,13 +96,26 @@ static void give_back(struct server *server, const struct undelivered *undeliver
     (void) server_step(server, &input);
 }
 
+/*
+ * unix(7): who closes a socket with something left in it to read lets the other side read ECONNRESET. Then
+ * the last line was not read, or not to its end.
+ */
+static bool was_reset(const struct session *session)
+{
+    char byte;
+
+    return session->flags & SESSION_RESET ||
+           (recv(session->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == ECONNRESET);
+}
+
 void undelivered_return(struct session *session)
 {
     struct undelivered *undelivered;
 
     while ((undelivered = TAILQ_FIRST(&session->undelivered))) {
         TAILQ_REMOVE(&session->undelivered, undelivered, of_session);
-        give_back(session->server, undelivered);
+        if (undelivered->end > session->sent || was_reset(session))
+            give_back(session->server, undelivered);
         free(undelivered);
     }
 }

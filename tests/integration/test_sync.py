@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 
-from clients import SOON, Client, Closed, Peer, drain, fails, same, wait_for
+from clients import SOON, Client, Peer, drain, fails, ready, same, wait_for
 from harness import LONG, main, options
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -56,6 +56,13 @@ def queue_up(client, made, method='lock.acquire', **params):
     before = len(waiters(client, made))
     number = client.start(method, name=made, **params)
     wait_for(lambda: len(waiters(client, made)) > before, 'the wait begins', step=0)
+    return number
+
+
+def queue_up_by(client, other, made):
+    """The same on another connection."""
+    number = other.start('lock.acquire', name=made)
+    wait_for(lambda: waiters(client, made), 'the wait begins', step=0)
     return number
 
 
@@ -115,8 +122,8 @@ os.execv("/bin/sh", ["sh", "-c", "echo ready; read x"])
         lock, client = made('lock'), made.client
         to_child, ours = os.pipe()
         read, write = os.pipe()
-        child = client.spawn(sys.executable, '-I', '-S', '-c', code, daemon.path, lock, _fds=[to_child, write],
-                             stdin={'fd': 0}, stdout={'fd': 1})
+        child = client.spawn(sys.executable, '-I', '-S', '-c', code, daemon.path, lock,
+                             _fds=[to_child, write], stdin={'fd': 0}, stdout={'fd': 1})
         os.close(to_child)
         os.close(write)
         same(os.read(read, 6), b'ready\n')
@@ -172,7 +179,7 @@ def test_a_child_has_objects_open_from_its_start(daemon):
             client.call('process.spawn', argv=['/bin/sh', '-c', 'read x'], stdin={'fd': 0}, name='opener',
                         objects=[event], _fds=[read])
             os.close(read)
-            fails('NoSuchObject', lambda: client.call('process.spawn', argv=['/bin/true'], objects=['missing']))
+            fails('NoSuchObject', lambda: client.spawn('/bin/true', objects=['missing']))
         client.call('daemon.ping')
         same([each['name'] for each in client.call('object.list')['objects']], [event])
         os.close(write)
@@ -244,11 +251,30 @@ def test_a_client_vanishes_when_it_is_granted(daemon):
         client.call('lock.release', name=lock)
 
 
+def test_a_grant_that_nobody_has_read(daemon):
+    """Who closes a connection with the answer in it cannot know of the hold: the next gets the lock. Who has
+    read it keeps the hold."""
+    with Made(daemon) as made:
+        lock, client = made('lock'), made.client
+        for reads in (False, True):
+            client.call('lock.acquire', name=lock)
+            with Client(daemon.path) as other:
+                number = queue_up_by(client, other, lock)
+                client.call('lock.release', name=lock)
+                assert ready(other.socket, SOON), 'the grant comes'
+                if reads:
+                    same(other.result(number)['acquired'], True)
+            answer = client.call('lock.acquire', name=lock, timeout=0.3 if reads else SOON)
+            same((answer['acquired'], answer['abandoned']), (not reads, False))
+            client.call('lock.release', name=lock)
+
+
 def run_holders(daemon, *arguments):
     program = os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'tests/integration/holders')
     with Client(daemon.path) as client:
         client.call('object.create', kind='lock', name='holders', persist=True)
-        done = subprocess.run([program, daemon.path, *map(str, arguments)], stdout=subprocess.PIPE, check=False)
+        done = subprocess.run([program, daemon.path, *map(str, arguments)], stdout=subprocess.PIPE,
+                              check=False)
         client.call('object.unlink', name='holders')
     print(done.stdout.decode(), end='')
     same(done.returncode, 0, 'holders')
@@ -286,7 +312,7 @@ def test_a_join_that_closes_a_cycle(daemon):
         same([(each['pid'], each['waits_for']) for each in error.data['cycle']],
              [(os.getpid(), child['id']), (child['pid'], lock)])
         same(error.data['cycle'][0]['holder'], holder)
-        same(client.call('process.join', process=child['id'], timeout=0.01)['exited'], False, 'with a time-out')
+        same(client.join(child['id'], 0.01)['exited'], False, 'with a time-out')
         with Client(daemon.path) as other:  # another thread of ours may: we can still release
             number = other.start('process.join', process=child['id'])
             client.call('lock.release', name=lock)
@@ -396,7 +422,8 @@ def test_limits_name_themselves(daemon):
         limits = client.call('daemon.hello')['limits']
         made, batch = 0, 2000
         while made < limits['objects']:
-            some = [client.start('object.create', kind='event') for _ in range(min(batch, limits['objects'] - made))]
+            some = [client.start('object.create', kind='event')
+                    for _ in range(min(batch, limits['objects'] - made))]
             for number in some:
                 client.result(number)
             made += len(some)
