@@ -37,6 +37,8 @@ void call_free(struct call *call)
 {
     if (call->ticket)
         HASH_DEL(call->server->calls, call);
+    if (call->hh_id.tbl)
+        HASH_DELETE(hh_id, call->session->pending, call);
     TAILQ_REMOVE(&call->session->calls, call, of_session);
     closer_close(call->fds, call->fd_count);
     request_done(&call->request);
@@ -46,8 +48,36 @@ void call_free(struct call *call)
     free(call);
 }
 
+/* Integers and strings are told apart by the first byte. Returns the key's size. */
+static size_t id_key(const json_t *id, char key[PROTO_KEY_MAX + 1])
+{
+    json_int_t number = json_integer_value(id);
+    size_t size = json_is_string(id) ? json_string_length(id) : sizeof number;
+
+    size = size < PROTO_KEY_MAX ? size : PROTO_KEY_MAX;
+    key[0] = json_is_string(id) ? 's' : 'i';
+    if (json_is_string(id))
+        memcpy(key + 1, json_string_value(id), size);
+    else
+        memcpy(key + 1, &number, size);
+    return size + 1;
+}
+
+static int register_id(struct call *call)
+{
+    size_t size;
+
+    if (!call->id || call->hh_id.tbl)
+        return 0;
+    size = id_key(call->id, call->id_key);
+    HASH_ADD_KEYPTR(hh_id, call->session->pending, call->id_key, size, call);
+    return call->hh_id.tbl ? 0 : -ENOMEM;
+}
+
 int call_register(struct call *call)
 {
+    if (register_id(call) < 0)
+        return -ENOMEM;
     call->ticket = ++call->server->ticket;
     HASH_ADD(hh, call->server->calls, ticket, sizeof call->ticket, call);
     if (call->hh.tbl)
@@ -66,12 +96,12 @@ struct call *call_find(struct server *server, uint64_t ticket)
 
 struct call *call_by_id(struct session *session, const json_t *id)
 {
+    char key[PROTO_KEY_MAX + 1];
+    size_t size = id_key(id, key);
     struct call *call;
 
-    TAILQ_FOREACH(call, &session->calls, of_session)
-        if (call->id && json_equal(call->id, id))
-            return call;
-    return NULL;
+    HASH_FIND(hh_id, session->pending, key, size, call);
+    return call;
 }
 
 /* ---- answers ---- */

@@ -28,7 +28,8 @@ struct call {
     uint64_t creator;        /* the client that owner_pid means; else 0 until the handler sets it */
     json_t *result; /* waits for its pidfd */
     TAILQ_ENTRY(call) of_session;
-    UT_hash_handle hh;
+    char id_key[PROTO_KEY_MAX + 1]; /* of a call that waits: its id, as a key of session->pending */
+    UT_hash_handle hh, hh_id;
 };
 
 /* Takes over the request (and its descriptors). NULL without memory (nothing is taken). */
@@ -59,7 +60,7 @@ struct outcome call_submit(struct call *call, struct core_input *input);
 /* Parks a call that waits for something other than the core (the look-up helper). */
 struct outcome call_park(struct call *call);
 
-/* Gives the call a ticket, by which it is found. 0 or -ENOMEM. */
+/* Gives the call a ticket, by which it is found, and by its id. 0 or -ENOMEM. */
 int call_register(struct call *call);
 struct call *call_find(struct server *server, uint64_t ticket);
 /* The pending call with this id of a session, or NULL. */

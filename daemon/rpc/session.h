@@ -42,6 +42,7 @@ struct session {
     struct frame_reader reader;
     struct frame_writer writer;
     TAILQ_HEAD(session_calls, call) calls;
+    struct call *pending; /* those that wait, by id */
     LIST_HEAD(session_subscriptions, subscription) subscriptions;
     uint64_t subscriptions_made;
     uint64_t sent; /* bytes that have left */
