@@ -55,7 +55,8 @@ static void begin_action(struct core *core, struct object *barrier, struct waite
     barrier->data.flags |= OBJECT_ACTION;
     barrier->data.runner = last->owner->client->data.id;
     last->reply.kind = REPLY_RUN_ACTION;
-    last->reply.sync.hold = barrier->data.generation + 1;
+    barrier->data.bound = ++core->counters.hold; /* a grant of its own, as a hold is */
+    last->reply.sync.hold = barrier->data.bound;
     waiter_answer(core, last);
 }
 

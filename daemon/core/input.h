@@ -108,7 +108,7 @@ struct input_request {
 struct input_sync {
     struct input_request request; /* in the same place as body.request */
     uint64_t value;               /* create: permits; release, notify: how many; undelivered: levels */
-    uint64_t token;               /* release; undelivered: the hold, or the barrier's generation */
+    uint64_t token;               /* release; undelivered: the hold, or the grant to run a barrier's action */
     uint32_t kind;                /* object_kind; semaphores' methods serve both kinds as OBJECT_SEMAPHORE */
     uint32_t parties;             /* create */
     uint32_t mode;                /* create */

@@ -229,7 +229,7 @@ static void take_waiter(struct core *core, struct in *in)
     left = in_number(in);
     connected = in_number(in);
     HASH_FIND(hh, core->waiters, &data.ticket, sizeof data.ticket, waiter);
-    if (in_failed(in, links > in->left || data.kind > WAIT_FOLLOW || waiter, -EBADMSG))
+    if (in_failed(in, links > in->left || data.kind > WAIT_BARRIER || waiter, -EBADMSG))
         return;
     input.body.request = (struct input_request){.ticket = data.ticket,
                                                 .connection = connected ? data.connection : 0,

@@ -241,17 +241,11 @@ static void take_insides(struct core *core, struct in *in, struct object *table)
 
 bool wait_is_whole(const struct core *core, const struct waiter *waiter)
 {
-    const struct object *object = waiter->object, *held = object;
+    const struct object *lock = waiter->object ? waiter->object->lock : NULL;
 
-    if (!object || !waiter->owner)
-        return false;
-    if (waiter->data.kind == WAIT_EVENT)
-        return object->data.kind == OBJECT_EVENT;
-    if (waiter->data.kind == WAIT_BARRIER)
-        return object->data.kind == OBJECT_BARRIER;
-    if (waiter->data.kind == WAIT_CONDITION)
-        held = object->lock;
-    return held && object_is_held(held) && waiter->hold && open_find(core, held, waiter->owner->client, NULL);
+    if (waiter->data.kind != WAIT_CONDITION)
+        return waiter->object;
+    return lock && open_find(core, lock, waiter->owner->client, NULL);
 }
 
 void in_sync(struct core *core, struct in *in)

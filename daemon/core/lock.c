@@ -198,7 +198,7 @@ int step_undelivered(struct core *core, const struct core_input *input)
     struct hold *hold = object ? find_hold(object, body->token) : NULL;
 
     if (object && object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
-        object->data.generation + 1 == body->token)
+        object->data.bound == body->token)
         barrier_break(core, object);
     if (!hold)
         return 0;

@@ -27,7 +27,7 @@ struct record *in_record(struct core *core, struct in *in);
 struct text *in_text(struct in *in);
 /* What put_sync has written. */
 void in_sync(struct core *core, struct in *in);
-/* Does it wait in a queue of an object of its kind, with all that its turn will need? */
+/* Is it in the queue of an object, and has it all that its turn will need? */
 bool wait_is_whole(const struct core *core, const struct waiter *waiter);
 
 #endif

@@ -48,7 +48,7 @@ struct object_data {
     uint64_t id;
     int64_t created;     /* wall clock, ns */
     uint64_t value;      /* semaphores: free permits */
-    uint64_t bound;      /* bounded_semaphore */
+    uint64_t bound;      /* bounded_semaphore; barrier: the grant to run the action, among the holds' ids */
     uint64_t abandoned;  /* how much of what is free was taken from the dead: the next to hold it is told */
     uint64_t generation; /* barrier: rises each time all are there */
     uint64_t runner;     /* barrier: the client that runs the action, until it says barrier.done */
