@@ -176,6 +176,22 @@ static void refuse_connection(struct server *server, const struct link_connectio
     tell_closed(server, connection->connection);
 }
 
+/* Its socket did not reach us, or the pidfd of a client of whom we are told once: no descriptor was free. A
+ * client that nobody can watch is given up, so that the keeper tells of it anew when it comes again. */
+static void connection_lost(struct server *server, const struct input_connect *who, int socket, int pidfd)
+{
+    struct core_input input = {.kind = INPUT_CLIENT, .body.connect = *who};
+
+    log_warning("a connection of uid %u is lost: no descriptor is free", who->uid);
+    close_fd(socket);
+    close_fd(pidfd);
+    if (!peer_find(server, who->client) && server_step(server, &input) == 0) {
+        input = (struct core_input){.kind = INPUT_CLIENT_DEAD, .body.number = who->client};
+        (void) server_step(server, &input);
+    }
+    tell_closed(server, who->connection);
+}
+
 static bool quota_allows(const struct server *server, uint32_t uid)
 {
     const struct account *account = core_account(server->core, uid);
@@ -193,6 +209,10 @@ void peer_connected(struct server *server, const struct link_connection *connect
                                                 .uid = connection->uid}};
     struct peer *peer = peer_find(server, connection->client);
 
+    if (socket < 0 || (!peer && pidfd < 0)) {
+        connection_lost(server, &input.body.connect, socket, pidfd);
+        return;
+    }
     if (!quota_allows(server, connection->uid)) {
         refuse_connection(server, connection, socket, pidfd, quota_name(QUOTA_CONNECTIONS));
         return;

@@ -4,6 +4,7 @@ import array
 import json
 import os
 import random
+import resource
 import socket
 import time
 
@@ -21,6 +22,14 @@ def errors_of(client, count):
     wait_for(lambda: client.pump(0.1) and len(names) >= count or len(names) >= count)
     del client.take
     return names
+
+
+def refusal(act):
+    """How it fails in a client process."""
+    try:
+        return 'no failure, but %r' % act()
+    except AssertionError as error:
+        return str(error)
 
 
 def closes(client, what):
@@ -308,6 +317,30 @@ def test_connections_come_and_go(daemon):
                 client.raw(PING % 1)
             if turn % 3 == 2:
                 same(client.result(1), {})
+
+
+@options(root=True)
+def test_connections_that_do_not_arrive(daemon):
+    """The broker has no descriptor free for them: they end, are not counted, and their clients may return."""
+    broker = daemon.broker_pid
+    limits = resource.prlimit(broker, resource.RLIMIT_NOFILE)
+    resource.prlimit(broker, resource.RLIMIT_NOFILE, (3, limits[1]))
+    clients = [Client(daemon.path) for _ in range(20)]
+    for client in clients:
+        closes(client, 'no descriptor is free')
+    peer = Peer(daemon.path)
+    assert 'Closed' in refusal(lambda: peer.call('daemon.ping'))
+    info = daemon.connection.call('daemon.info')
+    same((info['connections'], info['clients']), (1, 1))
+    resource.prlimit(broker, resource.RLIMIT_NOFILE, limits)
+    peer.do('drop')
+    same(peer.call('lock.acquire', name='x')['acquired'], True)
+    waiting = daemon.connection.start('lock.acquire', name='x')
+    assert daemon.connection.pending(waiting)
+    peer.kill()
+    same(daemon.connection.result(waiting)['acquired'], True, 'its death is seen')
+    daemon.connection.call('lock.release', name='x')
+    daemon.connection.call('object.unlink', name='x')
 
 
 # ---------------------------------------------------------------- ids, notifications, keys
