@@ -121,10 +121,17 @@ void session_resume(struct session *session)
 
 /* ---- reading ---- */
 
+/* Nothing but memory is ever short before there is a call. */
+static json_t *refusal_data(const struct failure *failure)
+{
+    return failure->error == ERROR_LIMIT_EXCEEDED ? json_pack("{s:s, s:i}", "limit", "memory", "value", 0)
+                                                  : NULL;
+}
+
 /* The last answer of a connection on which nothing more can be understood. */
 static void session_refuse(struct session *session, const json_t *id, const struct failure *failure)
 {
-    answer_failure(session, id, failure, NULL);
+    answer_failure(session, id, failure, refusal_data(failure));
     session->flags |= SESSION_CLOSING;
     session_pause(session, true);
 }
@@ -145,7 +152,18 @@ static void refuse_line(struct session *session, const struct request *request, 
     closer_close(fds, request->fd_count);
     /* notifications are never answered, but for lines of which one cannot say that they are one */
     if (request->id || failure->error == ERROR_PARSE_ERROR || failure->error == ERROR_INVALID_REQUEST)
-        answer_failure(session, request->id, failure, NULL);
+        answer_failure(session, request->id, failure, refusal_data(failure));
+}
+
+/* Is there memory for the tree of a line, and for what its call needs? Asked before, as without it the parser
+ * can only end the broker (daemon/broker.c). */
+static bool memory_for(size_t length)
+{
+    void *volatile probe = malloc(8 * length + (64 << 10)); /* volatile: not to be optimised away */
+    bool there = probe;
+
+    free(probe);
+    return there;
 }
 
 static void session_execute(struct session *session, const char *line, size_t length)
@@ -154,6 +172,12 @@ static void session_execute(struct session *session, const char *line, size_t le
     struct request request;
     struct call *call;
 
+    if (!memory_for(length)) {
+        /* who asked knows by the end what an answer without an id cannot tell */
+        failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: memory");
+        session_refuse(session, NULL, &failure);
+        return;
+    }
     message_parse(line, length, &request, &failure);
     if (!failure.error && request.id && call_by_id(session, request.id)) {
         failure_set(&failure, ERROR_INVALID_REQUEST, "id: in use on this connection");

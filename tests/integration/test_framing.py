@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Lines and descriptors as hostile as they come: it answers or closes, serves others, and leaks nothing."""
 import array
+import collections
 import json
 import os
 import random
@@ -8,8 +9,8 @@ import resource
 import socket
 import time
 
-from clients import Client, Closed, Peer, fails, ready, same, wait_for
-from harness import LONG, main, options, prompt
+from clients import Client, Closed, Peer, Rpc, fails, ready, same, wait_for
+from harness import LONG, Skip, main, options, prompt
 
 LINE_MAX = 1 << 20
 PING = b'{"jsonrpc":"2.0","id":%d,"method":"daemon.ping"}\n'
@@ -160,6 +161,34 @@ def test_deep_nests(daemon):
             client.raw(text + b'\n')
             same(client.reply(None)['error']['data']['name'], 'ParseError')
         same(client.call('daemon.ping'), {})
+
+
+@options(allow=['no memory for JSON'])
+def test_large_lines_in_little_memory(daemon):
+    """Each is answered, or another broker takes over; none goes on with a heap that is not what it seems."""
+    if daemon.sanitized():
+        raise Skip('a sanitizer needs all address space')
+    broker, child = daemon.broker_pid, daemon.connection.spawn('/bin/sleep', '1000')
+    with open('/proc/%d/statm' % broker, encoding='ascii') as file:
+        room = int(file.read().split()[0]) * resource.getpagesize() + (3 << 20)
+    resource.prlimit(broker, resource.RLIMIT_AS, (room, room))
+    ends, clients = collections.Counter(), [Client(daemon.path) for _ in range(20)]
+    for turn in range(200):
+        client = clients[turn % 20]
+        try:
+            client.call('process.spawn', argv=['/bin/true'], labels={'x': 'x' * 300000})
+            ends['started'] += 1
+        except Rpc as error:
+            same((error.name, error.data['limit']), ('LimitExceeded', 'memory'))
+            ends['memory'] += 1
+        except Closed:
+            ends['memory' if None in client.replies else 'another broker'] += 1
+            clients[turn % 20] = Client(daemon.path)
+    assert ends['memory'] or ends['another broker'], ends
+    log = daemon.log()
+    same(log.count('the broker ended'), log.count('no memory for JSON'), 'ends that were not chosen: ' + log)
+    same(daemon.ask('process.is_alive', process=child['id']), {'alive': True})
+    daemon.kill_broker()  # the next one has room
 
 
 # ---------------------------------------------------------------- descriptors
