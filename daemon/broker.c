@@ -154,6 +154,7 @@ static int server_begin(struct server *server)
     TAILQ_INIT(&server->unsent);
     TAILQ_INIT(&server->dead);
     server->fresh_pidfd = -1;
+    server->turn = 1;
     server->base = new_base();
     if (!server->base)
         return -ENOMEM;

@@ -1,6 +1,7 @@
 # Between the socket and the core: sessions, calls, handlers.
 noinst_LTLIBRARIES += %D%/librpc.la
-%C%_librpc_la_SOURCES = %D%/access.c %D%/access.h %D%/arguments.c %D%/arguments.h %D%/call.c %D%/call.h \
+%C%_librpc_la_SOURCES = %D%/access.c %D%/access.h %D%/arguments.c %D%/arguments.h %D%/backlog.c \
+	%D%/backlog.h %D%/call.c %D%/call.h \
 	%D%/daemon_methods.c %D%/deliver.c %D%/deliver.h %D%/dispatch.c %D%/event_methods.c %D%/event_text.c \
 	%D%/event_text.h %D%/identity.c %D%/identity.h %D%/keeper_link.c %D%/keeper_link.h \
 	%D%/lookup_client.c %D%/lookup_client.h %D%/object_methods.c %D%/object_request.c \

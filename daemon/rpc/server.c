@@ -163,4 +163,5 @@ void server_turn_end(struct server *server)
     watch_idleness(server);
     if (!server->leaving && core_wants_to_leave(server->core))
         leave(server, false);
+    server->turn++;
 }

@@ -26,6 +26,7 @@ struct call;
 struct lookup_client;
 struct keeper_link;
 struct event_text;
+struct backlog;
 
 TAILQ_HEAD(session_list, session);
 
@@ -41,6 +42,7 @@ struct server {
     struct session *sessions; /* by connection number */
     struct peer *peers;       /* client processes, by client number */
     struct call *calls;       /* parked calls, by ticket */
+    struct backlog *backlogs; /* what is unsent, by uid */
     struct session_list ready;   /* have whole lines that were not begun yet */
     struct session_list unsent;  /* have bytes to write, or events to be told */
     struct session_list dead;    /* to be swept */
@@ -48,6 +50,7 @@ struct server {
     struct event *deadline;      /* of the core */
     struct event *idle;          /* --idle-exit */
 
+    uint64_t turn;         /* of the loop, from 1 */
     uint64_t ticket;       /* last one given */
     uint64_t told;         /* last event that subscribers were told of */
     uint64_t acknowledged; /* last report */

@@ -3,6 +3,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/closer.h"
 #include "daemon/base/log.h"
+#include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/subscription.h"
@@ -29,6 +30,7 @@ void session_write(struct session *session, const char *bytes, size_t size, cons
         session_kill(session);
     else
         session_wants_flush(session);
+    backlog_count(session);
 }
 
 static int append_json(const char *bytes, size_t size, void *context)
@@ -39,6 +41,7 @@ static int append_json(const char *bytes, size_t size, void *context)
 void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,
                         const int *fds, size_t fd_count)
 {
+    size_t before = frame_unsent(&session->writer);
     int r = frame_queue(&session->writer, head, strlen(head), fds, fd_count);
 
     if (r == 0)
@@ -49,6 +52,9 @@ void session_write_line(struct session *session, const char *head, const json_t 
         session_kill(session); /* half a line is out of the question */
     else
         session_wants_flush(session);
+    if (frame_unsent(&session->writer) - before > BACKLOG_ANSWER_BIG)
+        session->backlog->big_turn = session->server->turn;
+    backlog_count(session);
 }
 
 /* Reads go on only while the client drains what it is told. */
@@ -73,11 +79,19 @@ static void session_mark_ready(struct session *session)
     TAILQ_INSERT_TAIL(&session->server->ready, session, of_ready);
 }
 
-/* May the next line be begun? */
+/* May the next line be begun? Where its uid has too much to read, only if this session has nothing. */
 static bool session_may_run(const struct session *session)
 {
+    size_t most = backlog_is_full(session->backlog) ? 0 : SESSION_UNSENT_MAX;
+
     return !(session->flags & (SESSION_DEAD | SESSION_CLOSING)) && session->lookups == 0 &&
-           frame_unsent(&session->writer) <= SESSION_UNSENT_MAX;
+           frame_unsent(&session->writer) <= most;
+}
+
+/* Is the rest of this turn for others? */
+static bool session_had_its_turn(const struct session *session)
+{
+    return session->backlog->big_turn == session->server->turn;
 }
 
 void session_flush(struct session *session)
@@ -89,6 +103,7 @@ void session_flush(struct session *session)
         return;
     r = frame_flush(&session->writer, session->fd);
     undelivered_sent(session, before - frame_unsent(&session->writer));
+    backlog_count(session);
     if (r < 0) {
         session_kill(session);
     } else if (r > 0) {
@@ -166,6 +181,22 @@ static bool memory_for(size_t length)
     return there;
 }
 
+/* Methods that change nothing and whose answers may be long. */
+static bool is_long_query(enum method_id method)
+{
+    switch ((int) method) {
+    case METHOD_process_list:
+    case METHOD_process_info:
+    case METHOD_object_list:
+    case METHOD_object_info:
+    case METHOD_object_graph:
+    case METHOD_rpc_discover:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void session_execute(struct session *session, const char *line, size_t length)
 {
     struct failure failure;
@@ -192,6 +223,8 @@ static void session_execute(struct session *session, const char *line, size_t le
     } else if (!(call = call_new(session->server, session, &request))) {
         failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: memory");
         refuse_line(session, &request, &failure);
+    } else if (backlog_is_full(session->backlog) && is_long_query(call->request.method)) {
+        (void) call_fail_limit(call, "unsent bytes", BACKLOG_MAX);
     } else {
         (void) dispatch(call);
     }
@@ -210,19 +243,29 @@ static void session_end_of_input(struct session *session)
     session_wants_flush(session);
 }
 
-void session_run(struct session *session)
+static enum frame_result session_run_lines(struct session *session)
 {
     enum frame_result result = FRAME_NONE;
     size_t length;
     char *line;
 
     for (int lines = 0; lines < SESSION_LINES_PER_TURN && session_may_run(session); lines++) {
+        if (lines > 0 && session_had_its_turn(session))
+            break;
         result = frame_next(&session->reader, &line, &length);
         if (result == FRAME_LINE)
             session_execute(session, line, length);
         else
             break;
     }
+    return result;
+}
+
+/* Does what has come in, as far as it may. */
+static void session_advance(struct session *session)
+{
+    enum frame_result result = session_run_lines(session);
+
     if (session->flags & (SESSION_DEAD | SESSION_CLOSING))
         return;
     if (!session_may_run(session)) {
@@ -241,6 +284,14 @@ void session_run(struct session *session)
     } else {
         frame_reader_trim(&session->reader);
     }
+}
+
+void session_run(struct session *session)
+{
+    if (session_had_its_turn(session))
+        session_mark_ready(session);
+    else
+        session_advance(session);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -276,12 +327,12 @@ void session_drain(struct session *session)
         if (r <= 0)
             break;
         most -= (size_t) r < most ? (size_t) r : most;
-        session_run(session);
+        session_advance(session);
     }
     while (session->flags & SESSION_READY && session_may_run(session)) {
         session->flags &= ~(unsigned) SESSION_READY;
         TAILQ_REMOVE(&session->server->ready, session, of_ready);
-        session_run(session);
+        session_advance(session);
     }
 }
 
@@ -299,12 +350,14 @@ int session_open(struct server *server, const struct link_connection *connection
     session->gid = connection->gid;
     session->pid = connection->pid;
     session->fd = fd;
+    session->backlog = backlog_get(server, connection->uid);
     TAILQ_INIT(&session->calls);
     TAILQ_INIT(&session->undelivered);
     LIST_INIT(&session->subscriptions);
     session->readable = event_new(server->base, fd, EV_READ | EV_PERSIST, on_readable, session);
     session->writable = event_new(server->base, fd, EV_WRITE, on_writable, session);
-    if (!session->readable || !session->writable || event_add(session->readable, NULL) < 0)
+    if (!session->backlog || !session->readable || !session->writable ||
+        event_add(session->readable, NULL) < 0)
         goto fail;
     HASH_ADD(hh, server->sessions, connection, sizeof session->connection, session);
     if (!session->hh.tbl)
@@ -318,6 +371,8 @@ fail:
         event_free(session->readable);
     if (session && session->writable)
         event_free(session->writable);
+    if (session)
+        backlog_put(server, session->backlog);
     free(session);
     close_fd(fd);
     return -ENOMEM;
@@ -353,6 +408,8 @@ static void session_free(struct session *session)
     frame_reader_done(&session->reader, fds, &fd_count);
     closer_close(fds, fd_count);
     frame_writer_done(&session->writer);
+    session->backlog->unsent -= session->counted;
+    backlog_put(server, session->backlog);
     event_free(session->readable);
     event_free(session->writable);
     close_fd(session->fd);

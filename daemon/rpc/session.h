@@ -11,6 +11,7 @@
 #define SESSION_UNSENT_MAX                                                                                   \
     (256 << 10) /* bytes; above it nothing more is read from the client, nor told to it */
 
+struct backlog;
 struct peer;
 struct subscription;
 struct undelivered;
@@ -41,6 +42,8 @@ struct session {
     struct event *readable, *writable;
     struct frame_reader reader;
     struct frame_writer writer;
+    struct backlog *backlog; /* of its uid */
+    size_t counted;          /* its bytes in there */
     TAILQ_HEAD(session_calls, call) calls;
     struct call *pending; /* those that wait, by id */
     LIST_HEAD(session_subscriptions, subscription) subscriptions;

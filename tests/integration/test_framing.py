@@ -320,6 +320,31 @@ def test_a_client_that_never_reads(daemon):
         same([answer['id'] for answer in answers], list(range(100000)))
 
 
+@options(mode='--system', root=True, limit=90)
+def test_many_long_answers_that_nobody_reads(daemon):
+    """A uid asks for 20 MiB again and again: others are served meanwhile, and it cannot have all memory."""
+    with Peer(daemon.path, uid=12345, gid=12345) as peer, Client(daemon.path) as other:
+        for _ in range(20):
+            peer.call('process.spawn', argv=['/bin/true'], labels={'x': 'x' * 1000000})
+        resident, deaf = daemon.info()['rss'], [Peer(daemon.path, 12345, 12345) for _ in range(30)]
+        waits = []
+        for some in (deaf[:1], deaf[1:]):
+            for each in some:
+                each.start('process.list')
+            begin = time.monotonic()
+            other.call('daemon.ping')
+            waits.append(time.monotonic() - begin)
+        assert waits[1] < 3 * waits[0] + 1, 'somebody else waited for %g s, and then for %g s' % tuple(waits)
+        fails_for = wait_for(lambda: peer.ask('process.list', name='none').get('error'))
+        same((fails_for['data']['name'], fails_for['data']['limit']), ('LimitExceeded', 'unsent bytes'))
+        same(peer.call('daemon.ping'), {}, 'short answers it gets')
+        same(other.call('process.list')['processes'], [], 'another uid may ask')
+        assert daemon.sanitized() or daemon.info()['rss'] < resident + (256 << 20)
+        for each in deaf:
+            each.kill()
+        wait_for(lambda: 'result' in peer.ask('process.list', name='none'))
+
+
 def test_2000_connections(daemon):
     with Client(daemon.path) as watcher:
         clients = [Client(daemon.path) for _ in range(2000)]

@@ -1,0 +1,42 @@
+#include "daemon/rpc/backlog.h"
+
+#include "daemon/rpc/session.h"
+
+#include <stdlib.h>
+
+struct backlog *backlog_get(struct server *server, uint32_t uid)
+{
+    struct backlog *backlog;
+
+    HASH_FIND(hh, server->backlogs, &uid, sizeof uid, backlog);
+    if (backlog) {
+        backlog->sessions++;
+        return backlog;
+    }
+    backlog = calloc(1, sizeof *backlog);
+    if (!backlog)
+        return NULL;
+    backlog->uid = uid;
+    backlog->sessions = 1;
+    HASH_ADD(hh, server->backlogs, uid, sizeof backlog->uid, backlog);
+    if (backlog->hh.tbl)
+        return backlog;
+    free(backlog);
+    return NULL;
+}
+
+void backlog_put(struct server *server, struct backlog *backlog)
+{
+    if (!backlog || --backlog->sessions > 0)
+        return;
+    HASH_DEL(server->backlogs, backlog);
+    free(backlog);
+}
+
+void backlog_count(struct session *session)
+{
+    size_t unsent = frame_unsent(&session->writer);
+
+    session->backlog->unsent += unsent - session->counted;
+    session->counted = unsent;
+}
