@@ -17,7 +17,7 @@ struct outcome {
 struct call {
     struct server *server;
     struct session *session;
-    struct request request; /* params and args are there until the handler has returned */
+    struct request request; /* params and args are there until it is answered */
     json_t *id;             /* own reference; NULL: a notification */
     uint64_t ticket;        /* 0 until parked */
     uint32_t uid;           /* in whose place */

@@ -11,6 +11,7 @@
 #include "proto/schema.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- orders ---- */
@@ -42,12 +43,30 @@ void deliver_order(struct server *server, const struct order_data *order)
 
 /* ---- answers ---- */
 
+#define STAGE_PATH_MAX 400 /* of the 512 bytes of a message */
+
+/* The path that a stage is about, with a blank before it. "": none, or not one for a message, of which
+ * nothing may be cut off. */
+static void stage_path(const struct call *call, uint32_t stage, char path[STAGE_PATH_MAX])
+{
+    const json_t *subject = stage == LINK_STAGE_EXEC    ? json_array_get(ARG(call, process_spawn, argv), 0)
+                            : stage == LINK_STAGE_CHDIR ? ARG(call, process_spawn, cwd)
+                                                        : NULL;
+
+    path[0] = '\0';
+    if (json_is_string(subject) && json_string_length(subject) < STAGE_PATH_MAX - 1)
+        snprintf(path, STAGE_PATH_MAX, " %s", json_string_value(subject));
+}
+
+/* "exec ./nope: No such file or directory" */
 static void fail_spawn(struct call *call, const struct reply_data *reply)
 {
     const char *stage = render_stage(reply->spawn_stage), *name = strerrorname_np(reply->spawn_errno);
+    char path[STAGE_PATH_MAX];
     struct failure failure;
 
-    failure_set(&failure, ERROR_SPAWN_FAILED, "%s: %s", stage, strerror(reply->spawn_errno));
+    stage_path(call, reply->spawn_stage, path);
+    failure_set(&failure, ERROR_SPAWN_FAILED, "%s%s: %s", stage, path, strerror(reply->spawn_errno));
     (void) call_fail_with(call, &failure,
                           json_pack("{s:s, s:s}", "errno", name ? name : "EINVAL", "stage", stage));
 }

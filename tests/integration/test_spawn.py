@@ -70,9 +70,16 @@ def test_failed_starts_leave_nothing(daemon):
         before = client.spawn('/bin/true')
         for name, stage, params in failures(daemon.dir) * 3:
             params = {'argv': ['/bin/true'], **params}
-            fails('SpawnFailed', lambda: client.call('process.spawn', **params), errno=name, stage=stage)
+            error = fails('SpawnFailed', lambda: client.call('process.spawn', **params), errno=name,
+                          stage=stage)
+            path = {'exec': params['argv'][0], 'chdir': params.get('cwd')}.get(stage)
+            same(error.error['message'], '%s%s: %s' % (stage, ' ' + path if path else '',
+                                                       os.strerror(getattr(errno, name))))
             event = client.event_of('process.spawn_failed')
             same((event['errno'], event['stage']), (name, stage))
+        for path in ('/' + 'é' * 300, {'b64': 'L/8='}):
+            error = fails('SpawnFailed', lambda: client.spawn(path), stage='exec').error
+            assert error['message'].startswith('exec: '), 'not for a message'
         after = client.spawn('/bin/true')
         same([before['name'], after['name']], ['Process-1', 'Process-2'], 'a failure uses no number')
         same([each['id'] for each in client.call('process.list')['processes']], [before['id'], after['id']])
