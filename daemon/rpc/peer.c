@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 struct peer *peer_find(const struct server *server, uint64_t client)
 {
@@ -148,6 +149,18 @@ void peer_disconnect(struct session *session)
     tell_closed(session->server, session->connection);
 }
 
+/* Each takes a descriptor of ours, and its client one here and one in the keeper, which has the same limit: no
+ * uid of the system daemon gets so many that none are left for others. */
+static int64_t connections_limit(const struct server *server, uint32_t uid)
+{
+    int64_t most = quota_limit(QUOTA_CONNECTIONS, uid);
+    struct rlimit files;
+
+    if (uid == 0 || !server->hello.system || getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return most;
+    return files.rlim_cur / 4 < (uint64_t) most ? (int64_t) (files.rlim_cur / 4) : most;
+}
+
 /* Says why, and lets go. The keeper tells of a new client once: it is watched though it is not served, as it
  * may come again, and as the keeper forgets it only when we do. */
 static void refuse_connection(struct server *server, const struct link_connection *connection, int socket,
@@ -166,7 +179,7 @@ static void refuse_connection(struct server *server, const struct link_connectio
         "\"data\":{\"name\":\"%s\",\"limit\":\"%s\",\"value\":%lld}}}\n",
         proto_error_code(ERROR_LIMIT_EXCEEDED), proto_error_message(ERROR_LIMIT_EXCEEDED), limit,
         proto_error_name(ERROR_LIMIT_EXCEEDED), limit,
-        (long long) quota_limit(QUOTA_CONNECTIONS, connection->uid));
+        (long long) connections_limit(server, connection->uid));
 
     log_warning("connection of uid %u refused: %s", connection->uid, limit);
     if (pidfd >= 0)
@@ -196,7 +209,7 @@ static bool quota_allows(const struct server *server, uint32_t uid)
 {
     const struct account *account = core_account(server->core, uid);
 
-    return !account || account->used[QUOTA_CONNECTIONS] < quota_limit(QUOTA_CONNECTIONS, uid);
+    return !account || account->used[QUOTA_CONNECTIONS] < connections_limit(server, uid);
 }
 
 void peer_connected(struct server *server, const struct link_connection *connection, int socket, int pidfd)

@@ -364,6 +364,24 @@ def test_2000_connections(daemon):
         wait_for(lambda: watcher.call('daemon.info')['connections'] == 2)
 
 
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+
+@options(mode='--system', root=True, before=few_descriptors)
+def test_connections_of_a_uid_leave_room_for_others(daemon):
+    with Peer(daemon.path, uid=12345, gid=12345) as greedy:
+        for _ in range(300):
+            greedy.do('connect')
+        others = [Client(daemon.path) for _ in range(20)]
+        same([other.call('daemon.ping') for other in others], [{}] * 20)
+        same(daemon.connection.exitcode(daemon.connection.spawn('/bin/true')['id']), 0)
+        with Peer(daemon.path, uid=23456, gid=23456) as modest:
+            same(modest.call('daemon.ping'), {}, 'another uid')
+        answer = json.loads(greedy.do('exchange', ''))['error']['data']
+        same((answer['limit'], answer['value']), ('connections', 64))
+
+
 def test_connections_come_and_go(daemon):
     for turn in range(10000 if LONG else 2000):
         with Client(daemon.path) as client:
