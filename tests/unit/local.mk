@@ -56,6 +56,7 @@ unit_tests = \
 	%D%/core/test_waiter \
 	%D%/daemon/test_sandbox \
 	%D%/journal/test_journal \
+	%D%/keeper/test_clock \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
@@ -140,6 +141,9 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_journal_test_journal_LDADD = $(unit_journal_libs)
 %C%_journal_test_journal_LDFLAGS = -Wl,--wrap=fallocate
 %C%_journal_test_journal_SOURCES = %D%/journal/test_journal.c $(unit_core_chance)
+%C%_keeper_test_clock_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_clock_LDFLAGS = -Wl,--wrap=clock_gettime
+%C%_keeper_test_clock_SOURCES = %D%/keeper/test_clock.c $(unit_keeper_helpers)
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
