@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/vfs.h>
 
 /*
  * Raw system calls and the plan's memory only. glibc would touch the keeper's errno and locks, and a
@@ -19,6 +21,29 @@
 CHILD long open_file(const char *path, int flags)
 {
     return raw4(__NR_openat, AT_FDCWD, path, flags | O_NOCTTY | O_CLOEXEC, 0666);
+}
+
+/*
+ * Until its exec the child's memory is the keeper's, and /proc/self, whose files anybody may open who is it,
+ * would show it to whoever the child is. So nothing that the caller has named may be there.
+ */
+CHILD long refuse_proc(long fd)
+{
+    struct statfs system;
+    long r = raw2(__NR_fstatfs, fd, &system);
+
+    if (r == 0 && system.f_type == PROC_SUPER_MAGIC)
+        r = -EACCES;
+    if (r < 0)
+        raw1(__NR_close, fd);
+    return r < 0 ? r : fd;
+}
+
+CHILD long open_callers(const char *path, int flags)
+{
+    long fd = open_file(path, flags);
+
+    return fd < 0 ? fd : refuse_proc(fd);
 }
 
 /* Handlers were never set, ignored signals set to default when the keeper began: only the mask is left. */
@@ -129,7 +154,13 @@ CHILD long step_privileges(struct spawn_plan *plan)
 
 CHILD long step_chdir(struct spawn_plan *plan)
 {
-    return raw1(__NR_chdir, plan->strings + plan->spec->cwd);
+    long fd = open_callers(plan->strings + plan->spec->cwd, O_PATH | O_DIRECTORY), r;
+
+    if (fd < 0)
+        return fd;
+    r = raw1(__NR_fchdir, fd);
+    raw1(__NR_close, fd);
+    return r;
 }
 
 CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *stdio)
@@ -142,11 +173,11 @@ CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *st
     case LINK_STDIO_FD:
         return plan->fds[stdio->fd];
     case LINK_STDIO_READ:
-        return open_file(path, O_RDONLY);
+        return open_callers(path, O_RDONLY);
     case LINK_STDIO_WRITE:
-        return open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
+        return open_callers(path, O_WRONLY | O_CREAT | O_TRUNC);
     case LINK_STDIO_APPEND:
-        return open_file(path, O_WRONLY | O_CREAT | O_APPEND);
+        return open_callers(path, O_WRONLY | O_CREAT | O_APPEND);
     }
     return -EINVAL;
 }

@@ -146,6 +146,36 @@ def test_children_run_as_the_caller(daemon):
             same(status['CapBnd'], parse_status(file.read())['CapBnd'], 'root loses nothing')
 
 
+IN_PROC = [({'stdin': {'file': '/proc/self/maps'}}, 'stdio'),
+           ({'stdin': {'file': '/proc/thread-self/maps'}}, 'stdio'),
+           ({'stdin': {'file': '/proc/version'}}, 'stdio'),
+           ({'stdout': {'file': '/proc/self/comm'}}, 'stdio'),
+           ({'stdout': {'file': '/proc/self/comm', 'append': True}}, 'stdio'),
+           ({'cwd': '/proc/self'}, 'chdir'), ({'cwd': '/proc'}, 'chdir')]
+
+
+def refuses_proc(peer):
+    """Before its exec a child has the keeper's memory: nothing below /proc is opened for it."""
+    for params, stage in IN_PROC:
+        fails('SpawnFailed', lambda: peer.call('process.spawn', argv=['/bin/cat'], **params),
+              errno='EACCES', stage=stage)
+    child = peer.call('process.spawn', argv=['/bin/cat', '/proc/self/maps'], stdin={'file': '/dev/zero'},
+                      stdout={'file': '/dev/null'}, cwd='/dev')
+    same(peer.call('process.join', process=child['id'])['exitcode'], 0, 'what is elsewhere is opened')
+
+
+@system
+def test_the_memory_of_the_keeper_is_not_shown(daemon):
+    with ann(daemon) as one, Client(daemon.path) as root:
+        for peer in (one, root):
+            refuses_proc(peer)
+
+
+def test_the_memory_of_a_users_keeper_is_not_shown(daemon):
+    with Client(daemon.path) as client:
+        refuses_proc(client)
+
+
 @system
 def test_identity_is_frozen_at_accept(daemon):
     """Who becomes another after connecting is still who connected; a new connection is the new one."""
