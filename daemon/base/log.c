@@ -1,13 +1,16 @@
 #include "daemon/base/log.h"
 
+#include "daemon/base/clock.h"
+
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOG_SILENCE (60 * NSEC_PER_SEC)
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 /* sd-daemon(3): the priorities of syslog in angle brackets, read by the journal from a service's stderr */
@@ -55,6 +58,14 @@ const char *log_level_name(enum log_level level)
 enum log_level log_level_now(void)
 {
     return log_level;
+}
+
+bool log_again(int64_t *next, int64_t now)
+{
+    if (now < *next)
+        return false;
+    *next = now + LOG_SILENCE;
+    return true;
 }
 
 /* A path or a name of somebody else in the message begins no line of its own, and moves no cursor. */

@@ -5,6 +5,9 @@
 #ifndef PROCD_BASE_LOG_H
 #define PROCD_BASE_LOG_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Begins logging. role is put before each line ("keeper", "broker"); it must live as long as the process. */
@@ -16,6 +19,10 @@ const char *log_level_name(enum log_level level);
 enum log_level log_level_now(void);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For what may happen over and over: true at most once a minute. *next is the message's own, 0 at first; now
+ * is of CLOCK_MONOTONIC. */
+bool log_again(int64_t *next, int64_t now);
 
 #define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -98,9 +98,8 @@ static void accept_without_room(struct keeper *keeper)
 {
     struct clients *clients = &keeper->clients;
 
-    if (!clients->told_full)
+    if (log_again(&clients->tell_at, keeper->now))
         log_warning("no descriptor is left: connections are refused");
-    clients->told_full = true;
     clients->spare = close_fd(clients->spare);
     close_fd(accept4(clients->listening.fd, NULL, NULL, SOCK_CLOEXEC));
     clients->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -141,8 +140,6 @@ int64_t clients_gate(struct keeper *keeper)
     bool paused = clients->paused_until > keeper->now;
     bool open = keeper->link.ready && !keeper->link.full && !paused && TAILQ_EMPTY(&clients->waiting);
 
-    if (!paused)
-        clients->told_full = false;
     loop_arm(&keeper->loop, &clients->listening, open ? EPOLLIN : 0);
     return paused ? clients->paused_until : INT64_MAX;
 }

@@ -106,7 +106,8 @@ void cgroup_refill(struct keeper *keeper)
         return;
     }
     /* the hierarchy's own limit, or no descriptor: children go without for a while */
-    log_warning("no cgroup can be made: %s", strerror(-r));
+    if (log_again(&cgroups->tell_none_at, keeper->now))
+        log_warning("no cgroup can be made: %s", strerror(-r));
     cgroup->dir = -1;
     TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
     cgroups->retry_at = keeper->now + NSEC_PER_SEC;

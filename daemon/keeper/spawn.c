@@ -161,7 +161,8 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
         pid = clone_child(job, cgroup, &slot->pidfd);
     }
     if (pid < 0 && cgroup && pid != -EAGAIN && pid != -ENOMEM) {
-        log_warning("no process can be made in a cgroup: %s", strerror((int) -pid));
+        if (log_again(&keeper->cgroups.tell_unused_at, keeper->now))
+            log_warning("no process can be made in a cgroup: %s", strerror((int) -pid));
         cgroup_give_back(keeper, cgroup);
         cgroup = NULL;
         pid = clone_child(job, NULL, &slot->pidfd);

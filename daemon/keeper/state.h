@@ -55,6 +55,7 @@ struct cgroups {
     unsigned pooled;
     bool memory_events;
     int64_t retry_at;
+    int64_t tell_none_at, tell_unused_at; /* when it may be said again that none can be made, or used */
 };
 
 /* ---- processes ---- */
@@ -141,7 +142,7 @@ struct clients {
     struct watch listening;
     int spare; /* given up to get rid of a connection when no descriptor is left */
     int64_t paused_until;
-    bool told_full;
+    int64_t tell_at; /* when it may be said again */
     struct client_list all;
     struct connection_list connections, waiting; /* waiting: not handed over yet */
     struct map by_client, by_pid, by_connection;

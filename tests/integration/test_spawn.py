@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import stat
 import sys
 import time
 
-from clients import Client, Gate, drain, fails, same, wait_for, windowed
+from clients import Client, Gate, Peer, Rpc, drain, fails, same, wait_for, windowed
 from harness import LONG, main, options
 
 PYTHON = [sys.executable, '-I', '-S', '-c']
@@ -333,6 +334,46 @@ def test_a_script_without_interpreter(daemon):
     with Client(daemon.path) as client:
         error = fails('SpawnFailed', lambda: client.spawn(path), errno='ENOENT', stage='exec')
         assert os.strerror(errno.ENOENT) in error.error['message'], error
+
+
+def hundred_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+
+def spawn_until_full(client):
+    """A child has a descriptor of the keeper: in the end there is none for another."""
+    for _ in range(200):
+        try:
+            client.spawn('/bin/sleep', '1000')
+        except Rpc as error:
+            same((error.name, error.data['errno']), ('SpawnFailed', 'EMFILE'))
+            return
+    raise AssertionError('200 children with 100 descriptors')
+
+
+def is_refused(peer):
+    try:
+        return peer.call('daemon.ping') != {}
+    except AssertionError as error:
+        if re.search('Closed|BrokenPipe|ConnectionReset', str(error)):
+            return True
+        raise
+
+
+@options(before=hundred_descriptors)
+def test_no_descriptor_is_left(daemon):
+    """Who comes then is refused. The log says so, but not each time."""
+    with Client(daemon.path) as client:
+        spawn_until_full(client)
+        for _ in range(20):
+            fails('SpawnFailed', lambda: client.spawn('/bin/true'), errno='EMFILE')
+        refused = [is_refused(Peer(daemon.path)) for _ in range(8)]
+        same((client.call('daemon.ping'), refused[-3:]), ({}, [True] * 3))
+        lines = daemon.log().splitlines()
+        same(len([line for line in lines if 'no descriptor is left' in line]), 1)
+        same([line for line in set(lines) if lines.count(line) > 1], [], 'lines that came again')
+        for process in client.call('process.list', alive=True)['processes']:
+            client.call('process.stop', process=process['id'], grace=0)
 
 
 if __name__ == '__main__':

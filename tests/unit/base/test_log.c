@@ -1,4 +1,5 @@
 /* daemon/base/log.c: one line per message, to stderr. */
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "tests/unit/core/must.h"
 
@@ -141,6 +142,19 @@ START_TEST(a_message_is_one_line)
 }
 END_TEST
 
+START_TEST(what_happens_over_and_over)
+{
+    int64_t next = 0, other = 0;
+
+    ck_assert(log_again(&next, 5));
+    ck_assert(!log_again(&next, 5));
+    ck_assert(!log_again(&next, 4 + 60 * NSEC_PER_SEC));
+    ck_assert(log_again(&other, 6));
+    ck_assert(log_again(&next, 5 + 60 * NSEC_PER_SEC));
+    ck_assert(!log_again(&next, 6 + 60 * NSEC_PER_SEC));
+}
+END_TEST
+
 START_TEST(errno_is_kept)
 {
     errno = ENOTTY;
@@ -167,6 +181,7 @@ int main(void)
     tcase_add_test(tcase, the_journal_gets_priorities);
     tcase_add_test(tcase, a_long_message_is_cut);
     tcase_add_test(tcase, a_message_is_one_line);
+    tcase_add_test(tcase, what_happens_over_and_over);
     tcase_add_test(tcase, errno_is_kept);
     return RUN_SUITE(suite);
 }
