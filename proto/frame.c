@@ -90,6 +90,7 @@ int frame_receive(struct frame_reader *reader, int socket)
 
 enum frame_result frame_next(struct frame_reader *reader, char **ret_line, size_t *ret_length)
 {
+    size_t line_max = reader->line_max ? reader->line_max : FRAME_LINE_MAX;
     char *begin, *lf;
 
     if (reader->end == reader->start)
@@ -98,9 +99,9 @@ enum frame_result frame_next(struct frame_reader *reader, char **ret_line, size_
     lf = memchr(reader->buffer + reader->scanned, '\n', reader->end - reader->scanned);
     if (!lf) {
         reader->scanned = reader->end;
-        return reader->end - reader->start >= FRAME_LINE_MAX ? FRAME_TOO_LONG : FRAME_NONE;
+        return reader->end - reader->start >= line_max ? FRAME_TOO_LONG : FRAME_NONE;
     }
-    if ((size_t) (lf - begin) + 1 > FRAME_LINE_MAX)
+    if ((size_t) (lf - begin) + 1 > line_max)
         return FRAME_TOO_LONG;
     *lf = '\0';
     *ret_line = begin;

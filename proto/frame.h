@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_LINE_MAX (1u << 20) /* bytes of a line with its LF */
+#define FRAME_LINE_MAX (1u << 20) /* bytes of a request with its LF; an answer may be longer */
 #define FRAME_FDS_MAX  64         /* descriptors of one line */
 #define FRAME_FDS_QUEUED_MAX 216  /* no reader ever holds more */
 
@@ -23,12 +23,13 @@ struct frame_reader {
     size_t scanned;          /* no LF in [start, scanned) */
     int *fds;
     size_t fd_count, fd_room;
+    size_t line_max;         /* bytes of a line with its LF; 0: FRAME_LINE_MAX */
 };
 
 enum frame_result {
     FRAME_NONE, /* no whole line is there */
     FRAME_LINE,
-    FRAME_TOO_LONG, /* more than FRAME_LINE_MAX bytes without an LF */
+    FRAME_TOO_LONG, /* more than line_max bytes without an LF */
 };
 
 /* One recvmsg. Bytes received; 0: end of stream; -EAGAIN; -EPROTO: descriptors were lost or too many (close

@@ -9,6 +9,7 @@
 
 #define ABSENCE_MAX   (10 * NSEC_PER_SEC)   /* of a broker: the keeper's longest pause, and a start */
 #define ATTEMPT_MIN   (100 * NSEC_PER_MSEC) /* what a caller in a hurry still gives us to come back */
+#define ANSWER_MAX    (256u << 20)          /* bytes of a line: a list of processes is of any length */
 #define RETRY_FIRST   (1 * NSEC_PER_MSEC)
 #define RETRY_LAST    (100 * NSEC_PER_MSEC)
 
@@ -92,6 +93,7 @@ int connection_say_hello(struct connection *connection, int64_t deadline)
     json_t *params = json_pack("{s:o*}", "client", json_string(program_invocation_short_name));
     struct connection_request request = {.method = "daemon.hello", .params = params};
     struct pending *hello;
+    enum frame_result result;
     size_t length;
     char *line;
     int r;
@@ -102,11 +104,14 @@ int connection_say_hello(struct connection *connection, int64_t deadline)
         r = pending_flush(&list, connection->fd);
     if (r != 0)
         return r < 0 && r != -EPIPE ? r : -ECONNRESET; /* it fits into any empty socket */
-    while (frame_next(&connection->reader, &line, &length) != FRAME_LINE) {
+    while ((result = frame_next(&connection->reader, &line, &length)) == FRAME_NONE) {
         r = connection_receive_bytes(connection, false, deadline);
         if (r < 0)
             return r;
     }
+    if (result == FRAME_TOO_LONG)
+        return -EPROTO;
+    connection->reader.line_max = ANSWER_MAX; /* only now: it may have been no daemon */
     answer.message = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     return incoming_id(&answer) == -1 ? keep_hello(connection, &answer) : -EPROTO;
 }

@@ -193,6 +193,17 @@ START_TEST(a_line_without_an_end)
 }
 END_TEST
 
+START_TEST(a_limit_of_its_own)
+{
+    reader.line_max = 3 * FRAME_LINE_MAX;
+    ck_assert_int_eq(read_long(3 * FRAME_LINE_MAX, true), FRAME_LINE);
+    ck_assert_int_eq(read_long(3 * FRAME_LINE_MAX - 1, false), FRAME_NONE);
+    send_text("x", NULL, 0);
+    ck_assert_int_eq(receive_all(), -EAGAIN);
+    must_read_none(FRAME_TOO_LONG);
+}
+END_TEST
+
 START_TEST(an_idle_reader_owns_no_memory)
 {
     send_text("a\nb", NULL, 0);
@@ -343,6 +354,7 @@ int main(void)
     tcase_add_test(tcase, the_longest_line);
     tcase_add_test(tcase, one_byte_too_long);
     tcase_add_test(tcase, a_line_without_an_end);
+    tcase_add_test(tcase, a_limit_of_its_own);
     tcase_add_test(tcase, an_idle_reader_owns_no_memory);
     tcase_add_test(tcase, descriptors_queue_in_order);
     tcase_add_test(tcase, too_early_and_too_late);
