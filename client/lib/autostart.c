@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -46,12 +47,41 @@ static int find_in_path(const char *name, char *ret_path, size_t size)
     return -ENOENT;
 }
 
+/* Root's, or the caller's own. In a folder like /tmp anybody could have put it, or a link, where it is. */
+static bool is_trusted(const char *program)
+{
+    struct stat link, file;
+
+    if (lstat(program, &link) < 0 || stat(program, &file) < 0 || !S_ISREG(file.st_mode))
+        return false;
+    return (link.st_uid == 0 || link.st_uid == geteuid()) && (file.st_uid == 0 || file.st_uid == geteuid()) &&
+           access(program, X_OK) == 0;
+}
+
+/* The one that came, or was built, with the running program. */
+static int find_beside(const char *name, char *ret_path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", ret_path, size);
+    char *end;
+
+    if (length <= 0 || (size_t) length >= size)
+        return -ENOENT;
+    ret_path[length] = '\0';
+    end = strrchr(ret_path, '/');
+    if (!end || (size_t) (end + 1 - ret_path) + strlen(name) >= size)
+        return -ENOENT;
+    strcpy(end + 1, name);
+    return is_trusted(ret_path) ? 0 : -ENOENT;
+}
+
 static int find_program(const char *program, char *ret_path, size_t size)
 {
     int length;
 
     if (!program)
         program = secure_getenv("PROCD_DAEMON");
+    if (!program && find_beside("procd", ret_path, size) == 0)
+        return 0;
     if (!program && access(PROCD_BINDIR "/procd", X_OK) == 0)
         program = PROCD_BINDIR "/procd";
     if (!program)

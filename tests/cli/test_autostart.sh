@@ -128,6 +128,31 @@ for late in 0.96 0.98 1.00 1.02 ${TEST_LONG:+0.97 0.98 0.99 1.00 1.01 1.02 1.03}
     wait_until "all have left" no_daemons
 done
 
+# The daemon beside procctl comes first, unless somebody else could have put it there.
+mkdir "$dir/bin"
+cp "$PROCCTL" "$dir/bin/procctl"
+cp "$PROCD" "$dir/bin/procd"
+beside() { (unset PROCD_DAEMON && PATH=/usr/bin:/bin "$dir/bin/procctl" "$@"); }
+expect 0 beside ps
+[ "$(readlink "/proc/$(keeper)/exe")" = "$dir/bin/procd" ] || fail "the daemon is not that beside procctl"
+expect 0 beside daemon stop
+wait_until "it has left" no_daemons
+if [ "$(id -u)" = 0 ]; then
+    chown 65534 "$dir/bin/procd"
+    beside ps >/dev/null 2>&1
+    [ "$(readlink "/proc/$(keeper)/exe")" != "$dir/bin/procd" ] || fail "a stranger's daemon was started"
+    "$PROCCTL" daemon stop 2>/dev/null
+    wait_until "it has left" no_daemons
+    chown 0 "$dir/bin/procd"
+    mv "$dir/bin/procd" "$dir/bin/real"
+    ln -s real "$dir/bin/procd"
+    chown -h 65534 "$dir/bin/procd"
+    beside ps >/dev/null 2>&1
+    [ "$(readlink "/proc/$(keeper)/exe")" != "$dir/bin/real" ] || fail "a stranger's link was followed"
+    "$PROCCTL" daemon stop 2>/dev/null
+    wait_until "it has left" no_daemons
+fi
+
 # a relative path is relative to the caller, not to the daemon
 mkdir "$dir/relative"
 expect 0 sh -c "cd '$dir/relative' && '$PROCCTL' -s socket ps"
