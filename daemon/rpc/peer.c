@@ -149,8 +149,8 @@ void peer_disconnect(struct session *session)
     tell_closed(session->server, session->connection);
 }
 
-/* Each takes a descriptor of ours, and its client one here and one in the keeper, which has the same limit: no
- * uid of the system daemon gets so many that none are left for others. */
+/* Each takes a descriptor of ours, and its client one here and one in the keeper, which has the same limit:
+ * no uid of the system daemon gets so many that none are left for others. */
 static int64_t connections_limit(const struct server *server, uint32_t uid)
 {
     int64_t most = quota_limit(QUOTA_CONNECTIONS, uid);
