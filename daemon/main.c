@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -23,6 +24,7 @@
 
 #define EXIT_USAGE  2
 #define EXIT_FAILED 125
+#define DESCRIPTORS_MIN 64
 #define LISTEN_FIRST 3 /* sd_listen_fds(3) */
 
 /* Numbers 0 to 2 are never to be given to anything else. */
@@ -47,6 +49,18 @@ static int check_dumpable(void)
     fprintf(stderr,
             "procd: fs.suid_dumpable is 1, which would expose the daemon's memory: set it to 0 or 2\n");
     return -EPERM;
+}
+
+/* The keeper raises its soft limit to the hard one. With fewer it would start, and serve nobody. */
+static int check_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max >= DESCRIPTORS_MIN)
+        return 0;
+    fprintf(stderr, "procd: the limit of %llu open files is too low: at least %d are needed\n",
+            (unsigned long long) limit.rlim_max, DESCRIPTORS_MIN);
+    return -EMFILE;
 }
 
 static bool is_listening(int fd)
@@ -137,7 +151,7 @@ static int keeper_main(const struct config *config)
     int r;
 
     fill_stdio();
-    if (check_dumpable() < 0)
+    if (check_dumpable() < 0 || check_descriptors() < 0)
         return EXIT_FAILED;
     if (keeper.system && geteuid() == 0 &&
         config_broker_user(config, &keeper.broker_user, &keeper.broker_uid, &keeper.broker_gid) < 0)

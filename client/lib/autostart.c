@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -133,6 +134,17 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The daemon lives for longer than its starter was meant to. The other limits are what its children get. */
+static void reset_time_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_CPU, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_CPU, &limit);
+}
+
 static int put_stdio_on_null(void)
 {
     int null = open("/dev/null", O_RDWR);
@@ -156,6 +168,7 @@ static _Noreturn void become_daemon(const struct plan *plan)
         error = errno;
     if (!error) {
         reset_signals();
+        reset_time_limit();
         execve(plan->program, (char **) plan->argv, plan->environment);
         error = errno;
     }

@@ -153,6 +153,24 @@ if [ "$(id -u)" = 0 ]; then
     wait_until "it has left" no_daemons
 fi
 
+# limits: the CPU time of the starter is not the daemon's; its open files are; with too few it says so
+soft() { sed -n "s/^Max $2 *\([^ ]*\).*/\1/p" "/proc/$1/limits"; }
+hard() { sed -n "s/^Max $2 *[^ ]* *\([^ ]*\).*/\1/p" "/proc/$1/limits"; }
+# shellcheck disable=SC3045
+(ulimit -S -t 1000; ulimit -S -n 200; exec "$PROCCTL" ps >/dev/null) || fail "it does not start with limits"
+first=$(keeper)
+[ "$(soft "$first" "cpu time")" = "$(hard "$first" "cpu time")" ] || fail "its time is its starter's"
+[ "$("$PROCCTL" run -- sh -c 'ulimit -S -n')" = 200 ] || fail "children do not have the starter's limit"
+expect 0 "$PROCCTL" daemon stop
+wait_until "it has left" no_daemons
+for few in 20 30 63; do
+    expect 125 sh -c "ulimit -n $few; exec '$PROCD' --user --socket '$own'"
+    err_has "procd: the limit of $few open files is too low"
+done
+expect 125 sh -c "ulimit -n 30; exec '$PROCCTL' ps"
+err_has "procd"
+empty || fail "a daemon that could not start left its socket"
+
 # a relative path is relative to the caller, not to the daemon
 mkdir "$dir/relative"
 expect 0 sh -c "cd '$dir/relative' && '$PROCCTL' -s socket ps"
