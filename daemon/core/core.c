@@ -97,7 +97,8 @@ int step_shutdown(struct core *core, const struct core_input *input)
 {
     struct process *process, *next;
 
-    if (core->counters.shutting_down)
+    /* what was to live on may still be told to end, not the other way round */
+    if (core->counters.shutting_down && (!core->counters.detach || input->body.number))
         return 0;
     core->counters.shutting_down = 1;
     core->counters.detach = input->body.number != 0;

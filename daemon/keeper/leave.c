@@ -87,6 +87,8 @@ static bool somebody_came(struct keeper *keeper)
 
 void leave_asked(struct keeper *keeper, bool if_idle, bool detach)
 {
+    if (keeper->state == STATE_DETACHED && !detach && !if_idle)
+        leave_begin(keeper);
     if (keeper->state != STATE_RUNNING)
         return;
     if (if_idle && somebody_came(keeper)) {
@@ -138,13 +140,21 @@ static int64_t leave_behind(struct keeper *keeper)
     return 0;
 }
 
+/* A tree that is being stopped is not left behind. */
+static bool is_stopping(const struct keeper *keeper)
+{
+    const struct slot *first = TAILQ_FIRST(&keeper->table.lingering);
+
+    return keeper->link.fd >= 0 && first && first->tree_watched;
+}
+
 int64_t leave_tick(struct keeper *keeper)
 {
     if (keeper->state == STATE_RUNNING && keeper->stop_at <= keeper->now) {
         log_warning("the broker has not stopped everything in time: killing");
         leave_begin(keeper);
     }
-    if (keeper->state == STATE_DETACHED && keeper->table.live == 0)
+    if (keeper->state == STATE_DETACHED && keeper->table.live == 0 && !is_stopping(keeper))
         return leave_behind(keeper);
     if (keeper->state != STATE_LEAVING)
         return keeper->stop_at;

@@ -50,7 +50,7 @@ enum link_kind {
     LINK_IDENTIFY,        /* link_identify: make pid a client (owner_pid) on behalf of a connection */
     LINK_GET_PIDFD,       /* link_get_pidfd: a descriptor for a child */
     LINK_PONG,            /* link_head: answer to LINK_PING */
-    LINK_LEAVE,           /* link_leave: the daemon ends (daemon.stop, idle); sent once */
+    LINK_LEAVE,           /* link_leave: the daemon ends (daemon.stop, idle); again: detached, now stopped */
     LINK_REPLACE,         /* link_head: daemon.restart: put a new broker (and keeper) in place */
 
     /* numbered reports, keeper -> broker */

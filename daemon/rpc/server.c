@@ -128,6 +128,7 @@ static void leave(struct server *server, bool if_idle)
     struct link_leave message = {.if_idle = if_idle, .detach = server->core->counters.detach};
 
     server->leaving = true;
+    server->detached = message.detach;
     keeper_link_send(server->link, LINK_LEAVE, 0, &message, sizeof message, NULL, 0);
 }
 
@@ -161,7 +162,8 @@ void server_turn_end(struct server *server)
     acknowledge(server);
     server_arm_deadline(server);
     watch_idleness(server);
-    if (!server->leaving && core_wants_to_leave(server->core))
+    if ((!server->leaving || (server->detached && !server->core->counters.detach)) &&
+        core_wants_to_leave(server->core))
         leave(server, false);
     server->turn++;
 }

@@ -57,6 +57,7 @@ struct server {
     int fresh_pidfd;       /* came with the report that is being stepped, or -1 */
     size_t session_count, subscription_count;
     bool leaving; /* LINK_LEAVE was sent */
+    bool detached; /* and that the children live on */
     bool done; /* the keeper has let go: end the loop */
 };
 

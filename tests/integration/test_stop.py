@@ -81,11 +81,11 @@ def test_detach_without_children(daemon):
     daemon.ended()
 
 
-def with_grandchild(client, gate, ignore=''):
+def with_grandchild(client, gate, ignore='', **params):
     """A child that ends with the gate, and a grandchild that does not: (info, the grandchild's pid)."""
     read, write = os.pipe()
     script = 'sh -c \'%s echo $$; while :; do sleep 0.1; done\' & read x; exit 6' % ignore
-    info = client.sh(script, _fds=[gate.read, write], stdin={'fd': 0}, stdout={'fd': 1})
+    info = client.sh(script, _fds=[gate.read, write], stdin={'fd': 0}, stdout={'fd': 1}, **params)
     os.close(write)
     with open(read, encoding='ascii') as stream:
         return info, int(stream.readline())
@@ -125,6 +125,24 @@ def test_sigterm_to_a_detached_daemon(daemon):
         os.kill(daemon.keeper_pid, signal.SIGTERM)
         daemon.ended()
     assert all(is_dead(pid) for pid in (first[1], second[0]['pid'], second[1]))
+
+
+def test_stop_of_a_detached_daemon(daemon):
+    """Who is still connected may have the children stopped after all, with what they have left behind."""
+    with Client(daemon.path) as client, Gate() as never:
+        _, read = stubborn(client)
+        child, grandchild = with_grandchild(client, never, 'trap "" TERM;', stop_timeout=1)
+        join = client.start('process.join', process=child['id'])
+        detach(daemon, client)
+        same(client.call('daemon.stop', mode='detach'), {})
+        assert not is_dead(child['pid'])
+        same(client.call('daemon.stop'), {})
+        same(client.result(join)['signal'], 'SIGTERM')
+        assert client.gone()
+    daemon.ended()
+    same(os.read(read, 10), b'done\n')
+    os.close(read)
+    assert is_dead(child['pid']) and is_dead(grandchild)
 
 
 def test_two_daemons_on_one_socket(daemon):
