@@ -95,7 +95,7 @@ static const struct option {
     {"broker-user", "NAME", "what the broker of a system daemon runs as (procd, or nobody)",
      take_broker_user},
     {"idle-exit", "SEC", "leave after SEC seconds without any use (0: never)", take_idle_exit},
-    {"log-level", "L", "error, warning, info or debug", take_log_level},
+    {"log-level", "LEVEL", "error, warning, info (the default) or debug", take_log_level},
     {"version", NULL, "print the version", take_version},
     {"help", NULL, "print this", take_help},
     {"role", "ROLE", NULL, take_role},
