@@ -34,8 +34,7 @@ static const char *connection_text(const struct ctl *ctl, int error)
     case -ECONNREFUSED:
         if (ctl->connection)
             return "procd is gone";
-        return may_start(ctl) ? "procd is not running, and could not be started (run procd --user to see "
-                                "why)"
+        return may_start(ctl) ? "procd is not running, and could not be started"
                               : "procd is not running";
     case -ECONNRESET:
         return "procd is gone";
@@ -69,6 +68,11 @@ static const char *tried_socket(const struct ctl *ctl, struct endpoint *own)
     return endpoint_own(geteuid(), getenv("XDG_RUNTIME_DIR"), "/run/user", "/tmp", own) == 0 ? own->path : "";
 }
 
+static bool is_absent(int error)
+{
+    return error == -ENOENT || error == -ECONNREFUSED;
+}
+
 int report_connection(const struct ctl *ctl, int error)
 {
     struct endpoint own;
@@ -78,7 +82,10 @@ int report_connection(const struct ctl *ctl, int error)
     if (error == -ECONNREFUSED && stat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
         error = -ENOTSOCK;
     text = connection_text(ctl, error);
-    complain(ctl, "%s%s%s", path, *path ? ": " : "", text);
+    if (is_absent(error) && !ctl->connection && may_start(ctl))
+        complain(ctl, "%s%s%s (run procd --user --socket %s to see why)", path, *path ? ": " : "", text, path);
+    else
+        complain(ctl, "%s%s%s", path, *path ? ": " : "", text);
     print_failure(ctl, "Connection", text);
     return CTL_FAILED;
 }
@@ -291,10 +298,11 @@ int call_with_fds(struct ctl *ctl, const char *method, json_t *params, const int
         .method = method, .params = params, .fds = fds, .fd_count = fd_count};
     struct incoming incoming = {0};
     json_t *result = NULL, *error = NULL;
+    int64_t deadline = ctl->deadline ? ctl->deadline : CONNECTION_FOREVER;
     int status = call_open(ctl), failed;
 
     if (status == 0) {
-        failed = connection_call(ctl->connection, &request, CONNECTION_FOREVER, &incoming);
+        failed = connection_call(ctl->connection, &request, deadline, &incoming);
         if (failed < 0)
             status = report_connection(ctl, failed);
         else if (incoming_result(&incoming, &result, &error) == 0)

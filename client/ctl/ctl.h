@@ -8,6 +8,7 @@
 #include "client/ctl/commands.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct connection;
 
@@ -32,6 +33,7 @@ struct ctl {
     struct arguments arguments;
     struct connection *connection; /* NULL until the first request */
     const char *socket;            /* NULL: by rule */
+    int64_t deadline; /* of the calls, as clock_monotonic tells; 0: none */
     bool no_autostart;
     bool is_json, is_quiet, has_color;
     bool exits_as_child; /* statuses below 124 are the child's: procctl's own failures are CTL_FAILED */

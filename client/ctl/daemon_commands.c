@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 
+#define PING_PATIENCE (10 * NSEC_PER_SEC)
 #define RESTART_PATIENCE 10000 /* milliseconds; a new daemon is checked before it may serve */
 
 int command_daemon_info(struct ctl *ctl)
@@ -100,6 +101,7 @@ int command_ping(struct ctl *ctl)
     int status;
 
     ctl->no_autostart = true;
+    ctl->deadline = clock_monotonic() + PING_PATIENCE;
     status = call_open(ctl);
     began = clock_monotonic();
     if (status == 0)

@@ -110,6 +110,27 @@ for command in ping "daemon info" "daemon stop" "daemon restart"; do
 done
 [ ! -e "$dir/nobody" ] || fail "a question started a daemon"
 
+# A broker that says hello and no more.
+python3 - "$dir/mute" <<'END' &
+import json
+import socket
+import sys
+
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    link = listener.accept()[0]
+    request = json.loads(link.makefile('rb').readline())
+    answer = {'jsonrpc': '2.0', 'id': request['id'], 'result': {'protocol': 1, 'epoch': 'e'}}
+    link.sendall(json.dumps(answer).encode() + b'\n')
+    while link.recv(4096):
+        pass
+END
+wait_until "the mute one listens" [ -S "$dir/mute" ]
+expect 125 timeout 20 "$PROCCTL" -s "$dir/mute" ping
+err_has "procd does not answer"
+wait $!
+
 # ^C in a command that waits: 130
 interrupt() {
     "$@" >"$dir/out" 2>"$dir/err" &
