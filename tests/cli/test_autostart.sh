@@ -190,9 +190,10 @@ for command in "$PROCCTL -s $dir/file ps" "$PROCD --user --socket $dir/file"; do
     # shellcheck disable=SC2086
     expect 125 $command
     err_has "$dir/file: there is a file of that name that is no socket"
+    [ "$(cat "$dir/file")" = "no socket" ] || fail "$command: the file is no longer what it was"
 done
 expect 125 env PROCD_DAEMON="$dir/no-procd" "$PROCCTL" ps
-err_has "procd"
+err_has "(run procd --user --socket $own to see why)"
 if [ "$(id -u)" = 0 ]; then
     rm -rf "$XDG_RUNTIME_DIR/procd"
     mkdir -m 700 "$XDG_RUNTIME_DIR/procd"
