@@ -83,7 +83,8 @@ int report_connection(const struct ctl *ctl, int error)
         error = -ENOTSOCK;
     text = connection_text(ctl, error);
     if (is_absent(error) && !ctl->connection && may_start(ctl))
-        complain(ctl, "%s%s%s (run procd --user --socket %s to see why)", path, *path ? ": " : "", text, path);
+        complain(ctl, "%s%s%s (run procd --user --socket %s to see why)", path, *path ? ": " : "", text,
+                 path);
     else
         complain(ctl, "%s%s%s", path, *path ? ": " : "", text);
     print_failure(ctl, "Connection", text);
