@@ -254,7 +254,8 @@ class Daemon:
         self.connection = self.connect()
         self.end_processes()
         try:
-            wait_for(lambda: self.accounts() == self.accounts_before, limit=10)
+            # a child that never gets to its exec has 10 s, and is killed then
+            wait_for(lambda: self.accounts() == self.accounts_before, limit=SOON)
         except AssertionError:
             left = 'left behind: %r; it began with %r' % (self.accounts(), self.accounts_before)
             raise AssertionError(left) from None
