@@ -13,6 +13,7 @@
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/session.h"
+#include "daemon/rpc/undelivered.h"
 #include "daemon/sandbox.h"
 
 #include <errno.h>
@@ -122,6 +123,13 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     (void) server_step(context, &input);
 }
 
+static void on_unread(evutil_socket_t fd, short what, void *context)
+{
+    (void) fd;
+    (void) what;
+    undelivered_unread(context);
+}
+
 static void on_idle(evutil_socket_t fd, short what, void *context)
 {
     (void) fd;
@@ -153,6 +161,7 @@ static int server_begin(struct server *server)
     TAILQ_INIT(&server->ready);
     TAILQ_INIT(&server->unsent);
     TAILQ_INIT(&server->dead);
+    TAILQ_INIT(&server->unread);
     server->fresh_pidfd = -1;
     server->turn = 1;
     server->base = new_base();
@@ -160,7 +169,8 @@ static int server_begin(struct server *server)
         return -ENOMEM;
     server->deadline = evtimer_new(server->base, on_deadline, server);
     server->idle = evtimer_new(server->base, on_idle, server);
-    if (!server->deadline || !server->idle)
+    server->unread_timer = evtimer_new(server->base, on_unread, server);
+    if (!server->deadline || !server->idle || !server->unread_timer)
         return -ENOMEM;
     return lookup_client_new(server, &server->lookup);
 }
@@ -189,6 +199,7 @@ static void server_end(struct server *server)
         session_kill(session);
     }
     session_sweep(server);
+    undelivered_unread(server);
     HASH_ITER(hh, server->peers, peer, next_peer)
         peer_bury(peer);
     lookup_client_free(server->lookup);
@@ -201,6 +212,8 @@ static void server_end(struct server *server)
         event_free(server->deadline);
     if (server->idle)
         event_free(server->idle);
+    if (server->unread_timer)
+        event_free(server->unread_timer);
     if (server->base)
         event_base_free(server->base);
 }

@@ -28,7 +28,10 @@ struct keeper_link;
 struct event_text;
 struct backlog;
 
+struct undelivered;
+
 TAILQ_HEAD(session_list, session);
+TAILQ_HEAD(undelivered_list, undelivered);
 
 struct server {
     struct event_base *base;
@@ -49,6 +52,8 @@ struct server {
     struct event_text *texts;    /* of the newest events, serialised once */
     struct event *deadline;      /* of the core */
     struct event *idle;          /* --idle-exit */
+    struct undelivered_list unread; /* grants whose connections were closed before they were read */
+    struct event *unread_timer;
 
     uint64_t turn;         /* of the loop, from 1 */
     uint64_t ticket;       /* last one given */

@@ -49,7 +49,7 @@ struct session {
     LIST_HEAD(session_subscriptions, subscription) subscriptions;
     uint64_t subscriptions_made;
     uint64_t sent; /* bytes that have left */
-    TAILQ_HEAD(session_undelivered, undelivered) undelivered; /* grants whose answers have not */
+    struct undelivered_list undelivered; /* grants whose answers have not */
     LIST_ENTRY(session) of_peer;
     TAILQ_ENTRY(session) of_ready;
     TAILQ_ENTRY(session) of_unsent;

@@ -108,14 +108,41 @@ static bool was_reset(const struct session *session)
            (recv(session->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == ECONNRESET);
 }
 
+/* The kernel closes the sockets of a process that dies before it tells of the death. A hold that nobody
+ * knew of ends with its process then, and is called abandoned; so its process gets the time to die. */
+static void return_later(struct server *server, struct undelivered *undelivered)
+{
+    static const struct timeval patience = {.tv_usec = 50000};
+
+    TAILQ_INSERT_TAIL(&server->unread, undelivered, of_session);
+    if (!event_pending(server->unread_timer, EV_TIMEOUT, NULL))
+        event_add(server->unread_timer, &patience);
+}
+
+void undelivered_unread(struct server *server)
+{
+    struct undelivered *undelivered;
+
+    while ((undelivered = TAILQ_FIRST(&server->unread))) {
+        TAILQ_REMOVE(&server->unread, undelivered, of_session);
+        if (!server->done)
+            give_back(server, undelivered);
+        free(undelivered);
+    }
+}
+
 void undelivered_return(struct session *session)
 {
     struct undelivered *undelivered;
 
     while ((undelivered = TAILQ_FIRST(&session->undelivered))) {
         TAILQ_REMOVE(&session->undelivered, undelivered, of_session);
-        if (undelivered->end > session->sent || was_reset(session))
+        if (undelivered->end > session->sent) {
             give_back(session->server, undelivered);
+        } else if (was_reset(session)) {
+            return_later(session->server, undelivered);
+            continue;
+        }
         free(undelivered);
     }
 }

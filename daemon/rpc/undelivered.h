@@ -18,5 +18,8 @@ void undelivered_watch(struct session *session, struct undelivered *undelivered)
 void undelivered_sent(struct session *session, size_t bytes);
 /* The connection has ended: takes back what was not delivered. */
 void undelivered_return(struct session *session);
+/* The time is over in which a process that died would have been heard of: server->unread is taken back. At
+ * the broker's end they are only forgotten. */
+void undelivered_unread(struct server *server);
 
 #endif

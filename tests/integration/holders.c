@@ -123,11 +123,21 @@ static void take(int fd)
         atomic_fetch_add(&shared->missed, 1);
 }
 
+static pid_t parent;
+
+/* None outlives the first process, whose standard output they have, too. */
+static void end_with_parent(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(0);
+}
+
 static void hold_until_killed(int tell)
 {
     int fd;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent();
     fd = connect_to_daemon();
     take(fd);
     atomic_store(&shared->granted_at, now());
@@ -142,7 +152,7 @@ static void take_turns(int number)
     char buffer[512];
     int fd, none;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent();
     fd = connect_to_daemon();
     while (!atomic_load(&shared->stop)) {
         take(fd);
@@ -249,6 +259,7 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    parent = getpid();
     path = argv[1];
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
