@@ -4,9 +4,10 @@
 
 struct owner *owner_find(const struct client *client, const struct blob *holder)
 {
+    const char *bytes = holder->size > 0 ? holder->data : "";
     struct owner *owner;
 
-    HASH_FIND(hh, client->owners, holder->data, holder->size, owner);
+    HASH_FIND(hh, client->owners, bytes, holder->size, owner);
     return owner;
 }
 
