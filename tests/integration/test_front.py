@@ -78,17 +78,19 @@ class Manager:
     def until_ready(self):
         wait_for(lambda: 'READY=1' in self.hear() or self.ended(), 'READY=1')
         assert 'READY=1' in self.words, 'the main process has ended'
-        with self.client() as client:
-            self.keepers.add(client.call('daemon.info')['pid'])
+        self.keepers.add(self.info()['pid'])
 
     def client(self):
         return Client(self.path)
 
-    def info(self):
+    def ask(self, method, **params):
         """Asked again where a broker took the question to its grave."""
         while True:
             with contextlib.suppress(Closed), self.client() as client:
-                return client.call('daemon.info')
+                return client.call(method, **params)
+
+    def info(self):
+        return self.ask('daemon.info')
 
     def ended(self):
         """None, or the status of the main process."""
@@ -144,8 +146,8 @@ def become_main(fds, env):
 
 def sleeper(manager):
     """A child that ends with status 7 when it is told to by SIGUSR1."""
-    with manager.client() as client:
-        made = client.sh('trap "exit 7" USR1; echo; while :; do sleep 0.02; done')
+    script = 'trap "exit 7" USR1; while :; do sleep 0.02; done'
+    made = manager.ask('process.spawn', argv=['/bin/sh', '-c', script])
     wait_for(lambda: catches(made['pid'], signal.SIGUSR1), 'its trap')
     return made['id'], made['pid']
 
@@ -158,8 +160,7 @@ def catches(pid, number):
 
 def ends_with_its_status(manager, process, pid):
     os.kill(pid, signal.SIGUSR1)
-    with manager.client() as client:
-        same(client.call('process.join', process=process, timeout=20)['exitcode'], 7)
+    same(manager.ask('process.join', process=process, timeout=20)['exitcode'], 7)
 
 
 def test_words(_):
@@ -282,8 +283,7 @@ def test_detached(_):
     with Manager() as manager:
         manager.start()
         (keeper, epoch), (_, pid) = [manager.info()[name] for name in ('pid', 'epoch')], sleeper(manager)
-        with manager.client() as client:
-            client.call('daemon.stop', mode='detach')
+        manager.ask('daemon.stop', mode='detach')
         wait_for(lambda: 'STOPPING=1' in manager.hear(), 'STOPPING=1')
         assert manager.ended() is None, 'the main process has ended before the keeper'
         manager.end(signal.SIGUSR1)
