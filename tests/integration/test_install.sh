@@ -25,11 +25,11 @@ done
 header=$(one_file include/procd.h)
 headers=$(find "$tree" -name '*.h')
 [ "$headers" = "$header" ] || fail "other headers than procd.h: $headers"
-units=$(find "$tree" -path '*/systemd/*' -type f | sed 's|.*/systemd/||' | LC_ALL=C sort | tr '\n' ' ')
-[ "$units" = 'system/procd.service system/procd.socket user/procd.service user/procd.socket ' ] ||
-    fail "units: $units"
-confs=$(find "$tree" -name procd.conf | sed 's|.*/\(.*/\)|\1|' | LC_ALL=C sort | tr '\n' ' ')
-[ "$confs" = 'sysusers.d/procd.conf tmpfiles.d/procd.conf ' ] || fail "sysusers and tmpfiles: $confs"
+for_systemd=$(find "$tree" -name '*.service' -o -name '*.socket' -o -name '*.conf' |
+    sed 's|.*/\(.*/\)|\1|' | LC_ALL=C sort | tr '\n' ' ')
+wanted='system/procd.service system/procd.socket sysusers.d/procd.conf tmpfiles.d/procd.conf'
+wanted="$wanted user/procd.service user/procd.socket "
+[ "$for_systemd" = "$wanted" ] || fail "for systemd: $for_systemd"
 ! grep -rlF "$tree" "$tree" >"$dir/out" || fail "files that name the place where they were gathered"
 
 # ---- the names in the library ----
