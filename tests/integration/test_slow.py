@@ -76,8 +76,8 @@ def test_client_vanishes_during_a_held_spawn(daemon):
         same(client.call('process.list')['processes'], [], 'not begun, not seen')
         reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         wait_for(lambda: is_dead(daemon_pid), 'the end of the orphan')
-        seen = wait_for(lambda: client.call('process.list', alive=True)['processes'])
-        same([each['pid'] for each in seen], [pid])
+        living = lambda: [each['pid'] for each in client.call('process.list', alive=True)['processes']]
+        wait_for(lambda: living() == [pid], 'the held one alone')
         os.close(reader)
 
 

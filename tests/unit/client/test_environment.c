@@ -53,7 +53,7 @@ START_TEST(changes_are_seen)
     json_t *env;
 
     for (int i = 0; i < 6; i++) {
-        char text[8];
+        char text[16];
 
         snprintf(text, sizeof text, "%d", i / 2); /* each twice */
         setenv("CHANGING", text, 1);
