@@ -161,6 +161,7 @@ int main(int argc, char **argv)
     sides = mmap(NULL, 2 * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sides == MAP_FAILED)
         bench_die("mmap");
+    (void) setpgid(0, 0); /* what is of this group ends with us, and nobody else */
     subject_start();
     subject_connect(&wire);
     shared = &sides[0];
