@@ -128,6 +128,7 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/invariants_sync.c %D%/core/must.h \
 	 %D%/core/world.c %D%/core/world.h
 unit_core_chance = %D%/core/chance.c %D%/core/chance.h
+unit_core_rounds = %D%/core/rounds.c %D%/core/rounds.h
 unit_core_memory = %D%/core/memory.c %D%/core/memory.h
 unit_core_model = %D%/core/model.c %D%/core/model.h %D%/core/model_compare.c %D%/core/model_deadlock.c \
 	%D%/core/model_inside.h %D%/core/model_objects.c %D%/core/model_sync.c
@@ -197,11 +198,11 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_property_LDADD = $(unit_core_libs)
 %C%_core_test_property_LDFLAGS = $(unit_memory_flags)
 %C%_core_test_property_SOURCES = %D%/core/test_property.c $(unit_core_helpers) $(unit_core_chance) \
-	$(unit_core_memory) $(unit_core_twin)
+	$(unit_core_memory) $(unit_core_rounds) $(unit_core_twin)
 %C%_core_test_sync_property_LDADD = $(unit_core_libs)
 %C%_core_test_sync_property_LDFLAGS = $(unit_memory_flags)
 %C%_core_test_sync_property_SOURCES = %D%/core/test_sync_property.c $(unit_core_helpers) $(unit_core_chance) \
-	$(unit_core_memory) $(unit_core_model) $(unit_core_sync_chance) $(unit_core_twin)
+	$(unit_core_memory) $(unit_core_model) $(unit_core_rounds) $(unit_core_sync_chance) $(unit_core_twin)
 %C%_core_test_quota_LDADD = $(unit_core_libs)
 %C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
 %C%_core_test_record_LDADD = $(unit_core_libs)

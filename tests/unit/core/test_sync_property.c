@@ -3,19 +3,19 @@
  * state are those of a second, simpler program (model.h); a core that was saved and loaded goes on as the
  * first one; a step without memory changes nothing.
  *
- * The seed is printed; SEED=n in the environment plays that round alone, TEST_LONG plays more of them.
+ * How rounds are chosen and replayed: rounds.h.
  */
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/memory.h"
 #include "tests/unit/core/model.h"
 #include "tests/unit/core/must.h"
+#include "tests/unit/core/rounds.h"
 #include "tests/unit/core/sync_chance.h"
 #include "tests/unit/core/twin.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS 1000
 #define ROUNDS_LONG 40000
@@ -140,40 +140,9 @@ static void play(uint64_t seed_of_round)
     ck_assert_uint_eq(memory_held(), held);
 }
 
-static int rounds(void)
-{
-    return getenv("SEED") ? 1 : getenv("TEST_LONG") ? ROUNDS_LONG : ROUNDS;
-}
-
-static uint64_t first_seed(void)
-{
-    const char *given = getenv("SEED");
-    struct timespec now;
-
-    if (given)
-        return strtoull(given, NULL, 10);
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static uint64_t seed;
-
-START_TEST(whatever_comes)
-{
-    play(seed + (uint64_t)_i);
-}
-END_TEST
-
 int main(void)
 {
-    Suite *suite = suite_create("sync_property");
-    TCase *tcase = tcase_create("sync_property");
+    static const struct rounds rounds = {"sync_property", ROUNDS, ROUNDS_LONG, play};
 
-    seed = first_seed();
-    printf("round N, as in whatever_comes:N, is SEED=%llu + N\n", (unsigned long long)seed);
-    fflush(stdout);
-    tcase_set_timeout(tcase, 0); /* make's own counts */
-    tcase_add_loop_test(tcase, whatever_comes, 0, rounds());
-    suite_add_tcase(suite, tcase);
-    return RUN_SUITE(suite);
+    return rounds_run(&rounds);
 }
