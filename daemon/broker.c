@@ -130,6 +130,13 @@ static void on_unread(evutil_socket_t fd, short what, void *context)
     undelivered_unread(context);
 }
 
+static void on_acknowledging(evutil_socket_t fd, short what, void *context)
+{
+    (void) fd;
+    (void) what;
+    server_acknowledge(context);
+}
+
 static void on_idle(evutil_socket_t fd, short what, void *context)
 {
     (void) fd;
@@ -170,7 +177,8 @@ static int server_begin(struct server *server)
     server->deadline = evtimer_new(server->base, on_deadline, server);
     server->idle = evtimer_new(server->base, on_idle, server);
     server->unread_timer = evtimer_new(server->base, on_unread, server);
-    if (!server->deadline || !server->idle || !server->unread_timer)
+    server->acknowledging = evtimer_new(server->base, on_acknowledging, server);
+    if (!server->deadline || !server->idle || !server->unread_timer || !server->acknowledging)
         return -ENOMEM;
     return lookup_client_new(server, &server->lookup);
 }
@@ -178,13 +186,15 @@ static int server_begin(struct server *server)
 static void serve(struct server *server)
 {
     struct link_head message;
+    bool look;
 
     keeper_link_send(server->link, LINK_READY, 0, &message, sizeof message, NULL, 0);
     while (!server->done) {
         server_turn_end(server);
         if (server->done)
             break;
-        event_base_loop(server->base, EVLOOP_ONCE | (TAILQ_EMPTY(&server->ready) ? 0 : EVLOOP_NONBLOCK));
+        look = !TAILQ_EMPTY(&server->ready) || busy_poll_again(&server->busy);
+        event_base_loop(server->base, EVLOOP_ONCE | (look ? EVLOOP_NONBLOCK : 0));
     }
 }
 
@@ -214,6 +224,8 @@ static void server_end(struct server *server)
         event_free(server->idle);
     if (server->unread_timer)
         event_free(server->unread_timer);
+    if (server->acknowledging)
+        event_free(server->acknowledging);
     if (server->base)
         event_base_free(server->base);
 }

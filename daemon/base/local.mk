@@ -1,6 +1,6 @@
 # Helpers without domain knowledge.
 noinst_LTLIBRARIES += %D%/libbase.la %D%/libnotify.la
-%C%_libbase_la_SOURCES = %D%/cleanup.h %D%/clock.h %D%/closer.c %D%/closer.h %D%/fdpass.c %D%/fdpass.h \
+%C%_libbase_la_SOURCES = %D%/busy_poll.c %D%/busy_poll.h %D%/cleanup.h %D%/clock.h %D%/closer.c %D%/closer.h %D%/fdpass.c %D%/fdpass.h \
 	%D%/heap.c %D%/heap.h %D%/log.c %D%/log.h
 
 # Apart, for the client library takes all of libbase and shall not need libsystemd.

@@ -141,7 +141,7 @@ static int keeper_open(struct keeper *keeper)
 
     TAILQ_INIT(&keeper->jobs);
     TAILQ_INIT(&keeper->free_jobs);
-    keeper->stop_at = keeper->sweep_at = INT64_MAX;
+    keeper->stop_at = keeper->sweep_at = keeper->link.executed_at = INT64_MAX;
     keeper->link.fd = keeper->loop.epoll = keeper->state_fd = keeper->cgroups.base = -1;
     keeper->now = clock_monotonic();
     keeper->socket = keeper->config->socket;
@@ -169,6 +169,7 @@ static int64_t tick(struct keeper *keeper)
     next = earlier(next, reap_sweep(keeper));
     next = earlier(next, leave_tick(keeper));
     next = earlier(next, broker_tick(keeper));
+    next = earlier(next, link_tick(keeper));
     link_flush(keeper);
     return earlier(next, clients_gate(keeper));
 }

@@ -62,7 +62,8 @@ static int wait_span(int64_t now, int64_t until)
 
 int loop_turn(struct keeper *keeper, struct loop *loop, int64_t now, int64_t until)
 {
-    int ready = epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, wait_span(now, until));
+    int span = busy_poll_again(&keeper->busy) ? 0 : wait_span(now, until);
+    int ready = epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, span);
 
     /* what is begun now gets all of its time, however long the wait was */
     keeper->now = clock_monotonic();

@@ -218,7 +218,7 @@ static bool take_number(struct keeper *keeper, const struct link_head *head)
         return false;
     }
     link->executed = head->number;
-    link->due |= DUE_EXECUTED;
+    link_executed(keeper);
     return true;
 }
 

@@ -205,6 +205,7 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
     slot->gid = job->plan.gid;
     keeper->table.live++;
     job->deadline = keeper->now + SPAWN_DEADLINE;
+    busy_poll_expect(&keeper->busy, clock_monotonic()); /* its exec */
     TAILQ_INSERT_TAIL(&keeper->jobs, job, order);
     /* a watch that cannot be set (ENOMEM, ENOSPC) is made up for by the sweep and the deadline */
     if (loop_add(&keeper->loop, &job->status, job->status_fd, EPOLLIN, status_ready) < 0 ||

@@ -5,6 +5,7 @@
 #ifndef PROCD_KEEPER_STATE_H
 #define PROCD_KEEPER_STATE_H
 
+#include "daemon/base/busy_poll.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/fdpass.h"
 #include "daemon/keeper/keeper.h"
@@ -180,7 +181,8 @@ struct link {
         struct link_identity identity;
         struct link_pidfd pidfd;
     } answer;
-    uint64_t executed;
+    uint64_t executed, executed_told;
+    int64_t executed_at; /* when the broker is to be told, INT64_MAX: it has been */
     _Alignas(16) unsigned char buffer[LINK_MESSAGE_MAX];
 };
 
@@ -200,6 +202,7 @@ enum keeper_state { STATE_RUNNING, STATE_DETACHED, STATE_LEAVING, STATE_DONE };
 struct keeper {
     const struct keeper_config *config;
     struct loop loop;
+    struct busy_poll busy;
     int64_t now; /* CLOCK_MONOTONIC, read once a turn */
     int64_t started;
     bool privileged; /* euid 0: changes identities */

@@ -118,6 +118,7 @@ void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind)
     TAILQ_INSERT_TAIL(&keeper->table.reports, report, order);
     if (!keeper->link.report_cursor)
         keeper->link.report_cursor = report;
+    busy_poll_expect(&keeper->busy, clock_monotonic()); /* its end, or the next spawn */
 }
 
 /* The kind of the last one of its place, where a broker has acknowledged it; else 0. */

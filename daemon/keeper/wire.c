@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define EXECUTED_MANY  32
+#define EXECUTED_AFTER (20 * NSEC_PER_MSEC)
+
 static void arm(struct keeper *keeper)
 {
     struct link *link = &keeper->link;
@@ -201,10 +204,35 @@ static bool send_due(struct keeper *keeper)
                        due_kinds[i].due == DUE_LOOKUP ? keeper->lookup_fd : -1))
             return false;
         link->due &= ~due_kinds[i].due;
+        if (due_kinds[i].due == DUE_EXECUTED) {
+            link->executed_told = link->executed;
+            link->executed_at = INT64_MAX;
+        }
         if (due_kinds[i].due == DUE_LOOKUP)
             keeper->lookup_fd = close_fd(keeper->lookup_fd);
     }
     return true;
+}
+
+void link_executed(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    if (link->executed - link->executed_told >= EXECUTED_MANY)
+        link->due |= DUE_EXECUTED;
+    else if (link->executed_at == INT64_MAX)
+        link->executed_at = keeper->now + EXECUTED_AFTER;
+}
+
+int64_t link_tick(struct keeper *keeper)
+{
+    struct link *link = &keeper->link;
+
+    if (link->executed_at <= keeper->now) {
+        link->due |= DUE_EXECUTED;
+        link->executed_at = INT64_MAX;
+    }
+    return link->executed_at;
 }
 
 static bool send_reports(struct keeper *keeper)
@@ -265,6 +293,8 @@ int link_up(struct keeper *keeper, int fd)
     link->full = link->ready = link->told_malformed = false;
     link->due &= DUE_RESTART; /* asked for while there was nobody to tell */
     link->due |= keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
+    link->executed_told = link->executed; /* the hello says it */
+    link->executed_at = INT64_MAX;
     link->client_cursor = NULL;
     link->slot_cursor = NULL;
     link->report_cursor = NULL;

@@ -16,6 +16,11 @@ bool link_send(struct keeper *keeper, const void *message, size_t size, const in
 /* Sends the answer to what was read last, now or as soon as there is room; until then nothing more is
  * read. */
 void link_answer(struct keeper *keeper, const void *message, size_t size, int fd);
+/* An order was executed: the broker is told, not each time (that would be a wake for nothing else), but soon.
+ */
+void link_executed(struct keeper *keeper);
+/* Returns when that is due, CLOCK_MONOTONIC, ns, or INT64_MAX. */
+int64_t link_tick(struct keeper *keeper);
 /* Sends as much as there is and fits: table, answers, reports, connections. At the end of each turn. */
 void link_flush(struct keeper *keeper);
 

@@ -1,5 +1,6 @@
 #include "daemon/rpc/deliver.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/identity.h"
 #include "daemon/rpc/keeper_link.h"
@@ -22,6 +23,8 @@ void deliver_order(struct server *server, const struct order_data *order)
     struct link_client_ref client = {.client = order->subject};
     struct link_signal signal = {.process = order->subject, .signal = order->signal, .tree = order->tree};
 
+    if (order->kind == ORDER_SPAWN || order->kind == ORDER_SIGNAL)
+        busy_poll_expect(&server->busy, clock_monotonic()); /* what comes of it */
     switch ((enum order_kind) order->kind) {
     case ORDER_SPAWN:
         process_spawn_send(server, order);

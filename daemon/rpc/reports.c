@@ -1,5 +1,6 @@
 /* What the keeper tells, as inputs of the core. */
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/identity.h"
@@ -20,6 +21,7 @@ static void step_report(struct server *server, enum input_kind kind, const struc
     struct core_input input = {.kind = kind, .report = head->number, .body.report = *report};
 
     (void) server_step(server, &input);
+    busy_poll_expect(&server->busy, clock_monotonic()); /* a report, or what a client makes of it */
 }
 
 static void on_spawned(struct server *server, const struct link_spawned *message, struct fdpass *fds)

@@ -10,6 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define ACKNOWLEDGE_MANY  32
+#define ACKNOWLEDGE_AFTER 20000 /* microseconds */
+
 /* Inputs that somebody can be told to try again later; the others have happened. */
 static bool refusable(uint32_t kind)
 {
@@ -113,14 +116,25 @@ static void flush_unsent(struct server *server)
     }
 }
 
-static void acknowledge(struct server *server)
+void server_acknowledge(struct server *server)
 {
     struct link_head message;
 
-    if (server->acknowledged == server->core->counters.report)
-        return;
     server->acknowledged = server->core->counters.report;
     keeper_link_send(server->link, LINK_ACK_REPORTS, server->acknowledged, &message, sizeof message, NULL, 0);
+}
+
+/* Each one wakes the keeper, which needs to know only to be rid of what it keeps: many at once, and the last
+ * ones soon enough. */
+static void acknowledge_in_time(struct server *server)
+{
+    const struct timeval patience = {.tv_usec = ACKNOWLEDGE_AFTER};
+    uint64_t due = server->core->counters.report - server->acknowledged;
+
+    if (due >= ACKNOWLEDGE_MANY || (due > 0 && server->core->counters.shutting_down))
+        server_acknowledge(server);
+    else if (due > 0 && !event_pending(server->acknowledging, EV_TIMEOUT, NULL))
+        event_add(server->acknowledging, &patience);
 }
 
 static void leave(struct server *server, bool if_idle)
@@ -159,7 +173,7 @@ void server_turn_end(struct server *server)
     tell_subscribers(server);
     flush_unsent(server);
     session_sweep(server);
-    acknowledge(server);
+    acknowledge_in_time(server);
     server_arm_deadline(server);
     watch_idleness(server);
     if ((!server->leaving || (server->detached && !server->core->counters.detach)) &&

@@ -11,6 +11,7 @@
 #ifndef PROCD_RPC_SERVER_H
 #define PROCD_RPC_SERVER_H
 
+#include "daemon/base/busy_poll.h"
 #include "daemon/core/core.h"
 #include "daemon/journal/journal.h"
 #include "daemon/keeper/link.h"
@@ -52,9 +53,11 @@ struct server {
     struct event_text *texts;    /* of the newest events, serialised once */
     struct event *deadline;      /* of the core */
     struct event *idle;          /* --idle-exit */
+    struct event *acknowledging; /* of reports, before they are many */
     struct undelivered_list unread; /* grants whose connections were closed before they were read */
     struct event *unread_timer;
 
+    struct busy_poll busy;
     uint64_t turn;         /* of the loop, from 1 */
     uint64_t ticket;       /* last one given */
     uint64_t told;         /* last event that subscribers were told of */
@@ -72,6 +75,9 @@ int server_step(struct server *server, struct core_input *input);
 
 /* The end of each turn of the loop. */
 void server_turn_end(struct server *server);
+
+/* Tells the keeper which reports have been applied. */
+void server_acknowledge(struct server *server);
 
 /* Nobody has been here for the time of --idle-exit. */
 void server_idle_over(struct server *server);

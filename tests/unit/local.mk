@@ -11,6 +11,7 @@ unit_client_libs = client/lib/libclient.la $(CHECK_LIBS) $(JANSSON_LIBS)
 unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS)
 
 unit_tests = \
+	%D%/base/test_busy_poll \
 	%D%/base/test_cleanup \
 	%D%/base/test_closer \
 	%D%/base/test_fdpass \
@@ -73,6 +74,8 @@ check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
 unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
+%C%_base_test_busy_poll_LDADD = $(unit_base_libs)
+%C%_base_test_busy_poll_SOURCES = %D%/base/test_busy_poll.c $(unit_base_helpers)
 %C%_base_test_cleanup_LDADD = $(unit_base_libs)
 %C%_base_test_cleanup_SOURCES = %D%/base/test_cleanup.c $(unit_base_helpers)
 %C%_base_test_closer_LDADD = $(unit_base_libs)
