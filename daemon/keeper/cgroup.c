@@ -8,9 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define POOL_LOW 16
 #define POOL_MAX 128
+/* Those in use that keep their descriptors: they are read and used again without being opened. Of each of
+ * the keeper's descriptors every child makes a copy and closes it, so only as few as begin and end often. */
+#define HOT_MAX  8
 
 static unsigned index_of(const struct keeper *keeper, const struct cgroup *cgroup)
 {
@@ -42,9 +46,19 @@ static bool read_file(const struct keeper *keeper, const struct cgroup *cgroup, 
 
 static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
 {
+    cgroups->hot -= cgroup->state == CGROUP_TAKEN && cgroup->dir >= 0;
+    if (cgroups->pooled >= HOT_MAX)
+        cgroup->events = close_fd(cgroup->events);
     cgroup->state = CGROUP_EMPTY;
     TAILQ_INSERT_HEAD(&cgroups->pool, cgroup, order);
     cgroups->pooled++;
+}
+
+static void close_descriptors(struct keeper *keeper, struct cgroup *cgroup)
+{
+    keeper->cgroups.hot -= cgroup->state == CGROUP_TAKEN && cgroup->dir >= 0;
+    cgroup->dir = close_fd(cgroup->dir);
+    cgroup->events = close_fd(cgroup->events);
 }
 
 static int remove_directory(struct keeper *keeper, struct cgroup *cgroup)
@@ -52,7 +66,7 @@ static int remove_directory(struct keeper *keeper, struct cgroup *cgroup)
     char name[16];
 
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
-    cgroup->dir = close_fd(cgroup->dir);
+    close_descriptors(keeper, cgroup);
     return unlinkat(keeper->cgroups.base, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -76,6 +90,7 @@ static int make_one(struct keeper *keeper, struct cgroup *cgroup)
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
     if (mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
         return -errno;
+    cgroup->events = -1;
     cgroup->dir = openat(keeper->cgroups.base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return cgroup->dir < 0 ? -errno : 0;
 }
@@ -108,7 +123,7 @@ void cgroup_refill(struct keeper *keeper)
     /* the hierarchy's own limit, or no descriptor: children go without for a while */
     if (log_again(&cgroups->tell_none_at, keeper->now))
         log_warning("no cgroup can be made: %s", strerror(-r));
-    cgroup->dir = -1;
+    cgroup->dir = cgroup->events = -1;
     TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
     cgroups->retry_at = keeper->now + NSEC_PER_SEC;
 }
@@ -155,10 +170,13 @@ void cgroups_renew(struct keeper *keeper)
     cgroups->base = base;
 }
 
-void cgroup_begun(struct cgroup *cgroup)
+void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup)
 {
+    if (keeper->cgroups.hot >= HOT_MAX)
+        close_descriptors(keeper, cgroup);
+    else
+        keeper->cgroups.hot++;
     cgroup->state = CGROUP_TAKEN;
-    cgroup->dir = close_fd(cgroup->dir);
 }
 
 /* Used again, but where its counters would tell of the one before; or where it was killed: kernels that
@@ -169,18 +187,19 @@ static void recycle(struct keeper *keeper, struct cgroup *cgroup)
     struct cgroups *cgroups = &keeper->cgroups;
 
     if (cgroup->was_killed || cgroups->memory_events || cgroups->pooled >= POOL_MAX ||
-        make_one(keeper, cgroup) < 0)
+        (cgroup->dir < 0 && make_one(keeper, cgroup) < 0))
         remove_one(keeper, cgroup);
     else
         pool_put(cgroups, cgroup);
 }
 
-void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup)
+void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup, bool empty)
 {
-    if (cgroup_empty(keeper, cgroup)) {
+    if (empty) {
         recycle(keeper, cgroup);
         return;
     }
+    close_descriptors(keeper, cgroup);
     cgroup->state = CGROUP_ORPHAN;
     TAILQ_INSERT_TAIL(&keeper->cgroups.orphans, cgroup, order);
 }
@@ -201,14 +220,23 @@ void cgroup_sweep(struct keeper *keeper)
 
 /* ---- one of them ---- */
 
-bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup)
+bool cgroup_empty(struct keeper *keeper, struct cgroup *cgroup)
 {
+    bool kept = cgroup->events >= 0;
+    int fd = kept ? cgroup->events : open_file(keeper, cgroup, "cgroup.events", O_RDONLY);
     char text[256];
+    ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+    /* removed by somebody else, which only an empty one can be */
+    bool removed = got < 0 && (errno == ENOENT || errno == ENODEV);
 
-    if (!read_file(keeper, cgroup, "cgroup.events", text, sizeof text))
-        /* removed by somebody else, which only an empty one can be */
-        return errno == ENOENT || errno == ENODEV;
-    return strstr(text, "populated 0");
+    text[got > 0 ? got : 0] = '\0';
+    if (cgroup->dir >= 0 && !removed)
+        cgroup->events = fd;
+    else if (!kept)
+        close_fd(fd);
+    if (removed) /* what has its name from now on is another one */
+        close_descriptors(keeper, cgroup);
+    return removed || strstr(text, "populated 0");
 }
 
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup)

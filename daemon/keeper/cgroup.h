@@ -23,12 +23,12 @@ void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup);
 /* Somebody has removed empty ones, perhaps all of them: begins anew with those that are in use. */
 void cgroups_renew(struct keeper *keeper);
 /* A child is in it. */
-void cgroup_begun(struct cgroup *cgroup);
+void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup);
 /* Its owner is gone. It is used again now if it is empty, else when cgroup_sweep finds it so. */
-void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup);
+void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup, bool empty);
 void cgroup_sweep(struct keeper *keeper);
 
-bool cgroup_empty(const struct keeper *keeper, const struct cgroup *cgroup);
+bool cgroup_empty(struct keeper *keeper, struct cgroup *cgroup);
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup);
 void cgroup_kill_orphans(struct keeper *keeper);
 /* Calls back for each process in it. */

@@ -72,7 +72,7 @@ static void order_forget_process(struct keeper *keeper, const void *message, con
                   (unsigned long long) order->process);
         return;
     }
-    tree_forget(keeper, slot);
+    tree_forget(keeper, slot, slot->tree_gone);
     close_fd(slot->pidfd);
     slot_free(keeper, slot);
 }

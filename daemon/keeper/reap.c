@@ -6,6 +6,7 @@
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
+#include "daemon/keeper/wire.h"
 
 #include <string.h>
 #include <sys/syscall.h>
@@ -88,6 +89,7 @@ static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t
                                          .wall = clock_realtime()};
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
+    link_flush(keeper); /* whoever joins need not wait for the rest */
     tree_ended(keeper, slot);
     if (slot->lingers)
         reap_request_sweep(keeper);

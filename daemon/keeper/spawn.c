@@ -175,7 +175,7 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
     }
     slot->cgroup = cgroup;
     if (cgroup)
-        cgroup_begun(cgroup);
+        cgroup_begun(keeper, cgroup);
     else
         keeper->table.sessions++;
     slot_set_pid(keeper, slot, (pid_t) pid);

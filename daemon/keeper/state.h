@@ -41,7 +41,8 @@ enum cgroup_state { CGROUP_UNUSED, CGROUP_EMPTY, CGROUP_TAKEN, CGROUP_ORPHAN };
 struct cgroup {
     TAILQ_ENTRY(cgroup) order;
     enum cgroup_state state;
-    int dir; /* open while it waits in the pool, else -1 */
+    int dir;    /* open while it waits in the pool, and after that in as many as may be hot; else -1 */
+    int events; /* its cgroup.events, once read, in those; else -1 */
     bool was_killed; /* by cgroup.kill: not to be used again */
 };
 
@@ -54,6 +55,7 @@ struct cgroups {
     unsigned made;
     struct cgroup_list pool, unused, orphans;
     unsigned pooled;
+    unsigned hot; /* in use with their descriptors open */
     bool memory_events;
     int64_t retry_at;
     int64_t tell_none_at, tell_unused_at; /* when it may be said again that none can be made, or used */

@@ -170,13 +170,13 @@ static void set_gone(struct keeper *keeper, struct slot *slot)
     if (slot->lingers)
         TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
     slot->lingers = false;
-    tree_forget(keeper, slot);
+    tree_forget(keeper, slot, true);
     slot_finish(keeper, slot);
     if (slot->tree_watched)
         report_put(keeper, slot, LINK_TREE_GONE);
 }
 
-void tree_forget(struct keeper *keeper, struct slot *slot)
+void tree_forget(struct keeper *keeper, struct slot *slot, bool gone)
 {
     siginfo_t info;
 
@@ -185,7 +185,8 @@ void tree_forget(struct keeper *keeper, struct slot *slot)
         slot_reaped(keeper, slot);
     }
     if (slot->cgroup)
-        cgroup_leave(keeper, TAKE(slot->cgroup));
+        cgroup_leave(keeper, slot->cgroup, gone || cgroup_empty(keeper, slot->cgroup));
+    slot->cgroup = NULL;
 }
 
 static void linger_at(struct keeper *keeper, struct slot *slot)
@@ -200,7 +201,7 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
 {
     if (slot->failed) { /* nothing of the caller's has run */
         slot->tree_gone = true;
-        tree_forget(keeper, slot);
+        tree_forget(keeper, slot, false);
     } else if (slot->cgroup && cgroup_empty(keeper, slot->cgroup)) {
         set_gone(keeper, slot);
     } else {
@@ -230,7 +231,7 @@ static bool scan_sessions(bool strangers, const struct keeper *keeper)
 }
 
 /* Without a scan nothing is known of sessions. */
-static bool is_empty(const struct keeper *keeper, const struct slot *slot, bool scanned)
+static bool is_empty(struct keeper *keeper, const struct slot *slot, bool scanned)
 {
     return slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : scanned && !set_has(&members, slot->pid);
 }

@@ -29,7 +29,7 @@ void tree_ended(struct keeper *keeper, struct slot *slot);
 bool tree_sweep(struct keeper *keeper, bool strangers);
 /* Report LINK_TREE_GONE once nothing is left. */
 void tree_watch(struct keeper *keeper, struct slot *slot);
-/* The slot is about to be given up. */
-void tree_forget(struct keeper *keeper, struct slot *slot);
+/* The slot is about to be given up. gone: nothing is left of its tree, as far as is known. */
+void tree_forget(struct keeper *keeper, struct slot *slot, bool gone);
 
 #endif
