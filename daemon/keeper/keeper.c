@@ -105,12 +105,26 @@ static void reset_oom_score(void)
         log_debug("oom_score_adj: %s", strerror(errno));
 }
 
+static void know_oneself(struct identity *own)
+{
+    uid_t uid[3] = {0};
+    gid_t gid[3] = {0};
+
+    own->group_count = getgroups(OWN_GROUPS_MAX, own->groups);
+    if (getresuid(&uid[0], &uid[1], &uid[2]) < 0 || getresgid(&gid[0], &gid[1], &gid[2]) < 0 ||
+        uid[0] != uid[1] || uid[1] != uid[2] || gid[0] != gid[1] || gid[1] != gid[2])
+        own->group_count = -1;
+    own->uid = uid[0];
+    own->gid = gid[0];
+}
+
 static int become_keeper(struct keeper *keeper)
 {
     reset_oom_score(); /* before /proc/self is root's */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
         return -errno;
     keeper->privileged = geteuid() == 0;
+    know_oneself(&keeper->own);
     keeper->started = clock_realtime();
     limits_open(keeper);
     return 0;

@@ -31,6 +31,14 @@ static char **plan_strings(struct job *job, uint32_t offset, uint32_t count)
     return list;
 }
 
+/* What a child has anyway need not be set. */
+static bool is_own(const struct identity *own, const struct spawn_plan *plan)
+{
+    return plan->uid == own->uid && plan->gid == own->gid && own->group_count >= 0 &&
+           plan->group_count == (uint32_t) own->group_count &&
+           memcmp(plan->groups, own->groups, plan->group_count * sizeof *own->groups) == 0;
+}
+
 static int plan_identity(const struct keeper *keeper, const struct connection *connection, struct job *job)
 {
     struct spawn_plan *plan = &job->plan;
@@ -55,7 +63,7 @@ static int plan_identity(const struct keeper *keeper, const struct connection *c
         plan->group_count = (uint32_t) connection->group_count;
         plan->groups = groups;
     }
-    plan->change_identity = keeper->privileged;
+    plan->change_identity = keeper->privileged && !is_own(&keeper->own, plan);
     if (!keeper->privileged) {
         /* a user's own daemon: whoever may ask, root included, acts as that user */
         if (spec->flags & LINK_SPEC_AS && plan->uid != geteuid())

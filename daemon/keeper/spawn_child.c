@@ -154,8 +154,12 @@ CHILD long step_privileges(struct spawn_plan *plan)
 
 CHILD long step_chdir(struct spawn_plan *plan)
 {
-    long fd = open_callers(plan->strings + plan->spec->cwd, O_PATH | O_DIRECTORY), r;
+    const char *path = plan->strings + plan->spec->cwd;
+    long fd, r;
 
+    if (path[0] == '/' && path[1] == '\0') /* the keeper's own root, which is none of /proc */
+        return raw1(__NR_chdir, path);
+    fd = open_callers(path, O_PATH | O_DIRECTORY);
     if (fd < 0)
         return fd;
     r = raw1(__NR_fchdir, fd);
@@ -184,11 +188,17 @@ CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *st
 
 CHILD long step_stdio(struct spawn_plan *plan)
 {
+    const struct link_stdio *stdio = plan->spec->stdio;
+    long null = -1;
+
     for (int i = 0; i < 3; i++) {
-        long fd = open_stdio(plan, &plan->spec->stdio[i]);
+        /* /dev/null once for all of them: a shell's 2>&1 shares a file, too */
+        long fd = stdio[i].kind == LINK_STDIO_NULL && null >= 0 ? null : open_stdio(plan, &stdio[i]);
 
         if (fd < 0)
             return fd;
+        if (stdio[i].kind == LINK_STDIO_NULL)
+            null = fd;
         plan->source[i] = (int) fd;
     }
     return 0;

@@ -152,6 +152,17 @@ struct clients {
     uint64_t last_client, last_connection;
 };
 
+/* ---- who we are ---- */
+
+#define OWN_GROUPS_MAX 64
+
+struct identity {
+    uid_t uid;
+    gid_t gid;
+    int group_count; /* -1: not the same throughout, or too many groups: a child's is always set */
+    gid_t groups[OWN_GROUPS_MAX];
+};
+
 /* ---- the link ---- */
 
 enum link_phase { PHASE_HELLO, PHASE_CLIENTS, PHASE_CHILDREN, PHASE_TABLE_END, PHASE_SERVING };
@@ -208,6 +219,7 @@ struct keeper {
     int64_t now; /* CLOCK_MONOTONIC, read once a turn */
     int64_t started;
     bool privileged; /* euid 0: changes identities */
+    struct identity own; /* that a child begins with */
     struct rlimit64 base_limits[RLIM_NLIMITS]; /* as procd was started */
     struct watch signals;
     struct watch front; /* not in the loop: there is none */
