@@ -43,7 +43,7 @@ void call_free(struct call *call)
     closer_close(call->fds, call->fd_count);
     request_done(&call->request);
     json_decref(call->id);
-    json_decref(call->result);
+    free(call->result);
     spawn_spec_free(call->spec);
     free(call);
 }
@@ -130,27 +130,48 @@ static struct outcome done(struct call *call)
     return answered;
 }
 
-struct outcome call_reply_with_fd(struct call *call, json_t *result, int fd)
+struct outcome call_reply(struct call *call, json_t *result)
 {
     char head[HEAD_MAX];
 
-    if (!result) {
-        close_fd(fd);
+    if (!result)
         return call_fail_limit(call, "memory", 0);
-    }
     if (call->id) {
-        format_head(head, call->id, fd >= 0 ? ",\"fds\":1,\"result\":" : ",\"result\":");
-        session_write_line(call->session, head, result, "}\n", &fd, fd >= 0);
-    } else {
-        close_fd(fd);
+        format_head(head, call->id, ",\"result\":");
+        session_write_line(call->session, head, result, "}\n", NULL, 0);
     }
     json_decref(result);
     return done(call);
 }
 
-struct outcome call_reply(struct call *call, json_t *result)
+struct outcome call_reply_written(struct call *call, struct writer *result)
 {
-    return call_reply_with_fd(call, result, -1);
+    size_t size;
+    const char *text = writer_text(result, &size);
+    char head[HEAD_MAX];
+
+    if (text && call->id) {
+        format_head(head, call->id, ",\"result\":");
+        session_write_text(call->session, head, text, size, "}\n", NULL, 0);
+    }
+    writer_done(result);
+    return text ? done(call) : call_fail_limit(call, "memory", 0);
+}
+
+struct outcome call_reply_with_fd(struct call *call, char *result, int fd)
+{
+    char head[HEAD_MAX];
+
+    if (!result || !call->id) {
+        close_fd(fd);
+    } else {
+        format_head(head, call->id, ",\"fds\":1,\"result\":");
+        session_write_text(call->session, head, result, strlen(result), "}\n", &fd, 1);
+    }
+    if (!result)
+        return call_fail_limit(call, "memory", 0);
+    free(result);
+    return done(call);
 }
 
 struct outcome call_reply_text(struct call *call, const char *text)

@@ -8,6 +8,7 @@
 #include "daemon/rpc/server.h"
 #include "proto/frame.h"
 #include "proto/message.h"
+#include "proto/writer.h"
 
 /* Proof that a call was answered, or will be by an output of the core. Made in call.c alone. */
 struct outcome {
@@ -26,7 +27,7 @@ struct call {
     size_t fd_count;
     struct spawn_spec *spec; /* process.spawn: what the keeper gets */
     uint64_t creator;        /* the client that owner_pid means; else 0 until the handler sets it */
-    json_t *result; /* waits for its pidfd */
+    char *result;            /* as text; it waits for its pidfd */
     TAILQ_ENTRY(call) of_session;
     char id_key[PROTO_KEY_MAX + 1]; /* of a call that waits: its id, as a key of session->pending */
     UT_hash_handle hh, hh_id;
@@ -44,7 +45,10 @@ struct outcome call_reply_empty(struct call *call);
  * often. */
 #define CALL_TEXT_MAX 256
 struct outcome call_reply_text(struct call *call, const char *text);
-struct outcome call_reply_with_fd(struct call *call, json_t *result, int fd);
+/* The same with a result that was written; the writer is done. */
+struct outcome call_reply_written(struct call *call, struct writer *result);
+/* The same with a descriptor, which is taken over. result is text, and taken over. */
+struct outcome call_reply_with_fd(struct call *call, char *result, int fd);
 struct outcome call_fail(struct call *call, enum proto_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct outcome call_fail_with(struct call *call, const struct failure *failure, json_t *data);

@@ -35,24 +35,42 @@ static json_t *limits(uint32_t uid)
 }
 
 /* The managed process that the caller is. */
-static json_t *own_process(const struct call *call)
+static void put_own_process(struct writer *writer, const struct call *call)
 {
     const struct connection *connection = core_connection(call->server->core, call->session->connection);
     const struct process *process = connection ? connection->client->self : NULL;
 
-    return process && process_visible(process) ? render_info(&process->data, process->record) : json_null();
+    if (process && process_visible(process))
+        render_info(writer, "process", &process->data, process->record, false);
+    else
+        writer_null(writer, "process");
+}
+
+static void put_peer(struct writer *writer, const struct session *session)
+{
+    writer_open(writer, "peer", '{');
+    writer_integer(writer, "pid", session->pid);
+    writer_integer(writer, "uid", session->uid);
+    writer_integer(writer, "gid", session->gid);
+    writer_close(writer, '}');
 }
 
 struct outcome handle_daemon_hello(struct call *call)
 {
     const struct server *server = call->server;
-    const struct session *session = call->session;
+    struct writer writer;
 
-    return call_reply(call, json_pack("{s:i, s:s, s:s, s:{s:i, s:I, s:I}, s:o, s:I, s:o}", "protocol",
-                                      PROTO_VERSION, "version", PACKAGE_VERSION, "epoch", server->hello.epoch,
-                                      "peer", "pid", session->pid, "uid", (json_int_t) session->uid, "gid",
-                                      (json_int_t) session->gid, "process", own_process(call), "seq",
-                                      (json_int_t) server->core->counters.seq, "limits", limits(call->uid)));
+    writer_begin(&writer);
+    writer_open(&writer, NULL, '{');
+    writer_integer(&writer, "protocol", PROTO_VERSION);
+    writer_word(&writer, "version", PACKAGE_VERSION);
+    writer_word(&writer, "epoch", server->hello.epoch);
+    put_peer(&writer, call->session);
+    put_own_process(&writer, call);
+    writer_integer(&writer, "seq", (int64_t) server->core->counters.seq);
+    writer_tree(&writer, "limits", limits(call->uid));
+    writer_close(&writer, '}');
+    return call_reply_written(call, &writer);
 }
 
 /* ---- info ---- */

@@ -117,17 +117,38 @@ static void answer_sync(struct call *call, const struct waiter *waiter)
 }
 
 /* The pidfd came with the report of the start, or the keeper is asked for one. */
-static void reply_with_pidfd(struct call *call, const struct process_data *process, json_t *info)
+static void reply_with_pidfd(struct call *call, const struct process_data *process,
+                             const struct record *record)
 {
     int fd = call->server->fresh_pidfd;
+    struct writer writer;
+    size_t size;
+    char *info;
 
+    writer_begin(&writer);
+    render_info(&writer, NULL, process, record, true);
+    info = writer_take(&writer, &size);
     fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (info && json_object_set_new(info, "pidfd", json_integer(0)) < 0)
-        json_decref(info), info = NULL;
     if (fd >= 0)
         (void) call_reply_with_fd(call, info, fd);
     else
         (void) pidfd_ask(call, process->id, info);
+}
+
+/* What is answered often and has no place in CALL_TEXT_MAX. */
+static void reply_written(struct call *call, const struct waiter *waiter)
+{
+    const struct process_data *process = &waiter->reply.process;
+    struct writer writer;
+
+    writer_begin(&writer);
+    if (waiter->reply.kind == REPLY_INFO)
+        render_info(&writer, NULL, process, waiter->record, false);
+    else if (waiter->reply.kind == REPLY_JOIN)
+        render_join(&writer, process);
+    else
+        render_done(&writer, waiter);
+    (void) call_reply_written(call, &writer);
 }
 
 static void answer(struct call *call, const struct waiter *waiter)
@@ -144,18 +165,16 @@ static void answer(struct call *call, const struct waiter *waiter)
         break;
     case REPLY_INFO:
         if (call->wants_pidfd)
-            reply_with_pidfd(call, &reply->process, render_info(&reply->process, waiter->record));
+            reply_with_pidfd(call, &reply->process, waiter->record);
         else
-            (void) call_reply(call, render_info(&reply->process, waiter->record));
+            reply_written(call, waiter);
         break;
     case REPLY_JOIN:
-        (void) call_reply(call, render_join(&reply->process));
+    case REPLY_DONE:
+        reply_written(call, waiter);
         break;
     case REPLY_PENDING:
-        (void) call_reply(call, json_pack("{s:b}", "exited", 0));
-        break;
-    case REPLY_DONE:
-        (void) call_reply(call, render_done(waiter));
+        (void) call_reply_text(call, "{\"exited\":false}");
         break;
     case REPLY_CREATED:
     case REPLY_OBJECT:

@@ -15,22 +15,14 @@ struct event_text {
 
 static char *serialise(const struct event_entry *entry, size_t *ret_size)
 {
-    json_t *json = render_event(entry);
-    char *object = json ? json_dumps(json, JSON_COMPACT) : NULL, *text = NULL;
-    size_t length = object ? strlen(object) : 0;
+    struct writer writer;
 
-    json_decref(json);
-    if (length > 2)
-        text = malloc(length + 4);
-    if (text) {
-        /* {"seq":...} -> ,"seq":...}}\n */
-        memcpy(text, object, length);
-        text[0] = ',';
-        memcpy(text + length, "}\n", 3);
-        *ret_size = length + 2;
-    }
-    free(object);
-    return text;
+    writer_begin_behind(&writer); /* what is different for each subscriber */
+    render_event(&writer, entry);
+    writer_close(&writer, '}');
+    writer_close(&writer, '}');
+    writer_line_end(&writer);
+    return writer_take(&writer, ret_size);
 }
 
 const char *event_text(struct server *server, const struct event_entry *entry, size_t *ret_size)

@@ -6,6 +6,7 @@
 #include "daemon/rpc/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 struct outcome identity_ask(struct call *call, int32_t pid)
 {
@@ -49,12 +50,12 @@ void identity_answered(struct server *server, const struct link_identity *messag
     session_resume(session);
 }
 
-struct outcome pidfd_ask(struct call *call, uint64_t process, json_t *result)
+struct outcome pidfd_ask(struct call *call, uint64_t process, char *result)
 {
     struct link_get_pidfd message = {.process = process};
 
     if (!result || (!call->ticket && call_register(call) < 0)) {
-        json_decref(result);
+        free(result);
         return call_fail_limit(call, "memory", 0);
     }
     call->result = result;

@@ -13,7 +13,7 @@ void identity_answered(struct server *server, const struct link_identity *messag
 
 /* Answers the call with result and a pidfd of the process, which the keeper is asked for. result is taken
  * over. */
-struct outcome pidfd_ask(struct call *call, uint64_t process, json_t *result);
+struct outcome pidfd_ask(struct call *call, uint64_t process, char *result);
 void pidfd_answered(struct server *server, const struct link_pidfd *message, int pidfd);
 
 #endif

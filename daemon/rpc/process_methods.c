@@ -178,17 +178,20 @@ struct outcome handle_process_is_alive(struct call *call)
 
     if (!process)
         return fail_no_such_process(call);
-    return call_reply(call, json_pack("{s:b}", "alive", !process_ended(process)));
+    return call_reply_text(call, process_ended(process) ? "{\"alive\":false}" : "{\"alive\":true}");
 }
 
 struct outcome handle_process_info(struct call *call)
 {
     const struct process *process = access_process(call, ARG(call, process_info, process));
+    struct writer writer;
 
     if (!process)
         return fail_no_such_process(call);
     mark_read(call->server, process);
-    return call_reply(call, render_info(&process->data, process->record));
+    writer_begin(&writer);
+    render_info(&writer, NULL, &process->data, process->record, false);
+    return call_reply_written(call, &writer);
 }
 
 static const char *label_of(const struct record *record, const char *name)
@@ -237,18 +240,20 @@ static bool list_wants(const struct call *call, const struct process *process)
 struct outcome handle_process_list(struct call *call)
 {
     const struct core *core = call->server->core;
-    json_t *list = json_array(), *result;
     struct process *process, *next;
+    struct writer writer;
 
+    writer_begin(&writer);
+    writer_open(&writer, NULL, '{');
+    writer_open(&writer, "processes", '[');
     HASH_ITER(hh, core->processes, process, next) {
         if (!list_wants(call, process))
             continue;
         mark_read(call->server, process);
-        if (json_array_append_new(list, render_info(&process->data, process->record)) < 0) {
-            json_decref(list);
-            return call_fail_limit(call, "memory", 0);
-        }
+        render_info(&writer, NULL, &process->data, process->record, false);
     }
-    result = json_pack("{s:o, s:I}", "processes", list, "seq", (json_int_t) core->counters.seq);
-    return call_reply(call, result);
+    writer_close(&writer, ']');
+    writer_integer(&writer, "seq", (int64_t) core->counters.seq);
+    writer_close(&writer, '}');
+    return call_reply_written(call, &writer);
 }

@@ -21,9 +21,9 @@ json_t *render_time(int64_t wall)
     return json_real((double) (wall / 1000) / 1e6);
 }
 
-static json_t *span(int64_t ns)
+static void put_time(struct writer *writer, const char *key, int64_t wall)
 {
-    return json_real((double) ns / 1e9);
+    writer_seconds(writer, key, wall - wall % 1000); /* microseconds, as above */
 }
 
 /* ---- strings ---- */
@@ -33,24 +33,30 @@ json_t *render_text(const struct text *text)
     return text ? bytes_to_json(text->bytes, text->size) : json_null();
 }
 
-static json_t *render_argv(const struct record *record)
+static void put_text(struct writer *writer, const char *key, const struct text *text)
 {
-    json_t *list = json_array();
+    if (text)
+        writer_bytes(writer, key, text->bytes, text->size);
+    else
+        writer_null(writer, key);
+}
+
+static void put_argv(struct writer *writer, const struct record *record)
+{
     const char *at = record_argv(record);
 
+    writer_open(writer, "argv", '[');
     for (uint32_t i = 0; i < record->argc; i++) {
         size_t size = strlen(at);
 
-        if (json_array_append_new(list, bytes_to_json(at, size)) < 0) {
-            json_decref(list);
-            return NULL;
-        }
+        writer_bytes(writer, NULL, at, size);
         at += size + 1;
     }
-    return list;
+    writer_close(writer, ']');
 }
 
-static json_t *render_labels(const struct record *record)
+/* Their keys are the client's: written by the one who knows what is to be escaped. */
+static void put_labels(struct writer *writer, const struct record *record)
 {
     json_t *labels = json_object();
     const char *at = record_labels(record);
@@ -60,89 +66,127 @@ static json_t *render_labels(const struct record *record)
 
         if (json_object_set_new(labels, at, json_string(value)) < 0) {
             json_decref(labels);
-            return NULL;
+            labels = NULL;
+            break;
         }
         at = value + strlen(value) + 1;
     }
-    return labels;
+    writer_tree(writer, "labels", labels);
 }
 
 /* ---- ends ---- */
 
-static json_t *render_rusage(const struct input_rusage *rusage)
+static void put_rusage(struct writer *writer, const struct input_rusage *rusage)
 {
-    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "utime", span(rusage->utime), "stime",
-                     span(rusage->stime), "maxrss", (json_int_t) rusage->maxrss, "minflt",
-                     (json_int_t) rusage->minflt, "majflt", (json_int_t) rusage->majflt, "inblock",
-                     (json_int_t) rusage->inblock, "oublock", (json_int_t) rusage->oublock, "nvcsw",
-                     (json_int_t) rusage->nvcsw, "nivcsw", (json_int_t) rusage->nivcsw);
+    writer_open(writer, "rusage", '{');
+    writer_seconds(writer, "utime", rusage->utime);
+    writer_seconds(writer, "stime", rusage->stime);
+    writer_integer(writer, "maxrss", rusage->maxrss);
+    writer_integer(writer, "minflt", rusage->minflt);
+    writer_integer(writer, "majflt", rusage->majflt);
+    writer_integer(writer, "inblock", rusage->inblock);
+    writer_integer(writer, "oublock", rusage->oublock);
+    writer_integer(writer, "nvcsw", rusage->nvcsw);
+    writer_integer(writer, "nivcsw", rusage->nivcsw);
+    writer_close(writer, '}');
 }
 
-static json_t *render_exitcode(int32_t exitcode, uint32_t flags)
-{
-    return flags & PROCESS_KNOWN ? json_integer(exitcode) : json_null();
-}
-
-static json_t *render_signal(int32_t exitcode, uint32_t flags)
+/* exitcode and signal: null where the end is not known. */
+static void put_end(struct writer *writer, int32_t exitcode, bool known)
 {
     char name[SIGNAL_NAME_MAX];
 
-    return flags & PROCESS_KNOWN && exitcode < 0 ? json_string(signal_to_name(-exitcode, name)) : json_null();
+    if (known)
+        writer_integer(writer, "exitcode", exitcode);
+    else
+        writer_null(writer, "exitcode");
+    if (known && exitcode < 0)
+        writer_word(writer, "signal", signal_to_name(-exitcode, name));
+    else
+        writer_null(writer, "signal");
 }
 
-static json_t *render_oom(uint32_t oom)
+static void put_oom(struct writer *writer, uint32_t oom)
 {
-    return oom == INPUT_OOM_UNKNOWN ? json_null() : json_boolean(oom == INPUT_OOM_YES);
+    if (oom == INPUT_OOM_UNKNOWN)
+        writer_null(writer, "oom");
+    else
+        writer_bool(writer, "oom", oom == INPUT_OOM_YES);
 }
 
-json_t *render_join(const struct process_data *data)
+void render_join(struct writer *writer, const struct process_data *data)
 {
-    return json_pack("{s:b, s:o, s:o, s:b, s:o, s:o, s:o}", "exited", 1, "exitcode",
-                     render_exitcode(data->exitcode, data->flags), "signal",
-                     render_signal(data->exitcode, data->flags), "core", !!(data->flags & PROCESS_CORE),
-                     "rusage", render_rusage(&data->rusage), "started", render_time(data->started_wall),
-                     "ended", render_time(data->ended_wall));
+    writer_open(writer, NULL, '{');
+    writer_bool(writer, "exited", true);
+    put_end(writer, data->exitcode, data->flags & PROCESS_KNOWN);
+    writer_bool(writer, "core", data->flags & PROCESS_CORE);
+    put_rusage(writer, &data->rusage);
+    put_time(writer, "started", data->started_wall);
+    put_time(writer, "ended", data->ended_wall);
+    writer_close(writer, '}');
 }
 
-static json_t *id_or_null(uint64_t id)
+static void put_owner(struct writer *writer, const struct process_data *data)
 {
-    return id ? json_integer((json_int_t) id) : json_null();
+    writer_open(writer, "owner", '{');
+    writer_integer(writer, "uid", data->uid);
+    writer_id(writer, "pid", (uint64_t) data->creator_pid);
+    writer_close(writer, '}');
 }
 
-json_t *render_info(const struct process_data *data, const struct record *record)
+static void put_ended(struct writer *writer, const struct process_data *data)
 {
-    bool ended = data->state == PROCESS_EXITED;
-    json_t *info =
-        json_pack("{s:I, s:o, s:i, s:s, s:b, s:{s:I, s:o}, s:o, s:o, s:o, s:o}", "id", (json_int_t) data->id,
-                  "name", bytes_to_json(record->title->name, record->title->name_size), "pid", data->pid,
-                  "state", state_names[data->state], "daemon", !!(data->flags & PROCESS_DAEMON), "owner",
-                  "uid", (json_int_t) data->uid, "pid", id_or_null((uint64_t) data->creator_pid), "parent",
-                  id_or_null(data->parent), "argv", render_argv(record), "cwd",
-                  bytes_to_json(record_cwd(record), record->cwd_size), "labels", render_labels(record));
-    json_t *end = json_pack(
-        "{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:i, s:I}", "started", render_time(data->started_wall), "ended",
-        ended ? render_time(data->ended_wall) : json_null(), "exitcode",
-        ended ? render_exitcode(data->exitcode, data->flags) : json_null(), "signal",
-        ended ? render_signal(data->exitcode, data->flags) : json_null(), "core",
-        ended && data->flags & PROCESS_CORE, "oom", ended ? render_oom(data->oom) : json_null(), "rusage",
-        ended ? render_rusage(&data->rusage) : json_null(), "restarts", 0, "seq", (json_int_t) data->seq);
-
-    if (info && json_object_update(info, end) < 0) {
-        json_decref(info);
-        info = NULL;
-    }
-    json_decref(end);
-    return info;
+    put_time(writer, "ended", data->ended_wall);
+    put_end(writer, data->exitcode, data->flags & PROCESS_KNOWN);
+    writer_bool(writer, "core", data->flags & PROCESS_CORE);
+    put_oom(writer, data->oom);
+    put_rusage(writer, &data->rusage);
 }
 
-json_t *render_done(const struct waiter *waiter)
+static void put_not_ended(struct writer *writer)
 {
-    json_t *done = json_array();
+    writer_null(writer, "ended");
+    put_end(writer, 0, false);
+    writer_bool(writer, "core", false);
+    writer_null(writer, "oom");
+    writer_null(writer, "rusage");
+}
 
+void render_info(struct writer *writer, const char *key, const struct process_data *data,
+                 const struct record *record, bool with_pidfd)
+{
+    writer_open(writer, key, '{');
+    writer_integer(writer, "id", (int64_t) data->id);
+    writer_bytes(writer, "name", record->title->name, record->title->name_size);
+    writer_integer(writer, "pid", data->pid);
+    writer_word(writer, "state", state_names[data->state]);
+    writer_bool(writer, "daemon", data->flags & PROCESS_DAEMON);
+    put_owner(writer, data);
+    writer_id(writer, "parent", data->parent);
+    put_argv(writer, record);
+    writer_bytes(writer, "cwd", record_cwd(record), record->cwd_size);
+    put_labels(writer, record);
+    put_time(writer, "started", data->started_wall);
+    if (data->state == PROCESS_EXITED)
+        put_ended(writer, data);
+    else
+        put_not_ended(writer);
+    writer_integer(writer, "restarts", 0);
+    writer_integer(writer, "seq", (int64_t) data->seq);
+    if (with_pidfd)
+        writer_integer(writer, "pidfd", 0);
+    writer_close(writer, '}');
+}
+
+void render_done(struct writer *writer, const struct waiter *waiter)
+{
+    writer_open(writer, NULL, '{');
+    writer_open(writer, "done", '[');
     for (uint32_t i = 0; i < waiter->link_count; i++)
         if (waiter->links[i].id != 0)
-            json_array_append_new(done, json_integer((json_int_t) waiter->links[i].id));
-    return json_pack("{s:o}", "done", done);
+            writer_integer(writer, NULL, (int64_t) waiter->links[i].id);
+    writer_close(writer, ']');
+    writer_close(writer, '}');
 }
 
 /* ---- events ---- */
@@ -158,45 +202,62 @@ const char *render_stage(uint32_t stage)
     return stage < LINK_STAGE_COUNT ? stage_names[stage] : "spawn";
 }
 
-json_t *render_event(const struct event_entry *entry)
+/* What is told of a process, and of an end. */
+static void put_process(struct writer *writer, const struct event_entry *entry, unsigned members)
+{
+    const struct event_data *data = &entry->data;
+    const struct title *title = entry->title;
+
+    if (members & EVENT_MEMBERS_PROCESS) {
+        writer_integer(writer, "process", (int64_t) data->process);
+        if (title && title->name_size)
+            writer_bytes(writer, "name", title->name, title->name_size);
+        else
+            writer_null(writer, "name");
+    }
+    if (members & (EVENT_MEMBERS_PROCESS | EVENT_MEMBERS_CLIENT))
+        writer_id(writer, "pid", (uint64_t) data->pid);
+    if (members & EVENT_MEMBERS_END) {
+        put_end(writer, data->exitcode, data->flags & PROCESS_KNOWN);
+        writer_bool(writer, "core", data->flags & PROCESS_CORE);
+        put_oom(writer, data->oom);
+    }
+}
+
+static void put_object(struct writer *writer, const struct event_entry *entry, unsigned members)
+{
+    const struct event_data *data = &entry->data;
+
+    if (members & EVENT_MEMBERS_OBJECT) {
+        put_text(writer, "object", entry->text[0]);
+        writer_word(writer, "object_kind", object_kind_name((enum object_kind) data->object_kind));
+    }
+    if (members & EVENT_MEMBERS_OWNER) {
+        writer_id(writer, "pid", (uint64_t) data->pid);
+        put_text(writer, "holder", entry->text[1]);
+        writer_id(writer, "token", data->token);
+    }
+    if (members & EVENT_MEMBERS_CYCLE)
+        writer_tree(writer, "cycle", render_cycle(entry->text[0]));
+}
+
+void render_event(struct writer *writer, const struct event_entry *entry)
 {
     const struct event_data *data = &entry->data;
     unsigned members = event_kind_members((enum event_kind) data->kind);
-    const struct title *title = entry->title;
-    json_t *event = json_pack("{s:I, s:o, s:s}", "seq", (json_int_t) data->seq, "time",
-                              render_time(data->wall), "kind", event_kind_name((enum event_kind) data->kind));
 
-    if (members & EVENT_MEMBERS_PROCESS) {
-        json_object_set_new(event, "process", json_integer((json_int_t) data->process));
-        json_object_set_new(event, "name",
-                            title && title->name_size ? bytes_to_json(title->name, title->name_size)
-                                                      : json_null());
-    }
-    if (members & (EVENT_MEMBERS_PROCESS | EVENT_MEMBERS_CLIENT))
-        json_object_set_new(event, "pid", id_or_null((uint64_t) data->pid));
-    if (members & EVENT_MEMBERS_END) {
-        json_object_set_new(event, "exitcode", render_exitcode(data->exitcode, data->flags));
-        json_object_set_new(event, "signal", render_signal(data->exitcode, data->flags));
-        json_object_set_new(event, "core", json_boolean(data->flags & PROCESS_CORE));
-        json_object_set_new(event, "oom", render_oom(data->oom));
-    }
-    if (members & EVENT_MEMBERS_OBJECT) {
-        json_object_set_new(event, "object", render_text(entry->text[0]));
-        json_object_set_new(event, "object_kind",
-                            json_string(object_kind_name((enum object_kind) data->object_kind)));
-    }
-    if (members & EVENT_MEMBERS_OWNER) {
-        json_object_set_new(event, "pid", id_or_null((uint64_t) data->pid));
-        json_object_set_new(event, "holder", render_text(entry->text[1]));
-        json_object_set_new(event, "token", id_or_null(data->token));
-    }
-    if (members & EVENT_MEMBERS_CYCLE)
-        json_object_set_new(event, "cycle", render_cycle(entry->text[0]));
+    writer_integer(writer, "seq", (int64_t) data->seq);
+    put_time(writer, "time", data->wall);
+    writer_word(writer, "kind", event_kind_name((enum event_kind) data->kind));
+    put_process(writer, entry, members);
+    put_object(writer, entry, members);
     if (members & EVENT_MEMBERS_FAILURE) {
         const char *name = strerrorname_np(data->spawn_errno);
 
-        json_object_set_new(event, "errno", name ? json_string(name) : json_null());
-        json_object_set_new(event, "stage", json_string(render_stage(data->spawn_stage)));
+        if (name)
+            writer_word(writer, "errno", name);
+        else
+            writer_null(writer, "errno");
+        writer_word(writer, "stage", render_stage(data->spawn_stage));
     }
-    return event;
 }

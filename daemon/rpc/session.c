@@ -38,6 +38,18 @@ static int append_json(const char *bytes, size_t size, void *context)
     return frame_queue(context, bytes, size, NULL, 0) < 0 ? -1 : 0;
 }
 
+/* The end of a line that began when `before` bytes were unsent. r: what became of it. */
+static void line_queued(struct session *session, size_t before, int r)
+{
+    if (r < 0)
+        session_kill(session); /* half a line is out of the question */
+    else
+        session_wants_flush(session);
+    if (frame_unsent(&session->writer) - before > BACKLOG_ANSWER_BIG)
+        session->backlog->big_turn = session->server->turn;
+    backlog_count(session);
+}
+
 void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,
                         const int *fds, size_t fd_count)
 {
@@ -48,13 +60,20 @@ void session_write_line(struct session *session, const char *head, const json_t 
         r = json_dump_callback(json, append_json, &session->writer, JSON_COMPACT | JSON_ENCODE_ANY);
     if (r == 0)
         r = frame_queue(&session->writer, tail, strlen(tail), NULL, 0);
-    if (r < 0)
-        session_kill(session); /* half a line is out of the question */
-    else
-        session_wants_flush(session);
-    if (frame_unsent(&session->writer) - before > BACKLOG_ANSWER_BIG)
-        session->backlog->big_turn = session->server->turn;
-    backlog_count(session);
+    line_queued(session, before, r);
+}
+
+void session_write_text(struct session *session, const char *head, const char *text, size_t size,
+                        const char *tail, const int *fds, size_t fd_count)
+{
+    size_t before = frame_unsent(&session->writer);
+    int r = frame_queue(&session->writer, head, strlen(head), fds, fd_count);
+
+    if (r == 0)
+        r = frame_queue(&session->writer, text, size, NULL, 0);
+    if (r == 0)
+        r = frame_queue(&session->writer, tail, strlen(tail), NULL, 0);
+    line_queued(session, before, r);
 }
 
 /* Reads go on only while the client drains what it is told. */

@@ -64,7 +64,10 @@ int session_open(struct server *server, const struct link_connection *connection
 /* Writes bytes of an answer; descriptors (taken over) leave with its first byte. Without memory the session
  * dies. */
 void session_write(struct session *session, const char *bytes, size_t size, const int *fds, size_t fd_count);
-/* The same for JSON, followed by tail. */
+/* The same for a line of three parts; the middle may be long. */
+void session_write_text(struct session *session, const char *head, const char *text, size_t size,
+                        const char *tail, const int *fds, size_t fd_count);
+/* The same for JSON in the middle. */
 void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,
                         const int *fds, size_t fd_count);
 

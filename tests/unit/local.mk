@@ -69,7 +69,8 @@ unit_tests = \
 	%D%/proto/test_mutations \
 	%D%/proto/test_openrpc \
 	%D%/proto/test_schema \
-	%D%/proto/test_signals
+	%D%/proto/test_signals \
+	%D%/proto/test_writer
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -107,6 +108,8 @@ unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_he
 %C%_proto_test_schema_SOURCES = %D%/proto/test_schema.c $(unit_proto_helpers)
 %C%_proto_test_signals_LDADD = $(unit_proto_libs)
 %C%_proto_test_signals_SOURCES = %D%/proto/test_signals.c $(unit_proto_helpers)
+%C%_proto_test_writer_LDADD = $(unit_proto_libs)
+%C%_proto_test_writer_SOURCES = %D%/proto/test_writer.c $(unit_proto_helpers)
 
 unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_autostart_LDADD = $(unit_client_libs)
