@@ -11,6 +11,7 @@
 #include "daemon/rpc/event_text.h"
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/lookup_client.h"
+#include "daemon/rpc/memory.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/undelivered.h"
@@ -215,6 +216,7 @@ static void server_end(struct server *server)
     lookup_client_free(server->lookup);
     keeper_link_close(server->link);
     event_texts_free(server);
+    frame_spare_done(&server->spare);
     core_free(server->core);
     journal_close(server->journal);
     close_fd(server->statm_fd);
@@ -274,23 +276,6 @@ static int begin(struct server *server, int link_fd)
     return 0;
 }
 
-/*
- * The memory of jansson. Its lexer (2.14) ignores that an append has failed and goes on to write behind a
- * buffer that did not grow. Better an end than a heap that is not what it seems: the keeper starts another
- * broker, which begins from the state of the last step, so that nothing is lost but the connections. Sessions
- * look before they parse (daemon/rpc/session.c); this is for what happens nevertheless.
- */
-static void *malloc_or_end(size_t size)
-{
-    void *memory = malloc(size);
-
-    if (!memory) {
-        log_error("no memory for JSON: another broker takes over");
-        abort();
-    }
-    return memory;
-}
-
 int broker_run(int link_fd)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -299,7 +284,7 @@ int broker_run(int link_fd)
     if (!server)
         return 1;
     server->statm_fd = -1;
-    json_set_alloc_funcs(malloc_or_end, free);
+    json_set_alloc_funcs(memory_or_end, free);
     signal(SIGPIPE, SIG_IGN);
     fcntl(link_fd, F_SETFD, FD_CLOEXEC);
     fcntl(link_fd, F_SETFL, fcntl(link_fd, F_GETFL) | O_NONBLOCK);

@@ -30,6 +30,11 @@ static int reader_reserve(struct frame_reader *reader)
 
     if (reader->room - reader->end >= READ_MIN + 1)
         return 0;
+    if (!reader->buffer && reader->spare && reader->spare->buffer) {
+        reader->buffer = TAKE(reader->spare->buffer);
+        reader->room = READ_ROOM;
+        return 0;
+    }
     if (reader->start > 0) {
         memmove(reader->buffer, reader->buffer + reader->start, used);
         reader->scanned -= reader->start;
@@ -128,10 +133,17 @@ bool frame_fds_orphaned(const struct frame_reader *reader)
     return reader->fd_count > 0 && reader->start == reader->end;
 }
 
+void frame_spare_done(struct frame_spare *spare)
+{
+    free(TAKE(spare->buffer));
+}
+
 void frame_reader_trim(struct frame_reader *reader)
 {
     if (reader->start < reader->end || !reader->buffer)
         return;
+    if (reader->spare && !reader->spare->buffer && reader->room == READ_ROOM)
+        reader->spare->buffer = TAKE(reader->buffer);
     free(TAKE(reader->buffer));
     reader->start = reader->end = reader->scanned = reader->room = 0;
     if (reader->fd_count == 0) {

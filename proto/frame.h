@@ -17,6 +17,11 @@
 #define FRAME_FDS_MAX  64         /* descriptors of one line */
 #define FRAME_FDS_QUEUED_MAX 216  /* no reader ever holds more */
 
+/* A buffer for whichever reader has something to read next: it is not asked for and given back each time. */
+struct frame_spare {
+    char *buffer;
+};
+
 struct frame_reader {
     char *buffer;
     size_t start, end, room; /* unread bytes are [start, end) */
@@ -24,6 +29,7 @@ struct frame_reader {
     int *fds;
     size_t fd_count, fd_room;
     size_t line_max;         /* bytes of a line with its LF; 0: FRAME_LINE_MAX */
+    struct frame_spare *spare; /* of several readers, or NULL */
 };
 
 enum frame_result {
@@ -45,6 +51,9 @@ int frame_take_fds(struct frame_reader *reader, int *fds, size_t count);
 
 /* True when descriptors are queued though no byte is: nobody will ever claim them. */
 bool frame_fds_orphaned(const struct frame_reader *reader);
+
+/* Frees what there is. */
+void frame_spare_done(struct frame_spare *spare);
 
 /* Gives back the memory of an empty reader. Call when the lines that were there are done. */
 void frame_reader_trim(struct frame_reader *reader);

@@ -181,6 +181,14 @@ void message_check(struct request *request, struct failure *ret_failure)
         failure_param(ret_failure, param, wanted);
 }
 
+void request_forget(struct request *request)
+{
+    enum method_id method = request->method;
+
+    request_done(request);
+    request->method = method;
+}
+
 void request_done(struct request *request)
 {
     json_decref(request->root);

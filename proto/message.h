@@ -39,6 +39,8 @@ void message_parse(const char *line, size_t length, struct request *ret_request,
 void message_check(struct request *request, struct failure *ret_failure);
 
 void request_done(struct request *request);
+/* The same, but for the method. */
+void request_forget(struct request *request);
 
 void failure_set(struct failure *failure, enum proto_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,11 +1,10 @@
 #include "proto/writer.h"
 
+#include "daemon/base/decimal.h"
 #include "proto/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define DIGITS_MAX 20
 
 /* ---- the text ---- */
 
@@ -141,21 +140,10 @@ void writer_bool(struct writer *writer, const char *key, bool value)
     put(writer, value ? "true" : "false", value ? 4 : 5);
 }
 
-/* The digits of number up to end, at least `least` of them. Returns the first. */
-static char *put_digits(char *end, uint64_t number, int least)
-{
-    for (; number > 0 || least > 0; number /= 10, least--)
-        *--end = (char) ('0' + number % 10);
-    return end;
-}
-
 void writer_integer(struct writer *writer, const char *key, int64_t value)
 {
-    char text[DIGITS_MAX + 1], *end = text + sizeof text;
-    char *at = put_digits(end, value < 0 ? -(uint64_t) value : (uint64_t) value, 1);
+    char text[DECIMAL_MAX], *end = text + sizeof text, *at = decimal_put_signed(end, value);
 
-    if (value < 0)
-        *--at = '-';
     put_key(writer, key);
     put(writer, at, (size_t) (end - at));
 }
@@ -171,11 +159,11 @@ void writer_id(struct writer *writer, const char *key, uint64_t id)
 void writer_seconds(struct writer *writer, const char *key, int64_t ns)
 {
     uint64_t whole = (uint64_t) ns / 1000000000, part = (uint64_t) ns % 1000000000;
-    char text[DIGITS_MAX + 10], *end = text + sizeof text;
-    char *at = put_digits(end, part, 9);
+    char text[DECIMAL_MAX + 10], *end = text + sizeof text;
+    char *at = decimal_put(end, part, 9);
 
     *--at = '.';
-    at = put_digits(at, whole, 1);
+    at = decimal_put(at, whole, 1);
     while (end[-1] == '0' && end[-2] != '.') /* an integer is no real, for some readers */
         end--;
     put_key(writer, key);

@@ -32,7 +32,9 @@ ssize_t fdpass_send(int socket, const struct iovec *iov, size_t iov_count, const
         memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
     }
     do
-        sent = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = fd_count == 0 && iov_count == 1
+                   ? send(socket, iov->iov_base, iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                   : sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/closer.h"
+#include "daemon/base/decimal.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/spawn_spec.h"
 
@@ -109,19 +110,28 @@ struct call *call_by_id(struct session *session, const json_t *id)
 /* {"jsonrpc":"2.0","id":ID, of a head that fits any id: 64 bytes grow sixfold when each is escaped */
 #define HEAD_MAX 512
 
-static void format_head(char head[HEAD_MAX], const json_t *id, const char *more)
+/* Returns its size; there is a NUL behind it. */
+static size_t format_head(char head[HEAD_MAX], const json_t *id, const char *more)
 {
-    char text[HEAD_MAX - 64];
-    size_t size;
+    static const char begin[] = "{\"jsonrpc\":\"2.0\",\"id\":";
+    char digits[DECIMAL_MAX], *number = digits, *at = head + sizeof begin - 1;
+    size_t size = 0, room = HEAD_MAX - sizeof begin - 64;
 
+    memcpy(head, begin, sizeof begin);
     if (json_is_integer(id)) {
-        snprintf(head, HEAD_MAX, "{\"jsonrpc\":\"2.0\",\"id\":%" JSON_INTEGER_FORMAT "%s",
-                 json_integer_value(id), more);
-        return;
+        number = decimal_put_signed(digits + sizeof digits, json_integer_value(id));
+        size = (size_t) (digits + sizeof digits - number);
+        memcpy(at, number, size);
+    } else if (id) {
+        size = json_dumpb(id, at, room, JSON_ENCODE_ANY | JSON_COMPACT);
+        size = size <= room ? size : 0;
     }
-    size = id ? json_dumpb(id, text, sizeof text - 1, JSON_ENCODE_ANY | JSON_COMPACT) : 0;
-    text[size < sizeof text ? size : 0] = '\0';
-    snprintf(head, HEAD_MAX, "{\"jsonrpc\":\"2.0\",\"id\":%s%s", size > 0 ? text : "null", more);
+    if (size == 0) {
+        memcpy(at, "null", 4);
+        size = 4;
+    }
+    strcpy(at + size, more);
+    return (size_t) (at - head) + size + strlen(more);
 }
 
 static struct outcome done(struct call *call)
@@ -181,8 +191,7 @@ struct outcome call_reply_text(struct call *call, const char *text)
     size_t size, text_size = strlen(text);
 
     if (call->id && text_size < CALL_TEXT_MAX - sizeof tail) {
-        format_head(line, call->id, member);
-        size = strlen(line);
+        size = format_head(line, call->id, member);
         memcpy(line + size, text, text_size);
         memcpy(line + size + text_size, tail, sizeof tail - 1);
         session_write(call->session, line, size + text_size + sizeof tail - 1, NULL, 0);
@@ -273,9 +282,26 @@ static uint64_t digest_of(const struct request *request)
     return hash;
 }
 
+/* What its answer will need of the params: of a spawn that fails, and of a grant that is not read. */
+static bool needs_params(enum method_id method)
+{
+    switch ((int) method) {
+    case METHOD_process_spawn:
+    case METHOD_lock_acquire:
+    case METHOD_rlock_acquire:
+    case METHOD_semaphore_acquire:
+    case METHOD_condition_wait:
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct outcome call_submit(struct call *call, struct core_input *input)
 {
     struct input_request *request = &input->body.request;
+    enum method_id method = call->request.method;
+    struct server *server = call->server;
 
     if (call_register(call) < 0)
         return call_fail_limit(call, "memory", 0);
@@ -286,7 +312,10 @@ struct outcome call_submit(struct call *call, struct core_input *input)
         input->blob[BLOB_KEY] = (struct blob){call->request.key, strlen(call->request.key)};
         request->digest = digest_of(&call->request);
     }
-    if (server_step(call->server, input) < 0)
+    if (server_step(server, input) < 0)
         return call_fail_limit(call, "memory", 0);
+    /* a thousand that wait need not keep what they have asked */
+    if (!needs_params(method) && (call = call_find(server, request->ticket)))
+        request_forget(&call->request);
     return answered;
 }

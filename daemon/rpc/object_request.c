@@ -1,13 +1,13 @@
 #include "daemon/rpc/object_request.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/decimal.h"
 #include "daemon/rpc/arguments.h"
 #include "daemon/rpc/identity.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/session.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +19,15 @@ struct blob holder_argument(const struct call *call, const json_t *holder, const
                             char room[HOLDER_DEFAULT_MAX])
 {
     const struct connection *connection = core_connection(call->server->core, call->session->connection);
-    int size;
+    char *end = room + HOLDER_DEFAULT_MAX, *at;
 
     if (holder)
         return (struct blob){json_string_value(holder), json_string_length(holder)};
     if (owner_pid || !connection)
         return (struct blob){"", 0};
-    size = snprintf(room, HOLDER_DEFAULT_MAX, "#%" PRIu64, connection->data.ordinal);
-    return (struct blob){room, (size_t) size};
+    at = decimal_put(end, connection->data.ordinal, 1);
+    *--at = '#';
+    return (struct blob){at, (size_t) (end - at)};
 }
 
 /* ---- threads ---- */

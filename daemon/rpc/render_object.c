@@ -1,10 +1,10 @@
 #include "daemon/rpc/render_object.h"
 
+#include "daemon/base/decimal.h"
 #include "daemon/rpc/render.h"
 #include "proto/bytes.h"
 #include "proto/schema.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,35 +117,43 @@ static json_t *render_named(const struct core *core, const struct waiter *waiter
     return object ? render_object(object) : NULL;
 }
 
-static const char *word(uint32_t truth)
+/* {"MEMBER":NUMBER}, or with more members behind it. */
+static void put_number(char text[CALL_TEXT_MAX], const char *begin, uint64_t number)
 {
-    return truth ? "true" : "false";
+    char digits[DECIMAL_MAX], *end = digits + sizeof digits, *first = decimal_put(end, number, 1);
+    char *at = stpcpy(text, begin);
+
+    memcpy(at, first, (size_t) (end - first));
+    strcpy(at + (end - first), "}");
 }
 
 bool render_short(const struct waiter *waiter, char text[CALL_TEXT_MAX])
 {
     const struct reply_sync *sync = &waiter->reply.sync;
+    char *at;
 
     switch (waiter->reply.kind) {
     case REPLY_ACQUIRED:
-        if (sync->flag)
-            snprintf(text, CALL_TEXT_MAX, "{\"acquired\":true,\"abandoned\":%s,\"token\":%" PRIu64 "}",
-                     word(sync->abandoned), sync->token);
-        else
+        if (!sync->flag)
             strcpy(text, "{\"acquired\":false,\"abandoned\":false}");
+        else if (sync->abandoned)
+            put_number(text, "{\"acquired\":true,\"abandoned\":true,\"token\":", sync->token);
+        else
+            put_number(text, "{\"acquired\":true,\"abandoned\":false,\"token\":", sync->token);
         return true;
     case REPLY_SET:
         strcpy(text, sync->flag ? "{\"set\":true}" : "{\"set\":false}");
         return true;
     case REPLY_NOTIFIED:
-        snprintf(text, CALL_TEXT_MAX, "{\"notified\":%s,\"abandoned\":%s}", word(sync->flag),
-                 word(sync->abandoned));
+        at = stpcpy(text, "{\"notified\":");
+        at = stpcpy(at, sync->flag ? "true" : "false");
+        strcpy(at, sync->abandoned ? ",\"abandoned\":true}" : ",\"abandoned\":false}");
         return true;
     case REPLY_WOKEN:
-        snprintf(text, CALL_TEXT_MAX, "{\"woken\":%" PRIu64 "}", sync->number);
+        put_number(text, "{\"woken\":", sync->number);
         return true;
     case REPLY_INDEX:
-        snprintf(text, CALL_TEXT_MAX, "{\"index\":%" PRIu64 "}", sync->number);
+        put_number(text, "{\"index\":", sync->number);
         return true;
     case REPLY_RUN_ACTION:
         strcpy(text, "{\"run_action\":true}");

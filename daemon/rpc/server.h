@@ -5,8 +5,8 @@
  *     events of the loop -> server_step (core_step, commit, deliver) ... -> server_turn_end (write, sweep,
  *     acknowledge)
  *
- * Nothing is written to a socket and nothing is freed but at the end of a turn, so that no step finds a
- * session gone that it has just looked at.
+ * Nothing is freed but at the end of a turn, so that no step finds a session gone that it has just looked at;
+ * and nothing is written before, but by a step that answers many.
  */
 #ifndef PROCD_RPC_SERVER_H
 #define PROCD_RPC_SERVER_H
@@ -15,6 +15,7 @@
 #include "daemon/core/core.h"
 #include "daemon/journal/journal.h"
 #include "daemon/keeper/link.h"
+#include "proto/frame.h"
 
 #include <event2/event.h>
 #include <jansson.h>
@@ -47,6 +48,7 @@ struct server {
     struct peer *peers;       /* client processes, by client number */
     struct call *calls;       /* parked calls, by ticket */
     struct backlog *backlogs; /* what is unsent, by uid */
+    struct frame_spare spare; /* of the sessions' readers */
     struct session_list ready;   /* have whole lines that were not begun yet */
     struct session_list unsent;  /* have bytes to write, or events to be told */
     struct session_list dead;    /* to be swept */
@@ -72,6 +74,9 @@ struct server {
 /* One input through the core, the journal and out. 0; or -ENOMEM: refused, nothing has changed. Sets input's
  * time. */
 int server_step(struct server *server, struct core_input *input);
+
+/* Writes what is queued. At the end of each turn; and in one that answers many, before it is over. */
+void server_flush(struct server *server);
 
 /* The end of each turn of the loop. */
 void server_turn_end(struct server *server);

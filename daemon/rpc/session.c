@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
+#include "daemon/rpc/memory.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/subscription.h"
 #include "daemon/rpc/undelivered.h"
@@ -189,17 +190,6 @@ static void refuse_line(struct session *session, const struct request *request, 
         answer_failure(session, request->id, failure, refusal_data(failure));
 }
 
-/* Is there memory for the tree of a line, and for what its call needs? Asked before, as without it the parser
- * can only end the broker (daemon/broker.c). */
-static bool memory_for(size_t length)
-{
-    void *volatile probe = malloc(8 * length + (64 << 10)); /* volatile: not to be optimised away */
-    bool there = probe;
-
-    free(probe);
-    return there;
-}
-
 /* Methods that change nothing and whose answers may be long. */
 static bool is_long_query(enum method_id method)
 {
@@ -370,6 +360,7 @@ int session_open(struct server *server, const struct link_connection *connection
     session->pid = connection->pid;
     session->fd = fd;
     session->backlog = backlog_get(server, connection->uid);
+    session->reader.spare = &server->spare;
     TAILQ_INIT(&session->calls);
     TAILQ_INIT(&session->undelivered);
     LIST_INIT(&session->subscriptions);
