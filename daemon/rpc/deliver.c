@@ -189,8 +189,12 @@ static void answer(struct call *call, const struct waiter *waiter)
     }
 }
 
+/* Of a thousand that are woken by one step the first ones need not wait for the last. */
+#define ANSWERS_AT_ONCE 16
+
 void deliver(struct server *server)
 {
+    unsigned answered = 0;
     const struct order *order;
     const struct waiter *waiter;
 
@@ -203,6 +207,8 @@ void deliver(struct server *server)
 
         if (call)
             answer(call, waiter);
+        if (++answered % ANSWERS_AT_ONCE == 0)
+            server_flush(server);
     }
     core_delivered(server->core);
 }

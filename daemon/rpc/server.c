@@ -101,7 +101,7 @@ static void tell_subscribers(struct server *server)
             session_wants_flush(session);
 }
 
-static void flush_unsent(struct server *server)
+void server_flush(struct server *server)
 {
     struct session *session;
 
@@ -171,7 +171,7 @@ void server_turn_end(struct server *server)
     run_ready(server);
     session_sweep(server);
     tell_subscribers(server);
-    flush_unsent(server);
+    server_flush(server);
     session_sweep(server);
     acknowledge_in_time(server);
     server_arm_deadline(server);
