@@ -401,10 +401,22 @@ bool process_ended(const struct process *process);
 struct object *core_object(const struct core *core, uint32_t uid, const char *name, size_t size);
 /* May a uid and gid look at a shared object (OBJECT_MODE_READ), or use it (OBJECT_MODE_WRITE)? */
 bool object_allows(const struct object *object, uint32_t uid, uint32_t gid, unsigned want);
-/* The processes whose numbers of threads decide whether an untimed wait for this lock, or for this
- * process, is a deadlock: their ids, no more than `most`. What is left out counts as not waiting. */
-size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process,
-                           uint64_t *ids, size_t most);
+/* A wait without an end that somebody is about to ask for. */
+struct core_wait {
+    uint64_t client; /* whose */
+    struct blob holder;
+    const struct object *object; /* a lock; NULL: a join of the process */
+    struct process *process;
+};
+/*
+ * The processes that must be found to have no more threads than wait for this to be a deadlock: their ids.
+ * None: whatever their numbers are, nothing changes; or there are more than `most` (or no memory), and the
+ * wait counts as none.
+ */
+size_t core_threads_wanted(struct core *core, const struct core_wait *wait, uint64_t *ids, size_t most);
+/* The newest ticket by which a thread of this process waits, 0: none does. Where it is older than a count of
+ * the threads, whoever waits has done so since before that count. */
+uint64_t core_newest_wait(const struct core *core, uint64_t process);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */

@@ -23,7 +23,7 @@ struct search {
     struct core *core;
     struct owner *asker;
     struct owner *first, *last; /* those that were reached, in the order of that */
-    const struct blob *threads;
+    const struct blob *threads; /* NULL: nobody has counted; each process may have just those that wait */
     bool stuck_only; /* the second walk: only through those that are not live */
 };
 
@@ -86,7 +86,7 @@ static bool process_waits(const struct search *search, const struct process *pro
     /* the asker's own wait, which would be its next */
     if (process->client && search->asker->client == process->client && TAILQ_EMPTY(&search->asker->waits))
         waiting++;
-    return waiting > 0 && waiting == threads_of(search, process);
+    return waiting > 0 && (!search->threads || waiting == threads_of(search, process));
 }
 
 static void reach_process(struct search *search, struct process *process, struct owner *from,
@@ -218,32 +218,6 @@ static size_t walk(struct search *search, const struct object *object, struct pr
     return count;
 }
 
-/* Each process once. */
-static size_t want_threads(struct process *process, uint64_t *ids, size_t count, size_t most)
-{
-    if (!process || !process->client || process->number != KNOWN_NOTHING || count == most)
-        return count;
-    process->number = KNOWN_STUCK;
-    ids[count] = process->data.id;
-    return count + 1;
-}
-
-size_t core_threads_wanted(struct core *core, const struct object *object, struct process *process,
-                           uint64_t *ids, size_t most)
-{
-    struct search search = {.core = core, .threads = &(struct blob){NULL, 0}};
-    const struct waiter *waiter;
-    const struct owner *owner;
-    size_t count = 0;
-
-    walk(&search, object, process);
-    count = want_threads(process, ids, count, most);
-    for (owner = search.first; owner; owner = owner->next)
-        TAILQ_FOREACH(waiter, &owner->waits, of_owner)
-            count = want_threads(process_of(waiter), ids, count, most);
-    return count;
-}
-
 /* ---- the cycle ---- */
 
 static size_t entry_size(const struct owner *owner, const struct object *object)
@@ -317,26 +291,95 @@ static struct owner **list_of(const struct search *search, size_t count)
     return list;
 }
 
-int deadlock_check(struct core *core, struct owner *owner, const struct object *object,
-                   struct process *process, const struct blob *threads, struct text **ret_cycle)
+/* DEADLOCK_CERTAIN leaves in `search` whatever the wait would lead to. */
+static int check(struct search *search, const struct object *object, struct process *process)
 {
-    struct search search = {.core = core, .asker = owner, .threads = threads};
-    size_t count = walk(&search, object, process);
-    struct owner **list = list_of(&search, count);
+    size_t count = walk(search, object, process);
+    struct owner **list = list_of(search, count);
     bool decided;
 
     if (!list)
         return -ENOMEM;
-    decided = find_live(&search, list, count);
+    decided = find_live(search, list, count);
     free(list);
-    if (!decided || target_is_live(&search, object, process))
+    if (!decided || target_is_live(search, object, process))
         return DEADLOCK_NONE;
     /* it would wait for ever; but does its wait close a cycle, or only lead to one? */
-    search.stuck_only = true;
-    owner->is_live = false;
-    walk(&search, object, process);
-    if (owner->search != core->search)
-        return DEADLOCK_NONE;
+    search->stuck_only = true;
+    search->asker->is_live = false;
+    walk(search, object, process);
+    return search->asker->search == search->core->search ? DEADLOCK_CERTAIN : DEADLOCK_NONE;
+}
+
+int deadlock_check(struct core *core, struct owner *owner, const struct object *object,
+                   struct process *process, const struct blob *threads, struct text **ret_cycle)
+{
+    struct search search = {.core = core, .asker = owner, .threads = threads};
+    int r = check(&search, object, process);
+
+    if (r != DEADLOCK_CERTAIN)
+        return r;
     *ret_cycle = write_cycle(owner, object, process);
     return *ret_cycle ? DEADLOCK_CERTAIN : -ENOMEM;
+}
+
+/* ---- what must be counted for it ---- */
+
+/* Each process once. */
+static size_t want_threads(struct process *process, uint64_t *ids, size_t count, size_t most)
+{
+    if (!process || process->number == KNOWN_STUCK)
+        return count;
+    process->number = KNOWN_STUCK;
+    if (count < most)
+        ids[count] = process->data.id;
+    return count + 1;
+}
+
+static size_t processes_on_the_way(const struct search *search, struct process *process, uint64_t *ids,
+                                   size_t most)
+{
+    size_t count = want_threads(process, ids, 0, most);
+    const struct waiter *waiter;
+    const struct owner *owner;
+
+    for (owner = search->first; owner; owner = owner->next) {
+        if (owner == search->asker)
+            continue;
+        TAILQ_FOREACH(waiter, &owner->waits, of_owner)
+            count = want_threads(process_of(waiter), ids, count, most);
+    }
+    return count;
+}
+
+size_t core_threads_wanted(struct core *core, const struct core_wait *wait, uint64_t *ids, size_t most)
+{
+    struct client *client = core_client(core, wait->client);
+    struct search search = {.core = core};
+    size_t count = 0;
+
+    if (!client || (wait->object && !object_is_lock(wait->object)))
+        return 0;
+    search.asker = owner_get(client, &wait->holder);
+    if (!search.asker)
+        return 0;
+    if (check(&search, wait->object, wait->process) == DEADLOCK_CERTAIN)
+        count = processes_on_the_way(&search, wait->process, ids, most);
+    owner_unref(search.asker);
+    return count <= most ? count : 0;
+}
+
+uint64_t core_newest_wait(const struct core *core, uint64_t id)
+{
+    const struct process *process = core_process(core, id);
+    struct owner *owner, *next;
+    const struct waiter *waiter;
+    uint64_t newest = 0;
+
+    if (!process || !process->client)
+        return 0;
+    HASH_ITER(hh, process->client->owners, owner, next)
+        TAILQ_FOREACH(waiter, &owner->waits, of_owner)
+            newest = waiter->data.ticket > newest ? waiter->data.ticket : newest;
+    return newest;
 }

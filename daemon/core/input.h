@@ -115,7 +115,7 @@ struct input_sync {
     uint32_t gid;                 /* who asks */
 };
 
-/* How many threads a process has, that is, how many owners must wait for it to wait. */
+/* How many threads a process has, that is, how many owners must wait for it to wait; 0: not known. */
 struct input_threads {
     uint64_t process, count;
 };

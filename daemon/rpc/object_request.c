@@ -64,11 +64,11 @@ static uint64_t threads_of(struct server *server, uint64_t id)
     return poll(&alive, 1, 0) == 0 ? count : 0;
 }
 
-struct blob threads_gather(struct server *server, const struct object *object, struct process *process,
+struct blob threads_gather(struct server *server, const struct core_wait *wait,
                            struct input_threads room[THREADS_WANTED_MAX])
 {
     uint64_t ids[THREADS_WANTED_MAX];
-    size_t count = core_threads_wanted(server->core, object, process, ids, THREADS_WANTED_MAX);
+    size_t count = core_threads_wanted(server->core, wait, ids, THREADS_WANTED_MAX);
 
     for (size_t i = 0; i < count; i++)
         room[i] = (struct input_threads){.process = ids[i], .count = threads_of(server, ids[i])};
@@ -82,12 +82,14 @@ static void deadlock_arguments(struct call *call, struct object_request *request
 {
     const struct blob *name = &request->input.blob[BLOB_NAME];
     const struct object *object = core_object(call->server->core, call->uid, name->data, name->size);
+    const struct core_wait wait = {
+        .client = call->creator, .holder = request->input.blob[BLOB_HOLDER], .object = object};
     uint32_t *flags = &request->input.body.request.flags;
 
     if (request->on_deadlock && strcmp(json_string_value(request->on_deadlock), "wait") == 0)
         *flags |= REQUEST_WAIT_ANYWAY;
     if (object && !(*flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE)) && !TAILQ_EMPTY(&object->holds))
-        request->input.blob[BLOB_THREADS] = threads_gather(call->server, object, NULL, room);
+        request->input.blob[BLOB_THREADS] = threads_gather(call->server, &wait, room);
 }
 
 struct outcome object_request_submit(struct call *call, struct object_request *request)

@@ -28,7 +28,12 @@ struct outcome handle_process_join(struct call *call)
     if (on_deadlock && strcmp(json_string_value(on_deadlock), "wait") == 0)
         input.body.request.flags |= REQUEST_WAIT_ANYWAY;
     if (!process_ended(process) && !(input.body.request.flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE)))
-        input.blob[BLOB_THREADS] = threads_gather(call->server, NULL, process, threads);
+        input.blob[BLOB_THREADS] =
+            threads_gather(call->server,
+                           &(struct core_wait){.client = input.body.request.creator,
+                                               .holder = input.blob[BLOB_HOLDER],
+                                               .process = process},
+                           threads);
     return call_submit(call, &input);
 }
 

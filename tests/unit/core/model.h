@@ -115,6 +115,9 @@ void model_free(struct model *model);
 /* Whoever cannot be answered any more has no answer. */
 void model_step(struct model *model, const struct core_input *input);
 
+/* Does it hang on how many threads there are whether this wait without an end is a deadlock? */
+bool model_threads_decide(struct model *model, const struct core_input *input);
+
 /* The core has just been stepped and not delivered: its answers are the model's. */
 void model_compare_answers(struct model *model, const struct core *core);
 /* At rest: who holds, who waits, in which order, and every value. */

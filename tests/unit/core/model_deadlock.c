@@ -5,7 +5,7 @@
 /* Everybody who waits or holds, and the one who asks. */
 struct picture {
     struct model *model;
-    const struct blob *threads;
+    const struct blob *threads; /* NULL: each process has just those that wait */
     struct m_owner owners[OWNERS_MOST];
     bool live[OWNERS_MOST], reached[OWNERS_MOST];
     size_t count; /* the asker is the first */
@@ -73,7 +73,7 @@ static bool target_is_live(struct picture *picture, const struct m_object *objec
             return true;
         waiting++;
     }
-    return waiting == 0 || waiting != threads_of(picture, id);
+    return waiting == 0 || (picture->threads && waiting != threads_of(picture, id));
 }
 
 static bool is_certain(const struct m_wait *wait)
@@ -153,6 +153,23 @@ bool m_deadlock(struct model *model, const struct m_owner *asker, const struct m
         }
     }
     return !target_is_live(&picture, object, process) && leads_back(&picture, object, process);
+}
+
+bool model_threads_decide(struct model *model, const struct core_input *input)
+{
+    const struct input_request *request = &input->body.request;
+    struct m_owner asker = {.client = request->creator};
+    struct m_object *object = NULL;
+    char name[MODEL_TEXT];
+
+    m_text(asker.holder, &input->blob[BLOB_HOLDER]);
+    m_text(name, &input->blob[BLOB_NAME]);
+    if (input->kind == INPUT_ACQUIRE)
+        object = m_find(model, request->uid, name);
+    if (!m_client(model, asker.client) || (input->kind == INPUT_ACQUIRE && (!object || !m_is_lock(object))))
+        return false;
+    return m_deadlock(model, &asker, object, request->process, NULL) &&
+           !m_deadlock(model, &asker, object, request->process, &(struct blob){NULL, 0});
 }
 
 /* ---- the cycle that the core tells ---- */

@@ -177,13 +177,31 @@ static void set_holder_of(struct sync_chance *chance, struct core_input *input, 
     }
 }
 
-/* Those that decide, and how many threads each has: about as many as wait. */
+/* Those that decide, now and then all others, too, and how many threads each has: about as many as wait. */
+static size_t pick_counted(struct sync_chance *chance, struct core *core, uint64_t ids[16])
+{
+    const struct process *process;
+    size_t count = 0;
+
+    if (!once_in(chance, 4))
+        return core_threads_wanted(core, &chance->wait, ids, 16);
+    for (process = core->processes; process && count < 16; process = process->hh.next)
+        if (process->client)
+            ids[count++] = process->data.id;
+    return count;
+}
+
 static void set_threads(struct sync_chance *chance, struct core *core, struct core_input *input,
                         const struct object *object, struct process *process)
 {
     uint64_t ids[16];
-    size_t count = core_threads_wanted(core, object, process, ids, 16);
+    size_t count;
 
+    chance->waits = true;
+    chance->wait = (struct core_wait){
+        .client = input->body.request.creator, .holder = input->blob[BLOB_HOLDER], .object = object,
+        .process = process};
+    count = pick_counted(chance, core, ids);
     for (size_t i = 0; i < count; i++) {
         const struct owner *owner = core_process(core, ids[i])->client->owners;
         uint64_t waiting = below(chance, 3) > 0;
@@ -463,6 +481,7 @@ void sync_chance_input(struct sync_chance *chance, struct core *core, struct cor
 {
     uint32_t kind = pick_kind(chance, core);
 
+    chance->waits = false;
     pass(chance, core, kind);
     *ret_input = (struct core_input){.kind = kind, .mono = chance->chance.mono, .wall = chance->chance.wall};
     if (chance->lost_count > 0 && once_in(chance, 3))

@@ -23,6 +23,8 @@ struct sync_chance {
     size_t lost_count;
     char name[24], holder[8], key[24], objects[48]; /* what the last input points to */
     struct input_threads threads[16];
+    bool waits;              /* the last input asks for a wait without an end */
+    struct core_wait wait;   /* this one */
 };
 
 void sync_chance_begin(struct sync_chance *chance, uint64_t seed);

@@ -9,9 +9,24 @@ static uint64_t mine, me, other, them, third;
 
 #define ACQUIRE(from, of, ...) ASK(world, ACQUIRE, .connection = (from), .name = (of), __VA_ARGS__)
 #define JOIN(from, of, ...)    ASK(world, JOIN, .connection = (from), .process = (of), __VA_ARGS__)
+/* How many processes must be counted for a wait of `of` for the object, or else the process. */
+#define WANTED(of, object_, process_, most)                                                               \
+    core_threads_wanted(world->core,                                                                      \
+                        &(struct core_wait){.client = (of),                                               \
+                                            .holder = {"#1", 2},                                          \
+                                            .object = (object_),                                          \
+                                            .process = (process_)},                                       \
+                        ids, most)
 #define THREADS(...)                                                         \
     .threads = (const struct input_threads[]){__VA_ARGS__},                  \
     .thread_count = sizeof((struct input_threads[]){__VA_ARGS__}) / sizeof(struct input_threads)
+
+static uint64_t ids[4];
+
+static struct object *object(const char *name)
+{
+    return world_object(world, name);
+}
 
 static void set_up(void)
 {
@@ -252,27 +267,61 @@ START_TEST(threads_that_nobody_counted)
 }
 END_TEST
 
+/* Of those alone on whose numbers a cycle hangs. */
 START_TEST(whose_threads_count)
 {
-    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process);
-    uint64_t ids[4];
+    uint64_t id = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, id);
+    struct process *process = core_process(world->core, id);
+
+    ACQUIRE(mine, "a");
+    ck_assert_uint_eq(WANTED(me, NULL, process, 4), 0); /* it does not wait */
+    must_wait(world, ACQUIRE(own, "a"));
+    ck_assert_uint_eq(WANTED(me, NULL, process, 4), 1);
+    ck_assert_uint_eq(ids[0], id);
+    ck_assert_uint_eq(WANTED(me, NULL, process, 0), 0); /* more than there is room for */
+    ck_assert_uint_eq(WANTED(them, NULL, process, 4), 0); /* it leads to no cycle */
+    ck_assert_uint_eq(WANTED(me, object("a"), NULL, 4), 0); /* one, but through no process */
+    ck_assert_uint_eq(WANTED(9999, NULL, process, 4), 0);
+    ASK(world, OBJECT_CREATE, .connection = own, .name = "e", .object = OBJECT_EVENT);
+    ck_assert_uint_eq(WANTED(me, object("e"), NULL, 4), 0);
+}
+END_TEST
+
+START_TEST(whose_threads_count_while_it_is_joined)
+{
+    uint64_t id = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, id);
 
     ACQUIRE(mine, "a");
     ACQUIRE(own, "b");
-    JOIN(mine, process);
-    ck_assert_uint_eq(core_threads_wanted(world->core, world_object(world, "a"), NULL, ids, 4), 1);
-    ck_assert_uint_eq(ids[0], process);
-    ck_assert_uint_eq(core_threads_wanted(world->core, world_object(world, "a"), NULL, ids, 0), 0);
-    ck_assert_uint_eq(core_threads_wanted(world->core, world_object(world, "b"), NULL, ids, 4), 0);
-    ck_assert_uint_eq(core_threads_wanted(world->core, NULL, core_process(world->core, process), ids, 4), 1);
+    must_wait(world, JOIN(mine, id));
+    ck_assert_uint_eq(WANTED(500, object("a"), NULL, 4), 1); /* who asks is about to wait */
+    ck_assert_uint_eq(ids[0], id);
+    ck_assert_uint_eq(WANTED(them, object("a"), NULL, 4), 0);
+    ck_assert_uint_eq(WANTED(500, object("b"), NULL, 4), 0); /* its own lock */
+}
+END_TEST
+
+START_TEST(since_when_it_waits)
+{
+    uint64_t id = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, id), first, second;
+
+    ACQUIRE(mine, "a");
+    ck_assert_uint_eq(core_newest_wait(world->core, id), 0);
+    ck_assert_uint_eq(core_newest_wait(world->core, id + 1), 0);
+    first = ACQUIRE(own, "a");
+    ck_assert_uint_eq(core_newest_wait(world->core, id), first);
+    second = ACQUIRE(own, "a", .holder = "t2");
+    ck_assert_uint_eq(core_newest_wait(world->core, id), second);
+    ASK(world, OBJECT_BREAK, .connection = other, .name = "a");
+    must_get(world, first);
+    ck_assert_uint_eq(core_newest_wait(world->core, id), second);
 }
 END_TEST
 
 /* However many join and are joined, each is looked at once. */
 START_TEST(very_many_threads)
 {
-    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process),
-             ids[4];
+    uint64_t process = RUN(world, .connection = mine), own = world_connect_as(world, 500, 1000, process);
     const struct input_threads counted = {process, 4001};
     char holder[16];
 
@@ -283,7 +332,7 @@ START_TEST(very_many_threads)
         snprintf(holder, sizeof holder, "t%d", i);
         must_wait(world, JOIN(own, process, .holder = holder, .threads = &counted, .thread_count = 1));
     }
-    ck_assert_uint_eq(core_threads_wanted(world->core, world_object(world, "a"), NULL, ids, 4), 1);
+    ck_assert_uint_eq(WANTED(500, object("a"), NULL, 4), 1);
     must_answer(world, JOIN(own, process, .holder = "last", .threads = &counted, .thread_count = 1),
                 ERROR_DEADLOCK);
     must_answer(world, ACQUIRE(own, "a", .threads = &counted, .thread_count = 1), ERROR_DEADLOCK);
@@ -329,6 +378,8 @@ int main(void)
     tcase_add_test(tcase, two_that_join_each_other);
     tcase_add_test(tcase, threads_that_nobody_counted);
     tcase_add_test(tcase, whose_threads_count);
+    tcase_add_test(tcase, whose_threads_count_while_it_is_joined);
+    tcase_add_test(tcase, since_when_it_waits);
     tcase_add_test(tcase, very_many_threads);
     tcase_add_test(tcase, a_recorded_refusal_has_its_cycle);
     suite_add_tcase(suite, tcase);

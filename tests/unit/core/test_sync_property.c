@@ -78,12 +78,23 @@ static void step_twin(struct run *run, const struct core_input *input, uint64_t 
     core_delivered(run->twin);
 }
 
+/* Nobody is counted for nothing, and nobody is left out. */
+static void must_count_who_decides(struct run *run, const struct core_input *input)
+{
+    uint64_t ids[64];
+
+    if (run->chance.waits)
+        must((core_threads_wanted(run->core, &run->chance.wait, ids, 64) > 0) ==
+             model_threads_decide(run->model, input));
+}
+
 static void step(struct run *run)
 {
     uint64_t seq = run->core->counters.seq;
     struct core_input input;
 
     sync_chance_input(&run->chance, run->core, &input);
+    must_count_who_decides(run, &input);
     if (once_in(run, run->scarce))
         step_without_memory(run, &input);
     else
