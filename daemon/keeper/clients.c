@@ -6,20 +6,12 @@
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #define PIDFS_MAGIC 0x50494446
 
 /* ---- clients ---- */
-
-static bool pidfd_alive(int pidfd)
-{
-    struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
-
-    return poll(&wait_for, 1, 0) == 0;
-}
 
 bool client_alive(const struct client *client)
 {

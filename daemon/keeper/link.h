@@ -26,12 +26,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      1
+#define LINK_VERSION      2
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
 #define LINK_NAME_MAX     255        /* bytes of a process's name */
 #define LINK_EPOCH_MAX    36
+#define LINK_THREADS_MAX  64         /* processes of one count */
 
 enum link_kind {
     /* numbered orders, broker -> keeper */
@@ -52,6 +53,7 @@ enum link_kind {
     LINK_PONG,            /* link_head: answer to LINK_PING */
     LINK_LEAVE,           /* link_leave: the daemon ends (daemon.stop, idle); again: detached, now stopped */
     LINK_REPLACE,         /* link_head: daemon.restart: put a new broker (and keeper) in place */
+    LINK_COUNT_THREADS,   /* link_threads: how many threads these children have */
 
     /* numbered reports, keeper -> broker */
     LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */
@@ -77,6 +79,7 @@ enum link_kind {
     LINK_RESTART_REQUEST, /* link_head: SIGHUP: as daemon.restart */
     /* link_head: after LINK_LEAVE with if_idle: somebody had connected, the daemon goes on */
     LINK_STAYS,
+    LINK_THREADS,         /* link_threads: the answer to LINK_COUNT_THREADS, by its tag */
 };
 
 /* Each message begins so. number: of the order or report, else 0 or as said above. */
@@ -140,6 +143,18 @@ struct link_identity {
     int32_t pid;
     uint32_t uid;
     uint32_t client_is_new;
+};
+
+/* The broker may see no /proc. What it asks for comes back with `threads` filled in. */
+struct link_threads {
+    struct link_head head;
+    uint64_t tag;
+    uint32_t count; /* of the first entries */
+    uint32_t unused;
+    struct {
+        uint64_t process;
+        uint64_t threads; /* 0: not known, or it has ended */
+    } of[LINK_THREADS_MAX];
 };
 
 struct link_leave {

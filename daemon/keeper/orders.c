@@ -139,6 +139,32 @@ static void take_get_pidfd(struct keeper *keeper, const void *message, const str
     link_answer(keeper, &answer, sizeof answer, fd);
 }
 
+/* A number that is free again may be another's by now: what lives still had it while it was looked at. */
+static uint64_t threads_of(const struct keeper *keeper, uint64_t process)
+{
+    const struct slot *slot = slot_find(keeper, process);
+    struct proc_entry entry;
+
+    if (!slot || slot->pid <= 0 || slot->pidfd < 0 || slot->failed)
+        return 0;
+    if (proc_read(slot->pid, &entry) < 0 || !pidfd_alive(slot->pidfd) || entry.threads < 0)
+        return 0;
+    return (uint64_t) entry.threads;
+}
+
+static void take_count_threads(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    struct link_threads answer = *(const struct link_threads *) message;
+
+    (void) fds;
+    answer.head = (struct link_head){.kind = LINK_THREADS, .size = sizeof answer};
+    if (answer.count > LINK_THREADS_MAX)
+        answer.count = 0;
+    for (uint32_t i = 0; i < answer.count; i++)
+        answer.of[i].threads = threads_of(keeper, answer.of[i].process);
+    link_answer(keeper, &answer, sizeof answer, -1);
+}
+
 static void take_pong(struct keeper *keeper, const void *message, const struct fdpass *fds)
 {
     (void) message;
@@ -179,6 +205,7 @@ static const struct order_kind {
     {LINK_PONG, sizeof(struct link_head), take_pong},
     {LINK_LEAVE, sizeof(struct link_leave), take_leave},
     {LINK_REPLACE, sizeof(struct link_head), take_replace},
+    {LINK_COUNT_THREADS, sizeof(struct link_threads), take_count_threads},
 };
 
 /* ---- from the socket ---- */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -40,8 +41,8 @@ int proc_read(pid_t pid, struct proc_entry *ret_entry)
         return (int) got;
     at = strrchr(text, ')');
     if (!at || sscanf(at + 1,
-                      " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-                      &entry.state, &entry.parent, &entry.session, &entry.start) != 4)
+                      " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %" SCNu64,
+                      &entry.state, &entry.parent, &entry.session, &entry.threads, &entry.start) != 5)
         return -ESRCH;
     *ret_entry = entry;
     return 0;
@@ -100,6 +101,13 @@ int proc_identity(pid_t pid, uid_t *ret_uid, bool *ret_same_namespace)
     *ret_uid = uid;
     *ret_same_namespace = !numbers || sscanf(numbers, "\nNSpid:%d%*[ \t]%d", &first, &second) != 2;
     return 0;
+}
+
+bool pidfd_alive(int pidfd)
+{
+    struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&wait_for, 1, 0) == 0;
 }
 
 int pidfd_open_process(pid_t pid)

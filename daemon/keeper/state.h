@@ -193,6 +193,7 @@ struct link {
         struct link_head head;
         struct link_identity identity;
         struct link_pidfd pidfd;
+        struct link_threads threads;
     } answer;
     uint64_t executed, executed_told;
     int64_t executed_at; /* when the broker is to be told, INT64_MAX: it has been */

@@ -61,6 +61,7 @@ unit_tests = \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
+	%D%/keeper/test_threads \
 	%D%/keeper/test_tree \
 	%D%/proto/test_bytes \
 	%D%/proto/test_frame \
@@ -155,6 +156,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
+%C%_keeper_test_threads_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_threads_SOURCES = %D%/keeper/test_threads.c $(unit_keeper_helpers)
 %C%_keeper_test_tree_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_tree_SOURCES = %D%/keeper/test_tree.c $(unit_keeper_helpers)
 %C%_keeper_test_spec_LDADD = $(unit_keeper_libs)

@@ -21,6 +21,7 @@ union message {
     struct link_connection connection;
     struct link_identity identity;
     struct link_pidfd pidfd;
+    struct link_threads threads;
     struct link_spawned spawned;
     struct link_spawn_failed failed;
     struct link_exited exited;

@@ -111,11 +111,12 @@ static void send_malformed(const void *message, size_t size)
 
 START_TEST(malformed_messages)
 {
-    static const uint32_t kinds[] = {0, 6, 63, 77, LINK_SPAWNED, LINK_HELLO, LINK_STAYS, UINT32_MAX};
+    static const uint32_t kinds[] = {0, 6, 63, 77, LINK_SPAWNED, LINK_HELLO, LINK_THREADS, UINT32_MAX};
     static const uint32_t known[] = {LINK_SIGNAL,        LINK_WATCH_TREE, LINK_FORGET_PROCESS,
                                      LINK_FORGET_CLIENT, LINK_READY,      LINK_ACK_REPORTS,
                                      LINK_CLOSE_CONNECTION, LINK_IDENTIFY, LINK_GET_PIDFD,
-                                     LINK_PONG,          LINK_LEAVE,      LINK_REPLACE};
+                                     LINK_PONG,          LINK_LEAVE,      LINK_REPLACE,
+                                     LINK_COUNT_THREADS};
     static _Alignas(8) unsigned char bytes[LINK_MESSAGE_MAX + 64];
     struct link_head *head = (void *) bytes;
 
