@@ -87,6 +87,23 @@ int call_register(struct call *call)
     return -ENOMEM;
 }
 
+int call_hold(struct call *call)
+{
+    int r = call_register(call);
+
+    if (r == 0)
+        call->session->lookups++;
+    return r;
+}
+
+struct session *call_go_on(struct call *call)
+{
+    call->session->lookups--;
+    HASH_DEL(call->server->calls, call);
+    call->ticket = 0;
+    return call->session;
+}
+
 struct call *call_find(struct server *server, uint64_t ticket)
 {
     struct call *call;

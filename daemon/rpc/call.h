@@ -66,6 +66,12 @@ struct outcome call_park(struct call *call);
 
 /* Gives the call a ticket, by which it is found, and by its id. 0 or -ENOMEM. */
 int call_register(struct call *call);
+/* The same for a question that somebody other than the core answers: until call_go_on nothing more that its
+ * connection asks is begun. */
+int call_hold(struct call *call);
+/* The answer is there: the call is without a ticket again. session_resume is due on its session, once the
+ * call has gone on. */
+struct session *call_go_on(struct call *call);
 struct call *call_find(struct server *server, uint64_t ticket);
 /* The pending call with this id of a session, or NULL. */
 struct call *call_by_id(struct session *session, const json_t *id);

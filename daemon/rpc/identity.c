@@ -12,11 +12,9 @@ struct outcome identity_ask(struct call *call, int32_t pid)
 {
     struct link_identify message = {.connection = call->session->connection, .pid = pid};
 
-    if (call_register(call) < 0)
+    if (call_hold(call) < 0)
         return call_fail_limit(call, "memory", 0);
     message.tag = call->ticket;
-    /* what this connection asks next is begun after it */
-    call->session->lookups++;
     keeper_link_send(call->server->link, LINK_IDENTIFY, 0, &message, sizeof message, NULL, 0);
     return call_park(call);
 }
@@ -26,7 +24,7 @@ void identity_answered(struct server *server, const struct link_identity *messag
     struct input_connect who = {
         .client = message->client, .process = message->process, .pid = message->pid, .uid = message->uid};
     struct call *call = call_find(server, message->tag);
-    struct session *session = call ? call->session : NULL;
+    struct session *session;
     int r = 0;
 
     /* its connection, which brings the pidfd, may be under way still: then it is watched from then on */
@@ -36,9 +34,7 @@ void identity_answered(struct server *server, const struct link_identity *messag
         close_fd(pidfd);
     if (!call)
         return;
-    session->lookups--;
-    HASH_DEL(server->calls, call);
-    call->ticket = 0;
+    session = call_go_on(call);
     if (r < 0)
         (void) call_fail_limit(call, "memory", 0);
     else if (message->error == EPERM)

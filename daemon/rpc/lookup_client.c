@@ -122,14 +122,13 @@ struct outcome lookup_ask(struct call *call, uint32_t uid)
     struct lookup_client *client = call->server->lookup;
     struct question *question = calloc(1, sizeof *question);
 
-    if (!question || call_register(call) < 0) {
+    if (!question || call_hold(call) < 0) {
         free(question);
         return call_fail_limit(call, "memory", 0);
     }
     question->tag = call->ticket;
     question->uid = uid;
     TAILQ_INSERT_TAIL(&client->asked, question, next);
-    call->session->lookups++;
     send_question(client, question);
     return call_park(call);
 }
@@ -137,13 +136,11 @@ struct outcome lookup_ask(struct call *call, uint32_t uid)
 static void go_on(struct server *server, uint64_t tag, const struct lookup_answer *answer)
 {
     struct call *call = call_find(server, tag);
-    struct session *session = call ? call->session : NULL;
+    struct session *session;
 
     if (!call)
         return;
-    session->lookups--;
-    HASH_DEL(server->calls, call);
-    call->ticket = 0;
+    session = call_go_on(call);
     (void) process_spawn_looked_up(call, answer);
     session_resume(session);
 }

@@ -37,7 +37,7 @@ struct session {
     int32_t pid;
     uint32_t gid;
     unsigned flags;
-    unsigned lookups; /* calls that wait for the look-up helper: what follows them is begun later */
+    unsigned lookups; /* calls that wait for an answer to a question of ours: what follows is begun later */
     int fd;
     struct event *readable, *writable;
     struct frame_reader reader;
