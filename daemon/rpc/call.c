@@ -46,6 +46,7 @@ void call_free(struct call *call)
     json_decref(call->id);
     free(call->result);
     spawn_spec_free(call->spec);
+    free(call->threads);
     free(call);
 }
 

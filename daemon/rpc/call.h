@@ -26,6 +26,7 @@ struct call {
     int fds[FRAME_FDS_MAX]; /* the request's descriptors */
     size_t fd_count;
     struct spawn_spec *spec; /* process.spawn: what the keeper gets */
+    struct thread_counts *threads; /* what the keeper has counted for it */
     uint64_t creator;        /* the client that owner_pid means; else 0 until the handler sets it */
     char *result;            /* as text; it waits for its pidfd */
     TAILQ_ENTRY(call) of_session;

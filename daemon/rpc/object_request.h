@@ -23,9 +23,4 @@ struct outcome object_request_submit(struct call *call, struct object_request *r
 struct blob holder_argument(const struct call *call, const json_t *holder, const json_t *owner_pid,
                             char room[HOLDER_DEFAULT_MAX]);
 
-/* How many threads the processes have on whose numbers it hangs whether a wait is a deadlock. */
-#define THREADS_WANTED_MAX 64
-struct blob threads_gather(struct server *server, const struct core_wait *wait,
-                           struct input_threads room[THREADS_WANTED_MAX]);
-
 #endif

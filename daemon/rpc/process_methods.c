@@ -4,6 +4,7 @@
 #include "daemon/rpc/object_request.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/render.h"
+#include "daemon/rpc/threads.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct outcome handle_process_join(struct call *call)
 {
     struct process *process = access_process(call, ARG(call, process_join, process));
     const json_t *on_deadlock = ARG(call, process_join, on_deadlock);
-    struct input_threads threads[THREADS_WANTED_MAX];
+    struct core_wait wait = {.process = process};
     struct core_input input = {.kind = INPUT_JOIN};
     char holder[HOLDER_DEFAULT_MAX];
 
@@ -27,14 +28,11 @@ struct outcome handle_process_join(struct call *call)
     input.blob[BLOB_HOLDER] = holder_argument(call, ARG(call, process_join, holder), NULL, holder);
     if (on_deadlock && strcmp(json_string_value(on_deadlock), "wait") == 0)
         input.body.request.flags |= REQUEST_WAIT_ANYWAY;
-    if (!process_ended(process) && !(input.body.request.flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE)))
-        input.blob[BLOB_THREADS] =
-            threads_gather(call->server,
-                           &(struct core_wait){.client = input.body.request.creator,
-                                               .holder = input.blob[BLOB_HOLDER],
-                                               .process = process},
-                           threads);
-    return call_submit(call, &input);
+    if (process_ended(process) || input.body.request.flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE))
+        return call_submit(call, &input);
+    wait.client = input.body.request.creator;
+    wait.holder = input.blob[BLOB_HOLDER];
+    return threads_submit(call, &input, &wait);
 }
 
 static int compare_ids(const void *a, const void *b)

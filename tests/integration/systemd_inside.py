@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 import traceback
+import types
 
 from clients import Client, same, wait_for
+from test_deadlock import Scene
 
 SOCKET = '/run/procd/procd.sock'
 CGROUPS = '/sys/fs/cgroup'
@@ -247,6 +249,17 @@ def test_broker_is_confined():
     same([status[name] for name in ('NoNewPrivs', 'Seccomp')], ['1', '2'], 'its NoNewPrivs and Seccomp')
     same(os.readlink('/proc/%d/root' % broker), '/proc/%d/fdinfo' % broker, 'its root directory')
     assert namespaces(broker)['net'] != namespaces(keeper)['net'], 'it has the network of the machine'
+
+
+def test_a_deadlock_through_a_join():
+    """Where the broker sees no other process the keeper counts their threads."""
+    daemon = types.SimpleNamespace(path=SOCKET)
+    with Scene(daemon) as scene:
+        scene.go()
+        scene.refused(scene.join())
+    with Scene(daemon, threads=2) as scene:
+        scene.go()
+        scene.joined(scene.join())
 
 
 def test_children_are_not_confined():

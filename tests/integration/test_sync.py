@@ -297,49 +297,6 @@ def test_first_come_first_served(daemon):
     assert told['least'] > 0 and told['most'] <= 1.5 * told['least'], told
 
 
-# ---------------------------------------------------------------- deadlocks with joins
-
-def test_a_join_that_closes_a_cycle(daemon):
-    """A process that waits for our lock is joined by us: refused, on whichever side comes last."""
-    code = SCRIPT + 'answer = call("lock.acquire", name=sys.argv[2]); print(json.dumps(answer))'
-    with Made(daemon) as made:
-        lock, client = made('lock'), made.client
-        client.call('lock.acquire', name=lock)
-        child = client.spawn(sys.executable, '-I', '-S', '-c', code, daemon.path, lock)
-        wait_for(lambda: waiters(client, lock))
-        error = fails('Deadlock', lambda: client.call('process.join', process=child['id']))
-        holder = holders(client, lock)[0]['holder']
-        same([(each['pid'], each['waits_for']) for each in error.data['cycle']],
-             [(os.getpid(), child['id']), (child['pid'], lock)])
-        same(error.data['cycle'][0]['holder'], holder)
-        same(client.join(child['id'], 0.01)['exited'], False, 'with a time-out')
-        with Client(daemon.path) as other:  # another thread of ours may: we can still release
-            number = other.start('process.join', process=child['id'])
-            client.call('lock.release', name=lock)
-            same(other.result(number)['exitcode'], 0)
-
-
-def test_a_process_with_a_free_thread_does_not_wait(daemon):
-    code = SCRIPT + '''
-import threading
-threading.Thread(target=lambda: sys.stdin.read(1), daemon=True).start()
-call("lock.acquire", name=sys.argv[2])
-'''
-    with Made(daemon) as made:
-        lock, client = made('lock'), made.client
-        client.call('lock.acquire', name=lock)
-        read, write = os.pipe()
-        child = client.spawn(sys.executable, '-I', '-S', '-c', code, daemon.path, lock, _fds=[read],
-                             stdin={'fd': 0})
-        os.close(read)
-        wait_for(lambda: waiters(client, lock))
-        number = client.start('process.join', process=child['id'])
-        assert client.pending(number), 'one of its threads can go on'
-        client.call('lock.release', name=lock)
-        same(client.result(number)['exitcode'], 0)
-        os.close(write)
-
-
 # ---------------------------------------------------------------- uids
 
 NOBODY = 65534
