@@ -190,23 +190,18 @@ static struct hold *find_hold(const struct object *object, uint64_t id)
     return hold && hold->data.id == id ? hold : NULL;
 }
 
-int step_undelivered(struct core *core, const struct core_input *input)
+bool grant_take_back(struct core *core, struct object *object, uint64_t grant, uint64_t levels)
 {
-    const struct input_sync *body = &input->body.sync;
-    const struct blob *name = &input->blob[BLOB_NAME];
-    struct object *object = core_object(core, body->request.uid, name->data, name->size);
-    struct hold *hold = object ? find_hold(object, body->token) : NULL;
+    struct hold *hold = find_hold(object, grant);
 
-    if (object && object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
-        object->data.bound == body->token)
+    if (object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
+        object->data.bound == grant)
         barrier_break(core, object);
     if (!hold)
-        return 0;
-    if (input->blob[BLOB_KEY].size > 0 && core_client(core, body->request.creator))
-        key_forget(core, core_client(core, body->request.creator), &input->blob[BLOB_KEY], hold->data.id);
-    if (hold->data.count > body->value) {
-        hold->data.count -= (uint32_t) body->value;
-        return 0;
+        return false;
+    if (hold->data.count > levels) {
+        hold->data.count -= (uint32_t) levels;
+        return true;
     }
     if (!object_is_lock(object))
         object->data.value++;
@@ -214,5 +209,17 @@ int step_undelivered(struct core *core, const struct core_input *input)
         object->data.abandoned++; /* nobody has heard of it: the next one does */
     hold_end(core, hold, HOLD_RELEASED);
     object_settle(core, object);
+    return true;
+}
+
+int step_undelivered(struct core *core, const struct core_input *input)
+{
+    const struct input_sync *body = &input->body.sync;
+    const struct blob *name = &input->blob[BLOB_NAME], *key = &input->blob[BLOB_KEY];
+    struct object *object = core_object(core, body->request.uid, name->data, name->size);
+    struct client *client = core_client(core, body->request.creator);
+
+    if (object && grant_take_back(core, object, body->token, body->value) && key->size > 0 && client)
+        key_forget(core, client, key, body->token);
     return 0;
 }

@@ -74,6 +74,12 @@ void hold_end(struct core *core, struct hold *hold, enum hold_end how);
 /* Takes a hold out without freeing it: its owner goes to sleep on a condition. */
 void hold_pause(struct core *core, struct hold *hold);
 
+/* ---- lock.c ---- */
+
+/* Nobody was told of this grant (its number as in reply_sync), of so many levels: it goes to the next, or
+ * breaks the barrier that waits for its action. False: it is no more. */
+bool grant_take_back(struct core *core, struct object *object, uint64_t grant, uint64_t levels);
+
 /* ---- request.c of objects: sync.c ---- */
 
 /* What a request is about, once it is found, allowed and allocated. */
