@@ -57,6 +57,8 @@ static void begin_action(struct core *core, struct object *barrier, struct waite
     last->reply.kind = REPLY_RUN_ACTION;
     barrier->data.bound = ++core->counters.hold; /* a grant of its own, as a hold is */
     last->reply.sync.hold = barrier->data.bound;
+    if (last->absent)
+        absence_grant(core, last->key, barrier->data.uid, barrier->name);
     waiter_answer(core, last);
 }
 

@@ -44,6 +44,8 @@ static struct client *client_new(struct core *core, const struct input_connect *
     LIST_INIT(&client->connections);
     LIST_INIT(&client->children);
     TAILQ_INIT(&client->keys);
+    TAILQ_INIT(&client->absent);
+    TAILQ_INIT(&client->unasked);
     TAILQ_INIT(&client->opens);
     TAILQ_INIT(&client->waits);
     HASH_ADD(hh, core->clients, data.id, sizeof client->data.id, client);
@@ -87,11 +89,13 @@ void client_bury(struct core *core, struct client *client)
         connection->is_closing = true;
     while ((connection = LIST_FIRST(&client->connections)))
         connection_close(core, connection);
+    absence_end_waits(core, client);
     /* what others had asked in its place */
     while ((waiter = TAILQ_FIRST(&client->waits))) {
         wait_given_up(core, waiter);
         waiter_fail(core, waiter, ERROR_NO_SUCH_PROCESS);
     }
+    absence_end_grants(core, client);
     opens_close(core, &client->opens, true);
     while ((process = LIST_FIRST(&client->children))) {
         LIST_REMOVE(process, of_creator);
@@ -204,21 +208,34 @@ static void undo_spawn(struct core *core, struct order *order)
     order_drop(core, order);
 }
 
-int step_restarted(struct core *core, const struct core_input *input)
+/* Who waits with a key keeps its place; whatever else was under way ends as by closed connections. */
+static void lose_connections(struct core *core)
 {
     struct connection *connection, *next_connection;
-    struct order *order, *next;
+    struct waiter *waiter, *next;
 
     HASH_ITER(hh, core->connections, connection, next_connection)
         connection->is_closing = true;
+    /* all of them first: what ends with a connection may be their turn */
+    HASH_ITER(hh, core->waiters, waiter, next)
+        if (waiter->connection && waiter_can_be_absent(waiter))
+            absence_begin(core, waiter);
     HASH_ITER(hh, core->connections, connection, next_connection)
         connection_close(core, connection);
+}
+
+int step_restarted(struct core *core, const struct core_input *input)
+{
+    struct order *order, *next;
+
+    lose_connections(core);
     step_executed(core, input);
     for (order = TAILQ_FIRST(&core->orders); order; order = next) {
         next = TAILQ_NEXT(order, pending);
         if (order->data.kind == ORDER_SPAWN)
             undo_spawn(core, order);
     }
+    absences_begin(core);
     core->counters.adopts = 0;
     core->counters.restarts++;
     event_daemon(core, EVENT_DAEMON_RESTARTED);

@@ -14,8 +14,10 @@ struct core *core_new(void)
         return NULL;
     TAILQ_INIT(&core->orders);
     TAILQ_INIT(&core->replies);
+    core->absence.tag = DEADLINE_ABSENCE;
     core->events = calloc(EVENTS_KEPT_MAX, sizeof *core->events);
-    if (!core->events) {
+    if (!core->events || heap_reserve(&core->deadlines, 1) < 0) {
+        free(core->events);
         free(core);
         return NULL;
     }
@@ -180,7 +182,9 @@ int step_adopt(struct core *core, const struct core_input *input)
 static void deadline_passed(struct core *core, struct heap_node *node)
 {
     heap_remove(&core->deadlines, node);
-    if (node->tag == DEADLINE_PROCESS) {
+    if (node->tag == DEADLINE_ABSENCE) {
+        absences_end(core);
+    } else if (node->tag == DEADLINE_PROCESS) {
         process_deadline(core, (struct process *) ((char *) node - offsetof(struct process, deadline)));
     } else {
         struct waiter *waiter = (struct waiter *) ((char *) node - offsetof(struct waiter, deadline));

@@ -40,6 +40,7 @@ enum core_quota {
 #define KEYS_KEPT_MAX      1024  /* answered keys of one client */
 #define EVENTS_KEPT_MAX    16384 /* events that can still be asked for; a power of two */
 #define STOP_GRACE_DEFAULT (INT64_C(10) * 1000000000)
+#define ABSENCE_MAX        (INT64_C(5) * 1000000000) /* of who waits with a key, after a new broker's start */
 
 const char *quota_name(enum core_quota quota);
 int64_t quota_limit(enum core_quota quota, uint32_t uid);
@@ -81,6 +82,9 @@ struct client_data {
     uint32_t uid;
 };
 
+TAILQ_HEAD(absent_waiters, waiter);
+TAILQ_HEAD(unasked_keys, key);
+
 /* A process that connected, or is an owner_pid. Lives until its death. */
 struct client {
     struct client_data data;
@@ -89,6 +93,8 @@ struct client {
     TAILQ_HEAD(client_keys, key) keys;            /* oldest first */
     struct key *key_table;
     uint32_t key_count;
+    struct absent_waiters absent; /* what it had asked with a key when a broker died, oldest first */
+    struct unasked_keys unasked;  /* what was granted to it since, and it has not asked for, oldest first */
     struct process *self; /* the managed process that it is, or NULL */
     struct owner *owners; /* its threads that hold or wait, by holder */
     struct open_list opens;
@@ -258,8 +264,11 @@ struct key {
     struct record *record;   /* of reply.process */
     struct text *text_of[2]; /* the reply's */
     struct waiter *waiter;   /* the request that will answer it; NULL: undone by a restart, or answered */
+    struct text *grant;      /* the object of which its client, absent, was granted something; or NULL */
+    uint32_t grant_uid;      /* whose object of that name */
     TAILQ_HEAD(key_followers, waiter) followers;
     TAILQ_ENTRY(key) of_client;
+    TAILQ_ENTRY(key) of_unasked;
     struct client *client;
     UT_hash_handle hh;
 };
@@ -278,10 +287,11 @@ struct waiter_data {
 struct waiter {
     struct waiter_data data;
     struct connection *connection; /* NULL once that is closed */
+    struct client *absent;         /* who asked and is to ask again, as its broker died; else NULL */
     struct account *account;
     struct key *key; /* whose answer it gives (or follows), or NULL */
     struct heap_node deadline;
-    TAILQ_ENTRY(waiter) of_connection;
+    TAILQ_ENTRY(waiter) of_connection; /* or of the absent client */
     TAILQ_ENTRY(waiter) of_key;
     TAILQ_ENTRY(waiter) of_output;
     UT_hash_handle hh; /* by ticket */
@@ -356,13 +366,15 @@ struct core {
     uint64_t search;        /* the last search among owners; no part of the state */
     struct waiter *waiters; /* those that wait, by ticket */
     struct heap deadlines;
+    struct heap_node absence; /* when nobody is waited for any longer who has not asked again */
+    uint64_t absences;        /* how many there are to wait for: waits and grants */
     struct order_list orders; /* not yet executed, in the order of their numbers */
     struct order *first_new;  /* the first of them that this step gave, or NULL */
     struct output_list replies; /* answers of this step */
     struct event_entry *events; /* ring of EVENTS_KEPT_MAX, by seq */
 };
 
-enum deadline_tag { DEADLINE_WAITER, DEADLINE_PROCESS };
+enum deadline_tag { DEADLINE_WAITER, DEADLINE_PROCESS, DEADLINE_ABSENCE };
 
 /* A new, empty core; NULL without memory. */
 struct core *core_new(void);

@@ -86,6 +86,10 @@ void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error erro
 void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota);
 void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind,
                            struct process *process);
+/* Has it a key to be asked for again by, and a place to keep? */
+bool waiter_can_be_absent(const struct waiter *waiter);
+/* Its client, which was absent, has asked again: the one that repeated the request waits in its place. */
+void waiter_come_back(struct core *core, struct waiter *waiter);
 /* Its connection was closed. */
 void waiter_abandon(struct core *core, struct waiter *waiter);
 void waiter_cancel(struct core *core, struct waiter *waiter);
@@ -128,6 +132,24 @@ void client_is_process(struct client *client, struct process *process);
 /* The client has died: closes its connections, ends its daemon children, forgets it. */
 void client_bury(struct core *core, struct client *client);
 void connection_close(struct core *core, struct connection *connection);
+
+/* ---- absence.c ---- */
+
+/* The connection of one that waits with a key went down with its broker: it keeps its place without one. */
+void absence_begin(struct core *core, struct waiter *waiter);
+/* It is answered, or goes, or its client has asked again. */
+void absence_over(struct core *core, struct waiter *waiter);
+/* One that is absent is granted something of this uid's object of that name. */
+void absence_grant(struct core *core, struct key *key, uint32_t uid, struct text *object);
+/* Its client has asked for the grant, or the key goes. */
+void absence_asked(struct core *core, struct key *key);
+/* Those that are absent have ABSENCE_MAX from now on. */
+void absences_begin(struct core *core);
+/* Whoever is still absent is waited for no longer: its waits go, then its grants. */
+void absences_end(struct core *core);
+/* The same for the waits, or the grants, of a client that has died. */
+void absence_end_waits(struct core *core, struct client *client);
+void absence_end_grants(struct core *core, struct client *client);
 
 /* ---- steps ---- */
 

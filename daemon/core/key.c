@@ -31,6 +31,8 @@ void key_free(struct core *core, struct key *key)
     key->client->key_count--;
     if (key->waiter)
         key->waiter->key = NULL;
+    if (key->grant)
+        absence_asked(core, key);
     record_unref(core, key->record);
     for (int i = 0; i < 2; i++)
         text_unref(key->text_of[i]);
@@ -50,6 +52,15 @@ void key_attach(struct key *key, struct waiter *waiter)
         key->waiter = waiter;
 }
 
+/* The end that it tells of may be shown for the first time. */
+static void key_show_end(struct core *core, const struct reply_data *reply)
+{
+    struct process *process = reply->kind == REPLY_JOIN ? core_process(core, reply->process.id) : NULL;
+
+    if (!reply->error && process && process_ended(process))
+        process->data.flags |= PROCESS_READ;
+}
+
 /* The recorded answer once more. */
 static int key_repeat(struct core *core, const struct core_input *input, struct key *key)
 {
@@ -58,7 +69,11 @@ static int key_repeat(struct core *core, const struct core_input *input, struct 
     if (!waiter)
         return -ENOMEM;
     waiter->reply = key->reply;
-    waiter->reply.sync.hold = 0; /* its first answer decides whether the grant stands */
+    if (key->grant)
+        absence_asked(core, key); /* this is the first */
+    else
+        waiter->reply.sync.hold = 0; /* its first answer decides whether the grant stands */
+    key_show_end(core, &key->reply);
     waiter->record = record_ref(key->record);
     for (int i = 0; i < 2; i++)
         waiter->text[i] = text_ref(key->text_of[i]);
@@ -69,16 +84,19 @@ static int key_repeat(struct core *core, const struct core_input *input, struct 
 static int key_follow(struct core *core, const struct core_input *input, struct key *key)
 {
     struct waiter *waiter = waiter_new(core, input, WAIT_FOLLOW, 1);
+    bool comes_back = key->waiter->absent;
 
     if (!waiter)
         return -ENOMEM;
-    if (quota_exceeded(waiter->account, QUOTA_WAITERS)) {
+    if (!comes_back && quota_exceeded(waiter->account, QUOTA_WAITERS)) {
         waiter_fail_quota(core, waiter, QUOTA_WAITERS);
         return KEY_HANDLED;
     }
     waiter->links[0].waiter = waiter; /* for when it takes the place of the one that it follows */
     waiter->key = key;
     TAILQ_INSERT_TAIL(&key->followers, waiter, of_key);
+    if (comes_back)
+        waiter_come_back(core, key->waiter);
     return KEY_HANDLED;
 }
 
@@ -114,7 +132,7 @@ static void key_forget_oldest(struct core *core, struct client *client)
     while (oldest && client->key_count > KEYS_KEPT_MAX) {
         struct key *next = TAILQ_NEXT(oldest, of_client);
 
-        if (oldest->answered)
+        if (oldest->answered && !oldest->grant)
             key_free(core, oldest);
         oldest = next;
     }

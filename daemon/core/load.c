@@ -51,6 +51,20 @@ static void take_key(struct core *core, struct in *in, struct client *client)
     TAILQ_INSERT_TAIL(&client->keys, key, of_client);
 }
 
+static void take_unasked(struct core *core, struct in *in, struct client *client)
+{
+    struct blob text = in_blob(in);
+    uint32_t uid = (uint32_t) in_number(in);
+    struct text *grant = in_text(in);
+    struct key *key = NULL;
+
+    if (!in->error && text.size > 0)
+        HASH_FIND(hh, client->key_table, text.data, text.size, key);
+    if (!in_failed(in, !key || !grant || key->grant || !key->answered, -EBADMSG))
+        absence_grant(core, key, uid, grant);
+    text_unref(grant);
+}
+
 static void take_account(struct core *core, struct in *in)
 {
     uint32_t uid = (uint32_t) in_number(in);
@@ -75,6 +89,8 @@ static void take_client(struct core *core, struct in *in)
     client->data = data;
     while (keys-- > 0 && !in->error)
         take_key(core, in, client);
+    for (keys = in_number(in); keys > 0 && !in->error; keys--)
+        take_unasked(core, in, client);
 }
 
 static void take_orders_of(struct in *in, struct process *process, uint64_t orders)
@@ -217,17 +233,26 @@ static void take_waiter_key(struct core *core, struct in *in, struct waiter *wai
     }
 }
 
+static void take_absence(struct core *core, struct in *in, struct waiter *waiter, uint64_t client)
+{
+    bool bad = waiter->connection || !waiter_can_be_absent(waiter) || waiter->key->client->data.id != client;
+
+    if (client && !in_failed(in, bad, -EBADMSG))
+        absence_begin(core, waiter);
+}
+
 static void take_waiter(struct core *core, struct in *in)
 {
     struct core_input input = {.kind = INPUT_JOIN};
     struct waiter_data data;
     struct waiter *waiter;
-    uint64_t links, left, connected;
+    uint64_t links, left, connected, absent;
 
     in_take(in, &data, sizeof data);
     links = in_number(in);
     left = in_number(in);
     connected = in_number(in);
+    absent = in_number(in);
     HASH_FIND(hh, core->waiters, &data.ticket, sizeof data.ticket, waiter);
     if (in_failed(in, links > in->left || data.kind > WAIT_BARRIER || waiter, -EBADMSG))
         return;
@@ -242,6 +267,7 @@ static void take_waiter(struct core *core, struct in *in)
     waiter->left = (uint32_t) left;
     take_deadline(core, in, &waiter->deadline);
     take_waiter_key(core, in, waiter);
+    take_absence(core, in, waiter, absent);
     take_links(core, in, waiter);
 }
 
@@ -271,7 +297,7 @@ static bool waiter_is_whole(const struct core *core, const struct waiter *waiter
 {
     const struct wait_link *link = &waiter->links[0];
 
-    if (!waiter->connection && waiter->data.kind != WAIT_SPAWN)
+    if (!waiter->connection && !waiter->absent && waiter->data.kind != WAIT_SPAWN)
         return false;
     switch ((enum wait_kind) waiter->data.kind) {
     case WAIT_SPAWN:
@@ -361,6 +387,8 @@ int core_load(const char *data, size_t size, struct core **ret_core)
     check_waiters(core, &in);
     take_each(core, &in, take_order);
     take_each(core, &in, take_event);
+    take_deadline(core, &in, &core->absence);
+    in_failed(&in, core->absence.index > 0 && core->absences == 0, -EBADMSG);
     core->counters = counters;
     free(in.records);
     if (in_failed(&in, in.left > 0, -EBADMSG)) {

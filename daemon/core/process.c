@@ -51,7 +51,7 @@ static void process_free(struct core *core, struct process *process)
 struct process *process_new(struct core *core, struct account *account, uint64_t id)
 {
     struct process *process = calloc(1, sizeof *process);
-    size_t most = HASH_COUNT(core->waiters) + HASH_COUNT(core->processes) + 2;
+    size_t most = HASH_COUNT(core->waiters) + HASH_COUNT(core->processes) + 3;
 
     if (!process)
         return NULL;

@@ -63,6 +63,23 @@ static void put_key(struct out *out, const struct key *key)
     put_text(out, key->text_of[1]);
 }
 
+/* In the order in which they were granted. */
+static void put_unasked(struct out *out, const struct client *client)
+{
+    const struct key *key;
+    uint64_t count = 0;
+
+    TAILQ_FOREACH(key, &client->unasked, of_unasked)
+        count++;
+    put_number(out, count);
+    TAILQ_FOREACH(key, &client->unasked, of_unasked)
+    {
+        put_blob(out, key->text, key->hh.keylen);
+        put_number(out, key->grant_uid);
+        put_text(out, key->grant);
+    }
+}
+
 /* No record was written yet. */
 static void forget_records(const struct core *core)
 {
@@ -99,6 +116,7 @@ static void put_clients(struct out *out, const struct core *core)
         put_number(out, client->key_count);
         TAILQ_FOREACH(key, &client->keys, of_client)
             put_key(out, key);
+        put_unasked(out, client);
     }
 }
 
@@ -154,6 +172,7 @@ static void put_waiters(struct out *out, const struct core *core)
         put_number(out, waiter->link_count);
         put_number(out, waiter->left);
         put_number(out, waiter->connection != NULL);
+        put_number(out, waiter->absent ? waiter->absent->data.id : 0);
         put_deadline(out, &waiter->deadline);
         put_blob(out, waiter->key ? waiter->key->text : "", waiter->key ? waiter->key->hh.keylen : 0);
         put_number(out, waiter->key ? waiter->key->client->data.id : 0);
@@ -226,6 +245,7 @@ void core_save(const struct core *core, core_sink *sink, void *context)
     put_sync(&out, core);
     put_orders(&out, core);
     put_events(&out, core);
+    put_deadline(&out, &core->absence);
 }
 
 static void count_bytes(void *context, const void *data, size_t size)

@@ -8,8 +8,8 @@
 
 static int waiter_index(struct core *core, struct waiter *waiter)
 {
-    /* one node for each waiter and each process is the most that the heap can ever hold */
-    size_t most = HASH_COUNT(core->waiters) + 1 + HASH_COUNT(core->processes);
+    /* one node for each waiter and each process, and that of the absent, is the most the heap can hold */
+    size_t most = HASH_COUNT(core->waiters) + 1 + HASH_COUNT(core->processes) + 1;
 
     if (heap_reserve(&core->deadlines, most - core->deadlines.count) < 0)
         return -ENOMEM;
@@ -114,6 +114,8 @@ static void waiter_detach(struct core *core, struct waiter *waiter)
     }
     if (waiter->connection)
         TAILQ_REMOVE(&waiter->connection->waiters, waiter, of_connection);
+    if (waiter->absent)
+        absence_over(core, waiter);
     if (waiter->account) {
         HASH_DEL(core->waiters, waiter);
         quota_release(waiter->account, QUOTA_WAITERS);
@@ -220,6 +222,17 @@ static bool waiter_hand_over(struct core *core, struct waiter *waiter)
         link_replace(&waiter->links[0], &follower->links[0]);
     wait_replace(core, waiter, follower);
     return true;
+}
+
+bool waiter_can_be_absent(const struct waiter *waiter)
+{
+    return waiter->key && waiter->data.kind != WAIT_FOLLOW && waiter->data.kind != WAIT_SPAWN;
+}
+
+void waiter_come_back(struct core *core, struct waiter *waiter)
+{
+    waiter_hand_over(core, waiter);
+    waiter_undo(core, waiter);
 }
 
 /* Leaves the queue of those that repeat a request. */

@@ -125,6 +125,8 @@ void wait_grant(struct core *core, struct waiter *waiter, struct object *object)
     waiter->reply.kind = waiter->data.kind == WAIT_RELOCK ? REPLY_NOTIFIED : REPLY_ACQUIRED;
     if (waiter->data.kind == WAIT_RELOCK)
         waiter->reply.sync.flag = notified;
+    if (waiter->absent)
+        absence_grant(core, waiter->key, object->data.uid, object->name);
     waiter_answer(core, waiter);
 }
 

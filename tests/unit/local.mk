@@ -28,6 +28,8 @@ unit_tests = \
 	%D%/client/test_process \
 	%D%/client/test_reconnect \
 	%D%/client/test_sync \
+	%D%/core/test_absence \
+	%D%/core/test_absence_grants \
 	%D%/core/test_barrier \
 	%D%/core/test_client \
 	%D%/core/test_condition \
@@ -141,6 +143,7 @@ unit_core_model = %D%/core/model.c %D%/core/model.h %D%/core/model_compare.c %D%
 	%D%/core/model_inside.h %D%/core/model_objects.c %D%/core/model_sync.c
 unit_core_sync_chance = %D%/core/sync_chance.c %D%/core/sync_chance.h
 unit_core_twin = %D%/core/twin.c %D%/core/twin.h
+unit_core_absent = %D%/core/absent.c %D%/core/absent.h $(unit_core_helpers) $(unit_core_twin)
 
 # The test's own malloc and its kin stand in front of the C library's.
 unit_memory_flags = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
@@ -166,6 +169,11 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_daemon_test_sandbox_SOURCES = %D%/daemon/test_sandbox.c daemon/sandbox.c daemon/sandbox.h
 %C%_client_test_environment_LDADD = $(unit_client_libs)
 %C%_client_test_environment_SOURCES = %D%/client/test_environment.c $(unit_client_helpers)
+%C%_core_test_absence_LDADD = $(unit_core_libs)
+%C%_core_test_absence_LDFLAGS = $(unit_memory_flags)
+%C%_core_test_absence_SOURCES = %D%/core/test_absence.c $(unit_core_absent) $(unit_core_memory)
+%C%_core_test_absence_grants_LDADD = $(unit_core_libs)
+%C%_core_test_absence_grants_SOURCES = %D%/core/test_absence_grants.c $(unit_core_absent)
 %C%_core_test_barrier_LDADD = $(unit_core_libs)
 %C%_core_test_barrier_SOURCES = %D%/core/test_barrier.c $(unit_core_helpers)
 %C%_core_test_client_LDADD = $(unit_core_libs)

@@ -32,7 +32,7 @@ static const struct {
     unsigned weight;
     bool request, fact;
 } kinds[INPUT_KIND_COUNT] = {
-    [INPUT_RESTARTED] = {.weight = 1, .fact = true},
+    [INPUT_RESTARTED] = {.weight = 2, .fact = true},
     [INPUT_CONNECT] = {.weight = 20},
     [INPUT_DISCONNECT] = {.weight = 6, .fact = true},
     [INPUT_CLIENT] = {.weight = 3},

@@ -132,6 +132,10 @@ static void check_waiter_key(const struct waiter *waiter)
         must(waiter->key->waiter == waiter);
         must(!waiter->key->answered);
     }
+    if (waiter->absent) { /* nobody repeats it who was not put into its place */
+        must(waiter->key && waiter->key->client == waiter->absent && waiter->data.kind != WAIT_FOLLOW);
+        must(TAILQ_EMPTY(&waiter->key->followers));
+    }
 }
 
 static void check_links(const struct core *core, const struct waiter *waiter)
@@ -191,7 +195,8 @@ static void check_waiters(const struct core *core)
     HASH_ITER(hh, core->waiters, waiter, next) {
         must(waiter->account == core_account(core, waiter->data.uid));
         /* nobody waits for a closed connection */
-        must(waiter->connection || waiter->data.kind == WAIT_SPAWN);
+        must(waiter->connection || waiter->absent || waiter->data.kind == WAIT_SPAWN);
+        must(!waiter->connection || !waiter->absent);
         if (waiter->connection) {
             must(core_connection(core, waiter->data.connection) == waiter->connection);
             connected++;
@@ -210,6 +215,35 @@ static void check_waiters(const struct core *core)
 }
 
 /* ---- clients ---- */
+
+/* Those of a client, the oldest first. Returns how many grants it has not asked for. */
+static uint32_t check_absences(const struct client *client)
+{
+    const struct waiter *waiter;
+    const struct key *key;
+    uint32_t unasked = 0, left;
+    uint64_t last = 0;
+
+    TAILQ_FOREACH(waiter, &client->absent, of_connection)
+    {
+        must(waiter->absent == client && !waiter->connection);
+        must(waiter->data.ticket > last);
+        last = waiter->data.ticket;
+    }
+    last = 0;
+    TAILQ_FOREACH(key, &client->keys, of_client)
+        unasked += key->grant != NULL;
+    left = unasked;
+    TAILQ_FOREACH(key, &client->unasked, of_unasked)
+    {
+        must(key->client == client && key->grant && key->answered);
+        must(key->reply.sync.hold > last);
+        last = key->reply.sync.hold;
+        left--;
+    }
+    must(left == 0);
+    return unasked;
+}
 
 /* Returns how many follow. */
 static unsigned check_keys(const struct client *client)
@@ -237,7 +271,7 @@ static unsigned check_keys(const struct client *client)
     }
     must(keys == client->key_count);
     must(keys == HASH_COUNT(client->key_table));
-    must(keys <= KEYS_KEPT_MAX + unanswered);
+    must(keys <= KEYS_KEPT_MAX + unanswered + check_absences(client));
     return followers;
 }
 
@@ -318,7 +352,7 @@ static void check_heap(const struct core *core)
     const struct heap *heap = &core->deadlines;
     struct process *process, *next_process;
     struct waiter *waiter, *next_waiter;
-    size_t queued = 0;
+    size_t queued = core->absence.index > 0;
 
     for (size_t i = 0; i < heap->count; i++) {
         const struct heap_node *node = heap->nodes[i], *parent = heap->nodes[i ? (i - 1) / 2 : 0];
@@ -332,6 +366,25 @@ static void check_heap(const struct core *core)
     HASH_ITER(hh, core->waiters, waiter, next_waiter)
         queued += waiter->deadline.index > 0;
     must(queued == heap->count);
+}
+
+static void check_all_absences(const struct core *core)
+{
+    struct waiter *waiter, *next_waiter;
+    struct client *client, *next;
+    const struct key *key;
+    uint64_t waits = 0, listed = 0, unasked = 0;
+
+    HASH_ITER(hh, core->waiters, waiter, next_waiter)
+        waits += waiter->absent != NULL;
+    HASH_ITER(hh, core->clients, client, next) {
+        TAILQ_FOREACH(waiter, &client->absent, of_connection)
+            listed++;
+        TAILQ_FOREACH(key, &client->unasked, of_unasked)
+            unasked++;
+    }
+    must(waits == listed && core->absences == waits + unasked);
+    must(core->absences > 0 || core->absence.index == 0);
 }
 
 static void check_orders(const struct core *core)
@@ -359,6 +412,7 @@ void check_core(struct core *core)
     HASH_ITER(hh, core->processes, process, next)
         check_process(core, process);
     check_heap(core);
+    check_all_absences(core);
     check_orders(core);
     check_sync(core);
 }

@@ -7,6 +7,7 @@ struct model *model_new(void)
     struct model *model = calloc(1, sizeof *model);
 
     must(model != NULL);
+    model->absent_due = INT64_MAX;
     return model;
 }
 
@@ -122,6 +123,8 @@ void m_answer_wait(struct model *model, struct m_wait *wait, struct m_answer ans
     answer.asker = done.asker;
     memcpy(answer.key, done.key, MODEL_TEXT);
     record(model, done.asker, done.key, answer);
+    if (done.absent && (answer.hold || answer.run))
+        find_key(model, done.asker, done.key)->unasked = true;
     for (size_t i = 0; i < done.ticket_count; i++)
         put_answer(model, done.tickets[i], done.connections[i], answer);
 }
@@ -247,16 +250,93 @@ static void disconnect(struct model *model, uint64_t id)
     give_up_all(model, id);
 }
 
+/* Who waits with a key stays where it is; and of those who repeated it there is one. */
+static void become_absent(struct m_wait *wait)
+{
+    if (!wait->key[0] || wait->sleep == M_SPAWN)
+        return;
+    wait->absent = true;
+    wait->ticket_count = 1;
+    wait->connections[0] = 0;
+}
+
 /* All connections are gone, the oldest first. */
-static void restart(struct model *model)
+static void lose(struct model *model)
 {
     uint64_t last = model->connection_count > 0 ? model->connections[0].id : 0;
 
+    for (size_t i = 0; i < model->wait_count; i++)
+        become_absent(&model->waits[i]);
     for (size_t i = 0; i < model->connection_count; i++)
         last = model->connections[i].id > last ? model->connections[i].id : last;
     model->connection_count = 0;
     for (uint64_t id = 1; id <= last; id++)
         give_up_all(model, id);
+}
+
+static void restart(struct model *model)
+{
+    lose(model);
+    model->absent_due = model->mono + 5 * INT64_C(1000000000);
+    model->absent_stamp = ++model->stamp;
+}
+
+/* In the order in which they were asked. */
+static void end_absent_waits(struct model *model, uint64_t client)
+{
+    for (;;) {
+        const struct m_wait *first = NULL;
+
+        for (size_t i = 0; i < model->wait_count; i++) {
+            const struct m_wait *wait = &model->waits[i];
+
+            if (wait->absent && wait->asker == client && (!first || wait->tickets[0] < first->tickets[0]))
+                first = wait;
+        }
+        if (!first)
+            return;
+        give_up(model, first->tickets[0]);
+    }
+}
+
+static uint64_t grant_of(const struct m_key *key)
+{
+    return key->answer.hold ? key->answer.hold : key->answer.run_serial;
+}
+
+/* In the order in which they were granted. */
+static void end_absent_grants(struct model *model, uint64_t client)
+{
+    for (;;) {
+        struct m_key *first = NULL;
+        struct m_answer answer;
+
+        for (size_t i = 0; i < model->key_count; i++) {
+            struct m_key *key = &model->keys[i];
+
+            if (key->unasked && key->client == client && (!first || grant_of(key) < grant_of(first)))
+                first = key;
+        }
+        if (!first)
+            return;
+        answer = first->answer;
+        forget_key(model, first);
+        m_take_back(model, &answer);
+    }
+}
+
+/* Client by client, as they came: first all waits, so that no grant goes to one that is absent. */
+static void end_absences(struct model *model)
+{
+    uint64_t last = 0;
+
+    model->absent_due = INT64_MAX;
+    for (size_t i = 0; i < model->client_count; i++)
+        last = model->clients[i].id > last ? model->clients[i].id : last;
+    for (uint64_t id = 1; id <= last; id++)
+        end_absent_waits(model, id);
+    for (uint64_t id = 1; id <= last; id++)
+        end_absent_grants(model, id);
 }
 
 static void bury(struct model *model, uint64_t id)
@@ -274,6 +354,7 @@ static void bury(struct model *model, uint64_t id)
         }
     while (count > 0)
         give_up_all(model, closed[--count]);
+    end_absent_waits(model, id);
     for (size_t i = 0; i < model->wait_count;) { /* what others had asked in its place */
         struct m_wait wait = model->waits[i++];
 
@@ -283,6 +364,7 @@ static void bury(struct model *model, uint64_t id)
         m_given_up(model, &wait);
         i = 0;
     }
+    end_absent_grants(model, id);
     m_close_all(model, id);
     for (size_t i = model->key_count; i-- > 0;)
         if (model->keys[i].client == id)
@@ -382,12 +464,15 @@ static bool is_fresh(struct model *model, const struct m_request *request)
         put_answer(model, body->ticket, body->connection, (struct m_answer){.error = ERROR_INVALID_REQUEST});
     } else if (key->answered) {
         put_answer(model, body->ticket, body->connection, key->answer);
+        key->unasked = false;
     } else {
         for (size_t i = 0; i < model->wait_count; i++) {
             struct m_wait *wait = &model->waits[i];
 
             if (wait->asker != request->asker || strcmp(wait->key, request->key) != 0)
                 continue;
+            wait->ticket_count -= wait->absent; /* it takes that one's place */
+            wait->absent = false;
             must(wait->ticket_count < MODEL_TICKETS);
             wait->tickets[wait->ticket_count] = body->ticket;
             wait->connections[wait->ticket_count++] = body->connection;
@@ -434,6 +519,12 @@ static void pass(struct model *model)
             if (wait->due <= model->mono &&
                 (!first || wait->due < first->due || (wait->due == first->due && wait->stamp < first->stamp)))
                 first = wait;
+        }
+        if (model->absent_due <= model->mono &&
+            (!first || model->absent_due < first->due ||
+             (model->absent_due == first->due && model->absent_stamp < first->stamp))) {
+            end_absences(model);
+            continue;
         }
         if (!first)
             return;

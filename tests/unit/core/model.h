@@ -35,6 +35,7 @@ struct m_object {
     uint32_t uid, gid, mode, kind, parties;
     uint64_t value, bound, abandoned;
     uint64_t runner;   /* client */
+    uint64_t run;      /* serial of the running action */
     uint64_t run_hold; /* what the core calls the running action */
     struct m_object *lock;
     uint64_t opens[MODEL_MOST]; /* clients; processes as PROCESS_BIT | id */
@@ -63,6 +64,7 @@ struct m_wait {
     struct m_object *object;
     struct m_owner owner;
     bool owned, timed, undo, notified, action, no_wait;
+    bool absent; /* its broker died: the ticket is the old one */
     int64_t span, due; /* INT64_MAX: no time-out runs */
     uint64_t stamp;    /* order of time-outs */
     uint64_t count;    /* levels that it gets back */
@@ -83,6 +85,7 @@ struct m_answer {
     uint64_t hold;        /* serial of what was granted; the core says its token */
     char text[2][MODEL_TEXT];
     struct m_object *run; /* whose action */
+    uint64_t run_serial;  /* and which of them */
     uint64_t asker;
     char key[MODEL_TEXT];
 };
@@ -91,13 +94,14 @@ struct m_key {
     uint64_t client, digest, hold;
     char text[MODEL_TEXT];
     bool answered;
+    bool unasked; /* a grant to one that was absent, and has not asked for it */
     struct m_answer answer;
     uint64_t token;
 };
 
 struct model {
-    int64_t mono;
-    uint64_t stamp, serial, token, report, processes_made;
+    int64_t mono, absent_due;
+    uint64_t absent_stamp, stamp, serial, token, report, processes_made;
     struct m_client clients[MODEL_MOST];
     struct m_connection connections[MODEL_MOST];
     struct m_process processes[MODEL_MOST];
@@ -121,6 +125,6 @@ bool model_threads_decide(struct model *model, const struct core_input *input);
 /* The core has just been stepped and not delivered: its answers are the model's. */
 void model_compare_answers(struct model *model, const struct core *core);
 /* At rest: who holds, who waits, in which order, and every value. */
-void model_compare(const struct model *model, const struct core *core);
+void model_compare(struct model *model, const struct core *core);
 
 #endif

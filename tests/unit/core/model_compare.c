@@ -88,7 +88,7 @@ static void compare_answer(struct model *model, const struct m_answer *mine, con
             compare_text(mine->text[i], waiter->text[i]);
     if (mine->hold)
         learn_grant(model, mine, waiter);
-    if (mine->run && reply->sync.hold > 0)
+    if (mine->run && mine->run->run == mine->run_serial && reply->sync.hold > 0)
         mine->run->run_hold = reply->sync.hold;
     learn_key(model, mine, waiter);
 }
@@ -120,17 +120,22 @@ static void compare_owner(const struct m_owner *mine, const struct owner *owner)
     compare_text(mine->holder, owner->holder);
 }
 
-static void compare_holds(const struct model *model, const struct m_object *mine, const struct object *object)
+static void compare_holds(struct model *model, const struct m_object *mine, const struct object *object)
 {
     const struct hold *hold = TAILQ_FIRST(&object->holds);
 
     for (size_t i = 0; i < model->hold_count; i++) {
-        const struct m_hold *expected = &model->holds[i];
+        struct m_hold *expected = &model->holds[i];
 
         if (expected->object != mine)
             continue;
         must(hold && hold->data.count == expected->count);
-        must(expected->token == 0 || hold->data.token == expected->token);
+        if (expected->token == 0) { /* granted to one that is absent */
+            expected->token = hold->data.token;
+            expected->id = hold->data.id;
+            model->token = expected->token > model->token ? expected->token : model->token;
+        }
+        must(hold->data.token == expected->token);
         compare_owner(&expected->owner, hold->owner);
         hold = TAILQ_NEXT(hold, of_object);
     }
@@ -174,7 +179,7 @@ static void compare_opens(const struct m_object *mine, const struct object *obje
     must(count == mine->open_count);
 }
 
-static void compare_object(const struct model *model, const struct m_object *mine,
+static void compare_object(struct model *model, const struct m_object *mine,
                            const struct object *object)
 {
     const struct object_data *data = &object->data;
@@ -199,7 +204,7 @@ static void compare_object(const struct model *model, const struct m_object *min
     compare_opens(mine, object);
 }
 
-void model_compare(const struct model *model, const struct core *core)
+void model_compare(struct model *model, const struct core *core)
 {
     struct account *account, *next;
     size_t count = HASH_COUNT(core->shared);

@@ -66,6 +66,8 @@ void m_barrier_wait(struct model *model, struct m_request *request);
 void m_barrier_done(struct model *model, struct m_request *request);
 void m_barrier_reset(struct model *model, struct m_request *request);
 void m_undelivered(struct model *model, const struct core_input *input);
+/* What was granted by this answer, which nobody has heard of, goes to the next. */
+void m_take_back(struct model *model, const struct m_answer *answer);
 void m_timed_out(struct model *model, struct m_wait *wait);
 /* The last that asked for it has given up. */
 void m_given_up(struct model *model, struct m_wait *wait);

@@ -102,7 +102,10 @@ static void begin_action(struct model *model, struct m_object *barrier, struct m
     barrier->action = true;
     barrier->runner = last->owner.client;
     barrier->run_hold = 0;
-    m_answer_wait(model, last, (struct m_answer){.kind = REPLY_RUN_ACTION, .run = barrier});
+    barrier->run = ++model->serial;
+    m_answer_wait(
+        model, last,
+        (struct m_answer){.kind = REPLY_RUN_ACTION, .run = barrier, .run_serial = barrier->run});
 }
 
 /* One that is in the list of waits, behind all of this generation. */
@@ -376,6 +379,21 @@ static void forget_grant(struct model *model, uint64_t client, const struct blob
     }
 }
 
+static void give_back(struct model *model, struct m_hold *hold, uint64_t levels)
+{
+    struct m_object *object = hold->object;
+
+    if (hold->count > levels) {
+        hold->count -= levels;
+        return;
+    }
+    /* the next one hears of the death in its place */
+    object->abandoned += hold->told;
+    object->value += m_is_semaphore(object);
+    m_drop(model, hold);
+    m_settle(model, object);
+}
+
 void m_undelivered(struct model *model, const struct core_input *input)
 {
     const struct input_sync *body = &input->body.sync;
@@ -393,13 +411,16 @@ void m_undelivered(struct model *model, const struct core_input *input)
     if (!hold)
         return;
     forget_grant(model, body->request.creator, &input->blob[BLOB_KEY], body->token);
-    if (hold->count > body->value) {
-        hold->count -= body->value;
-        return;
-    }
-    /* the next one hears of the death in its place */
-    object->abandoned += hold->told;
-    object->value += m_is_semaphore(object);
-    m_drop(model, hold);
-    m_settle(model, object);
+    give_back(model, hold, body->value);
+}
+
+void m_take_back(struct model *model, const struct m_answer *answer)
+{
+    if (answer->run && answer->run->action && answer->run->run == answer->run_serial)
+        m_break_barrier(model, answer->run);
+    for (size_t i = 0; i < model->hold_count; i++)
+        if (answer->hold && model->holds[i].serial == answer->hold) {
+            give_back(model, &model->holds[i], answer->kind == REPLY_NOTIFIED ? UINT64_MAX : 1);
+            return;
+        }
 }

@@ -12,7 +12,7 @@ static const struct {
     unsigned weight;
     uint32_t object; /* the kind that the request is about; OBJECT_KIND_COUNT: any */
 } kinds[INPUT_KIND_COUNT] = {
-    [INPUT_RESTARTED] = {1, 0},
+    [INPUT_RESTARTED] = {4, 0},
     [INPUT_CONNECT] = {12, 0},
     [INPUT_DISCONNECT] = {4, 0},
     [INPUT_CLIENT] = {1, 0},
@@ -526,7 +526,7 @@ static void lose(struct sync_chance *chance, const struct waiter *waiter, const 
                                  .uid = object->data.uid};
     memcpy(lost->name, object->name->bytes, object->name->size);
     TAILQ_FOREACH(key, &client->keys, of_client)
-    if (key->answered && key->reply.sync.hold == lost->hold)
+    if (key->answered && !key->grant && key->reply.sync.hold == lost->hold)
         memcpy(lost->key, key->text, sizeof lost->key);
 }
 
