@@ -270,9 +270,9 @@ static int begin(struct server *server, int link_fd)
     r = take_table(server, link_fd);
     if (r < 0)
         return r;
-    reconcile_clients(server);
     if (server->hello.restarts > 0)
         resume(server);
+    reconcile_clients(server); /* what the dead held goes to those who are still waited for */
     return 0;
 }
 
