@@ -347,6 +347,10 @@ class Servant:
         message['_fds'] = len(message['_fds'])
         return message
 
+    def answered(self):
+        """The numbers of all answers that have come and were not asked for yet."""
+        return [number for client in self.clients for number in client.replies]
+
     def exchange(self, line):
         """One line there (unless it is empty), one line back, as they are."""
         with socket.socket(socket.AF_UNIX) as plain:
