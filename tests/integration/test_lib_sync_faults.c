@@ -176,6 +176,100 @@ START_TEST(waits_outlive_brokers)
 }
 END_TEST
 
+static void *sleep_two_levels_deep(void *condition)
+{
+    for (int level = 0; level < 2; level++)
+        ck_assert_int_eq(procd_condition_acquire(condition, PROCD_FOREVER), 1);
+    ck_assert_int_eq(procd_condition_wait(condition, PROCD_FOREVER), 1);
+    for (int level = 0; level < 2; level++)
+        ck_assert_int_eq(procd_condition_release(condition), 0);
+    ck_assert_int_eq(procd_condition_release(condition), PROCD_E_NOT_OWNER);
+    return NULL;
+}
+
+START_TEST(sleepers_outlive_brokers)
+{
+    procd_condition *condition = procd_condition_new("c", NULL);
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, sleep_two_levels_deep, condition), 0);
+    lib_sync_wait_for("c", 1);
+    for (int i = 0; i < 2; i++) {
+        kill_broker();
+        ck_assert_uint_eq(lib_sync_info("c", "waiters"), 1); /* not for a moment is it away */
+    }
+    ck_assert_int_eq(procd_condition_acquire(condition, PROCD_FOREVER), 1);
+    ck_assert_int_eq(procd_condition_notify(condition, 1), 1);
+    kill_broker(); /* it is awake now, and waits for the lock */
+    ck_assert_int_eq(procd_condition_release(condition), 0);
+    pthread_join(thread, NULL);
+    procd_condition_free(condition);
+}
+END_TEST
+
+static void *come_to_barrier(void *barrier)
+{
+    int index;
+
+    ck_assert_int_eq(procd_barrier_wait(barrier, PROCD_FOREVER, &index), 0);
+    ck_assert_int_eq(index, 0);
+    return NULL;
+}
+
+START_TEST(barriers_outlive_brokers)
+{
+    procd_barrier *barrier = procd_barrier_new("b", 2, NULL, NULL);
+    pthread_t thread;
+    int index;
+
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(pthread_create(&thread, NULL, come_to_barrier, barrier), 0);
+        lib_sync_wait_for("b", 1);
+        kill_broker();
+        ck_assert_int_eq(procd_barrier_broken(barrier), 0);
+        ck_assert_int_eq(procd_barrier_wait(barrier, PROCD_FOREVER, &index), 0);
+        ck_assert_int_eq(index, 1);
+        pthread_join(thread, NULL);
+    }
+    procd_barrier_free(barrier);
+}
+END_TEST
+
+#define QUEUE_LENGTH 4
+
+static int served[QUEUE_LENGTH], served_count;
+static procd_semaphore *queue_of;
+
+static void *take_turn(void *number)
+{
+    ck_assert_int_eq(procd_semaphore_acquire(queue_of, PROCD_FOREVER), 1);
+    served[served_count++] = *(int *)number; /* one permit: one at a time */
+    ck_assert_int_eq(procd_semaphore_release(queue_of), 0);
+    return NULL;
+}
+
+START_TEST(queues_outlive_brokers)
+{
+    pthread_t threads[QUEUE_LENGTH];
+    int numbers[QUEUE_LENGTH];
+
+    queue_of = procd_semaphore_new("q", 0);
+    for (int i = 0; i < QUEUE_LENGTH; i++) {
+        numbers[i] = i;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, take_turn, &numbers[i]), 0);
+        lib_sync_wait_for("q", (size_t)i + 1);
+    }
+    for (int i = 0; i < 3; i++)
+        kill_broker();
+    ck_assert_int_eq(procd_semaphore_release(queue_of), 0);
+    for (int i = 0; i < QUEUE_LENGTH; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < QUEUE_LENGTH; i++)
+        ck_assert_int_eq(served[i], i);
+    procd_semaphore_free(queue_of);
+}
+END_TEST
+
 static int count_under_lock;
 
 static void *count(void *lock)
@@ -440,6 +534,9 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, killed_holders);
     tcase_add_test(tcase, killed_partners);
     tcase_add_test(tcase, waits_outlive_brokers);
+    tcase_add_test(tcase, sleepers_outlive_brokers);
+    tcase_add_test(tcase, barriers_outlive_brokers);
+    tcase_add_test(tcase, queues_outlive_brokers);
     tcase_add_test(tcase, brokers_die_under_traffic);
     tcase_add_test(tcase, time_outs_leave_nothing);
     tcase_add_test(tcase, signals_do_not_end_waits);
