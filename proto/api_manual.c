@@ -36,6 +36,8 @@ static const char rules[] =
     "A string of at most 64 bytes that makes a method that changes something safe to retry:\n"
     "for one client process the same key is applied once, and asked again it gets the answer of the first "
     "time.\n"
+    "What waits with a key keeps its place when the broker dies, until 5 seconds after the next one serves,\n"
+    "or its client's death: the client connects, and asks again with the same key.\n"
     ".It Cm fds\n"
     "How many descriptors travel with the first byte of the line, 64 at most.\n"
     "Parameters name them by their index.\n"
