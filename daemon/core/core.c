@@ -235,6 +235,8 @@ bool core_is_idle(const struct core *core)
     struct account *account, *next_account;
     struct process *process, *next;
 
+    if (core->absences > 0)
+        return false;
     HASH_ITER(hh, core->processes, process, next)
         if (!process_ended(process) || !(process->data.flags & PROCESS_READ))
             return false;

@@ -434,8 +434,8 @@ const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */
 uint64_t core_first_event(const struct core *core);
 
-/* May the daemon leave for idleness, connections aside: nothing runs, no end is unread, and every object
- * is as its first use would make it again. */
+/* May the daemon leave for idleness, connections aside: nothing runs, no end is unread, nobody is waited
+ * for, and every object is as its first use would make it again. */
 bool core_is_idle(const struct core *core);
 
 #endif

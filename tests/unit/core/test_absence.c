@@ -226,6 +226,18 @@ START_TEST(one_that_is_kept_is_not_forgotten)
 }
 END_TEST
 
+START_TEST(nobody_leaves_meanwhile)
+{
+    ASK(world, EVENT_WAIT, .connection = mine, .name = "e", .key = "k");
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "w");
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "c");
+    restart();
+    ck_assert(!core_is_idle(world->core));
+    world_pass(world, 5 * SECOND);
+    ck_assert(core_is_idle(world->core));
+}
+END_TEST
+
 START_TEST(it_needs_no_memory)
 {
     size_t held;
@@ -266,6 +278,7 @@ int main(void)
     tcase_add_test(tcase, an_event_was_set_meanwhile);
     tcase_add_test(tcase, a_stop_ends_meanwhile);
     tcase_add_test(tcase, one_that_is_kept_is_not_forgotten);
+    tcase_add_test(tcase, nobody_leaves_meanwhile);
     tcase_add_test(tcase, it_needs_no_memory);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
