@@ -124,6 +124,43 @@ START_TEST(broker_replaced_while_a_join_waits)
 }
 END_TEST
 
+/* Those that wait for an object, or for the end of a tree. */
+static const char *const keyed_waits[] = {"lock.acquire", "rlock.acquire", "semaphore.acquire", "event.wait",
+                                          "condition.wait", "barrier.wait", "process.stop"};
+static const char *keyed_wait;
+
+static void *replace_while_it_waits(void *unused)
+{
+    struct fake_peer peer;
+    json_t *first, *second;
+
+    (void) unused;
+    fake_greet(&fake, &peer, "e");
+    first = fake_read(&peer, keyed_wait);
+    fake_hang_up(&peer);
+
+    fake_greet(&fake, &peer, "e");
+    second = fake_read(&peer, keyed_wait);
+    ck_assert_str_ne(text_of(first, "key"), "");
+    ck_assert_str_eq(text_of(first, "key"), text_of(second, "key"));
+    /* the time-out, too: its clock goes on with the daemon */
+    ck_assert(json_equal(json_object_get(first, "params"), json_object_get(second, "params")));
+    json_decref(first);
+    fake_answer(&peer, second, number(5));
+    ck_assert_ptr_null(fake_read(&peer, NULL));
+    fake_hang_up(&peer);
+    return NULL;
+}
+
+START_TEST(broker_replaced_while_something_waits_with_a_key)
+{
+    keyed_wait = keyed_waits[_i];
+    open_with(replace_while_it_waits);
+    ck_assert_int_eq(ask_number(keyed_wait, json_pack("{s:s,s:f}", "name", "x", "timeout", 60.0)), 5);
+    connection = connection_free(connection);
+}
+END_TEST
+
 static void *replace_during_spawn(void *unused)
 {
     struct fake_peer peer;
@@ -407,6 +444,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, end_before_the_first_answer);
     tcase_add_test(tcase, broker_replaced_while_a_join_waits);
+    tcase_add_loop_test(tcase, broker_replaced_while_something_waits_with_a_key, 0,
+                        sizeof keyed_waits / sizeof keyed_waits[0]);
     tcase_add_test(tcase, broker_replaced_during_a_spawn);
     tcase_add_test(tcase, another_daemon_is_not_asked_again);
     tcase_add_test(tcase, gone_daemon_fails_at_once);
