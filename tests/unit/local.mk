@@ -139,7 +139,7 @@ unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/invaria
 unit_core_chance = %D%/core/chance.c %D%/core/chance.h
 unit_core_rounds = %D%/core/rounds.c %D%/core/rounds.h
 unit_core_memory = %D%/core/memory.c %D%/core/memory.h
-unit_core_model = %D%/core/model.c %D%/core/model.h %D%/core/model_compare.c %D%/core/model_deadlock.c \
+unit_core_model = %D%/core/model.c %D%/core/model.h %D%/core/model_absence.c %D%/core/model_compare.c %D%/core/model_deadlock.c \
 	%D%/core/model_inside.h %D%/core/model_objects.c %D%/core/model_sync.c
 unit_core_sync_chance = %D%/core/sync_chance.c %D%/core/sync_chance.h
 unit_core_twin = %D%/core/twin.c %D%/core/twin.h

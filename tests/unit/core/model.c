@@ -65,7 +65,7 @@ static struct m_key *find_key(struct model *model, uint64_t client, const char *
     return NULL;
 }
 
-static void forget_key(struct model *model, struct m_key *key)
+void m_forget_key(struct model *model, struct m_key *key)
 {
     *key = model->keys[--model->key_count];
 }
@@ -77,7 +77,7 @@ static void record(struct model *model, uint64_t client, const char *text, struc
     if (!key)
         return;
     if (answer.error == ERROR_CANCELLED) {
-        forget_key(model, key);
+        m_forget_key(model, key);
         return;
     }
     key->answered = true;
@@ -188,8 +188,7 @@ static struct m_wait *find_ticket(struct model *model, uint64_t ticket, size_t *
     return NULL;
 }
 
-/* One of those who asked gives up; with the last of them the wait is over. */
-static void give_up(struct model *model, uint64_t ticket)
+void m_give_up(struct model *model, uint64_t ticket)
 {
     size_t index;
     struct m_wait *wait = find_ticket(model, ticket, &index), gone;
@@ -206,7 +205,7 @@ static void give_up(struct model *model, uint64_t ticket)
     gone = *wait;
     key = gone.key[0] ? find_key(model, gone.asker, gone.key) : NULL;
     if (key)
-        forget_key(model, key);
+        m_forget_key(model, key);
     remove_wait(model, wait);
     m_given_up(model, &gone);
 }
@@ -219,7 +218,7 @@ static void cancel(struct model *model, uint64_t ticket)
 
     if (!wait || wait->sleep == M_SPAWN)
         return;
-    give_up(model, ticket);
+    m_give_up(model, ticket);
     put_answer(model, ticket, connection, (struct m_answer){.error = ERROR_CANCELLED});
 }
 
@@ -236,7 +235,7 @@ static void give_up_all(struct model *model, uint64_t connection)
                     ticket = model->waits[i].tickets[j];
         if (ticket == 0)
             return;
-        give_up(model, ticket);
+        m_give_up(model, ticket);
     }
 }
 
@@ -250,23 +249,13 @@ static void disconnect(struct model *model, uint64_t id)
     give_up_all(model, id);
 }
 
-/* Who waits with a key stays where it is; and of those who repeated it there is one. */
-static void become_absent(struct m_wait *wait)
-{
-    if (!wait->key[0] || wait->sleep == M_SPAWN)
-        return;
-    wait->absent = true;
-    wait->ticket_count = 1;
-    wait->connections[0] = 0;
-}
-
 /* All connections are gone, the oldest first. */
 static void lose(struct model *model)
 {
     uint64_t last = model->connection_count > 0 ? model->connections[0].id : 0;
 
     for (size_t i = 0; i < model->wait_count; i++)
-        become_absent(&model->waits[i]);
+        m_become_absent(&model->waits[i]);
     for (size_t i = 0; i < model->connection_count; i++)
         last = model->connections[i].id > last ? model->connections[i].id : last;
     model->connection_count = 0;
@@ -279,64 +268,6 @@ static void restart(struct model *model)
     lose(model);
     model->absent_due = model->mono + 5 * INT64_C(1000000000);
     model->absent_stamp = ++model->stamp;
-}
-
-/* In the order in which they were asked. */
-static void end_absent_waits(struct model *model, uint64_t client)
-{
-    for (;;) {
-        const struct m_wait *first = NULL;
-
-        for (size_t i = 0; i < model->wait_count; i++) {
-            const struct m_wait *wait = &model->waits[i];
-
-            if (wait->absent && wait->asker == client && (!first || wait->tickets[0] < first->tickets[0]))
-                first = wait;
-        }
-        if (!first)
-            return;
-        give_up(model, first->tickets[0]);
-    }
-}
-
-static uint64_t grant_of(const struct m_key *key)
-{
-    return key->answer.hold ? key->answer.hold : key->answer.run_serial;
-}
-
-/* In the order in which they were granted. */
-static void end_absent_grants(struct model *model, uint64_t client)
-{
-    for (;;) {
-        struct m_key *first = NULL;
-        struct m_answer answer;
-
-        for (size_t i = 0; i < model->key_count; i++) {
-            struct m_key *key = &model->keys[i];
-
-            if (key->unasked && key->client == client && (!first || grant_of(key) < grant_of(first)))
-                first = key;
-        }
-        if (!first)
-            return;
-        answer = first->answer;
-        forget_key(model, first);
-        m_take_back(model, &answer);
-    }
-}
-
-/* Client by client, as they came: first all waits, so that no grant goes to one that is absent. */
-static void end_absences(struct model *model)
-{
-    uint64_t last = 0;
-
-    model->absent_due = INT64_MAX;
-    for (size_t i = 0; i < model->client_count; i++)
-        last = model->clients[i].id > last ? model->clients[i].id : last;
-    for (uint64_t id = 1; id <= last; id++)
-        end_absent_waits(model, id);
-    for (uint64_t id = 1; id <= last; id++)
-        end_absent_grants(model, id);
 }
 
 static void bury(struct model *model, uint64_t id)
@@ -354,7 +285,7 @@ static void bury(struct model *model, uint64_t id)
         }
     while (count > 0)
         give_up_all(model, closed[--count]);
-    end_absent_waits(model, id);
+    m_end_absent_waits(model, id);
     for (size_t i = 0; i < model->wait_count;) { /* what others had asked in its place */
         struct m_wait wait = model->waits[i++];
 
@@ -364,11 +295,11 @@ static void bury(struct model *model, uint64_t id)
         m_given_up(model, &wait);
         i = 0;
     }
-    end_absent_grants(model, id);
+    m_end_absent_grants(model, id);
     m_close_all(model, id);
     for (size_t i = model->key_count; i-- > 0;)
         if (model->keys[i].client == id)
-            forget_key(model, &model->keys[i]);
+            m_forget_key(model, &model->keys[i]);
     client = m_client(model, id);
     *client = model->clients[--model->client_count];
 }
@@ -523,7 +454,7 @@ static void pass(struct model *model)
         if (model->absent_due <= model->mono &&
             (!first || model->absent_due < first->due ||
              (model->absent_due == first->due && model->absent_stamp < first->stamp))) {
-            end_absences(model);
+            m_end_absences(model);
             continue;
         }
         if (!first)

@@ -36,6 +36,21 @@ void m_set_due(struct model *model, struct m_wait *wait);
 /* The first that waits for an object; NULL: nobody. */
 struct m_wait *m_first(struct model *model, const struct m_object *object, enum m_sleep sleep);
 
+void m_forget_key(struct model *model, struct m_key *key);
+/* One of those who asked gives up; with the last of them the wait is over. */
+void m_give_up(struct model *model, uint64_t ticket);
+
+/* ---- model_absence.c ---- */
+
+/* Who waits with a key stays where it is; and of those who repeated it there is one. */
+void m_become_absent(struct m_wait *wait);
+/* What a client has not asked for again: waits in the order in which they were asked, grants in that in which
+ * they were given. */
+void m_end_absent_waits(struct model *model, uint64_t client);
+void m_end_absent_grants(struct model *model, uint64_t client);
+/* Client by client, as they came: first all waits, so that no grant goes to one that is absent. */
+void m_end_absences(struct model *model);
+
 /* ---- model_objects.c ---- */
 
 void m_step_object(struct model *model, struct m_request *request);
