@@ -152,6 +152,7 @@ struct m_wait *m_sleep(struct model *model, const struct m_request *request, enu
                             .span = request->request->span,
                             .due = INT64_MAX,
                             .asker = request->asker,
+                            .asked = ++model->asked,
                             .ticket_count = 1};
     memcpy(wait->key, request->key, MODEL_TEXT);
     wait->tickets[0] = request->request->ticket;
@@ -270,10 +271,24 @@ static void restart(struct model *model)
     model->absent_stamp = ++model->stamp;
 }
 
+static struct m_wait *oldest_of(struct model *model, uint64_t client)
+{
+    struct m_wait *first = NULL;
+
+    for (size_t i = 0; i < model->wait_count; i++) {
+        struct m_wait *wait = &model->waits[i];
+
+        if (wait->owned && wait->owner.client == client && (!first || wait->asked < first->asked))
+            first = wait;
+    }
+    return first;
+}
+
 static void bury(struct model *model, uint64_t id)
 {
     struct m_client *client = m_client(model, id);
     uint64_t closed[MODEL_MOST];
+    struct m_wait *wait;
     size_t count = 0;
 
     if (!client)
@@ -286,14 +301,11 @@ static void bury(struct model *model, uint64_t id)
     while (count > 0)
         give_up_all(model, closed[--count]);
     m_end_absent_waits(model, id);
-    for (size_t i = 0; i < model->wait_count;) { /* what others had asked in its place */
-        struct m_wait wait = model->waits[i++];
+    while ((wait = oldest_of(model, id))) { /* what others had asked in its place */
+        struct m_wait gone = *wait;
 
-        if (!wait.owned || wait.owner.client != id)
-            continue;
-        m_fail_wait(model, &model->waits[i - 1], ERROR_NO_SUCH_PROCESS);
-        m_given_up(model, &wait);
-        i = 0;
+        m_fail_wait(model, wait, ERROR_NO_SUCH_PROCESS);
+        m_given_up(model, &gone);
     }
     m_end_absent_grants(model, id);
     m_close_all(model, id);

@@ -67,6 +67,7 @@ struct m_wait {
     bool absent; /* its broker died: the ticket is the old one */
     int64_t span, due; /* INT64_MAX: no time-out runs */
     uint64_t stamp;    /* order of time-outs */
+    uint64_t asked;    /* order in which they were asked, whoever took over since */
     uint64_t count;    /* levels that it gets back */
     uint64_t process;
     uint64_t asker; /* whose key it is */
@@ -101,7 +102,7 @@ struct m_key {
 
 struct model {
     int64_t mono, absent_due;
-    uint64_t absent_stamp, stamp, serial, token, report, processes_made;
+    uint64_t absent_stamp, asked, stamp, serial, token, report, processes_made;
     struct m_client clients[MODEL_MOST];
     struct m_connection connections[MODEL_MOST];
     struct m_process processes[MODEL_MOST];
