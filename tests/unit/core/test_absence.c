@@ -226,6 +226,26 @@ START_TEST(one_that_is_kept_is_not_forgotten)
 }
 END_TEST
 
+START_TEST(a_full_quota_keeps_nobody_away)
+{
+    int64_t *used;
+    uint64_t again;
+
+    must_get(world, LOCK(mine, 0));
+    LOCK(other, .key = "k");
+    restart();
+    connect_all();
+    used = &core_account(world->core, 1000)->used[QUOTA_WAITERS];
+    world->unchecked = true;
+    *used += quota_limit(QUOTA_WAITERS, 1000) - 1; /* with the one that is absent there is room for no more */
+    must_answer(world, LOCK(third, .key = "k"), ERROR_LIMIT_EXCEEDED);
+    again = LOCK(other, .key = "k");
+    *used -= quota_limit(QUOTA_WAITERS, 1000) - 1;
+    world->unchecked = false;
+    must_wait(world, again);
+}
+END_TEST
+
 START_TEST(nobody_leaves_meanwhile)
 {
     ASK(world, EVENT_WAIT, .connection = mine, .name = "e", .key = "k");
@@ -278,6 +298,7 @@ int main(void)
     tcase_add_test(tcase, an_event_was_set_meanwhile);
     tcase_add_test(tcase, a_stop_ends_meanwhile);
     tcase_add_test(tcase, one_that_is_kept_is_not_forgotten);
+    tcase_add_test(tcase, a_full_quota_keeps_nobody_away);
     tcase_add_test(tcase, nobody_leaves_meanwhile);
     tcase_add_test(tcase, it_needs_no_memory);
     suite_add_tcase(suite, tcase);

@@ -31,7 +31,7 @@ END_TEST
 
 START_TEST(a_grant_is_taken_back)
 {
-    uint64_t waits, later;
+    uint64_t waits, later, grants;
 
     must_get(world, LOCK(mine, 0));
     LOCK(other, .key = "k");
@@ -43,7 +43,10 @@ START_TEST(a_grant_is_taken_back)
     waits = LOCK(mine, 0);
     world_pass(world, 5 * SECOND - 1);
     must_wait(world, waits);
-    world_pass(world, 1); /* the third's wait is over, too: not from one that is absent to another */
+    grants = world->core->counters.hold;
+    world_pass(world, 1);
+    /* the third's wait is over, too: it went not from one that is absent to another */
+    ck_assert_uint_eq(world->core->counters.hold, grants + 1);
     /* nobody has heard of the death yet */
     ck_assert_uint_eq(must_get(world, waits)->reply.sync.abandoned, 1);
     connect_all();
