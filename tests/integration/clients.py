@@ -217,6 +217,28 @@ class Client:
         self.close()
 
 
+class Lasting:
+    """A client that connects again, and asks again with the same key."""
+    def __init__(self, path):
+        self.path, self.client, self.lost = path, None, 0
+
+    def call(self, method, _key=None, _gate=None, **params):
+        """However often brokers die meanwhile."""
+        while True:
+            try:
+                self.client = self.client or Client(self.path)
+                number = self.client.start(method, _gate.fds if _gate else (), _key, **params)
+                return self.client.result(number, limit=10 * SOON)
+            except (Closed, ConnectionRefusedError):
+                if self.client:
+                    self.client.close()
+                self.client, self.lost = None, self.lost + 1
+
+    def close(self):
+        if self.client:
+            self.client.close()
+
+
 class Gate:
     """A pipe on which children wait with `stdin`; open() lets all of them go."""
     stdin = {'fd': 0}

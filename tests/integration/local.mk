@@ -1,11 +1,11 @@
 # Whole daemons, seen through the socket, the library and the process table.
 integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process \
 	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
-integration_scripts = %D%/test_absence.py %D%/test_deadlock.py %D%/test_events.py %D%/test_examples.py \
-	%D%/test_exits.py %D%/test_framing.py %D%/test_front.py %D%/test_identity.py %D%/test_install.sh \
-	%D%/test_join.py %D%/test_restart.py %D%/test_slow.py %D%/test_spawn.py %D%/test_stop.py \
+integration_scripts = %D%/test_absence.py %D%/test_crash.py %D%/test_deadlock.py %D%/test_events.py \
+	%D%/test_examples.py %D%/test_exits.py %D%/test_framing.py %D%/test_front.py %D%/test_identity.py \
+	%D%/test_install.sh %D%/test_join.py %D%/test_restart.py %D%/test_slow.py %D%/test_spawn.py %D%/test_stop.py \
 	%D%/test_sync.py %D%/test_systemd.sh %D%/test_units.sh
-integration_helpers = %D%/clients.py %D%/harness.py %D%/systemd_inside.py
+integration_helpers = %D%/clients.py %D%/harness.py %D%/histories.py %D%/locker.py %D%/systemd_inside.py
 check_PROGRAMS += $(integration_programs) %D%/holders
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)

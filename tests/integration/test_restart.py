@@ -6,29 +6,8 @@ import signal
 import threading
 import time
 
-from clients import SOON, Client, Closed, Gate, Peer, fails, same, wait_for, windowed
+from clients import SOON, Client, Gate, Lasting, Peer, fails, same, wait_for, windowed
 from harness import LONG, children_of, is_dead, main, options, stat_of
-
-
-class Lasting:
-    """A client that connects again, and asks again with the same key."""
-    def __init__(self, daemon):
-        self.daemon, self.client, self.lost = daemon, None, 0
-
-    def call(self, method, _key=None, _gate=None, **params):
-        end = time.monotonic() + SOON
-        while True:
-            try:
-                self.client = self.client or Client(self.daemon.path)
-                return self.client.call(method, _gate.fds if _gate else (), _key, **params)
-            except Closed:
-                self.client.close()
-                self.client, self.lost = None, self.lost + 1
-                assert time.monotonic() < end, 'no broker stays'
-
-    def close(self):
-        if self.client:
-            self.client.close()
 
 
 def exit_script(code):
@@ -73,7 +52,7 @@ def test_100_children_outlive_the_broker(daemon):
 
 def test_what_is_known_outlives_the_broker(daemon):
     """Ended processes, names, labels, counters of names, seq, epoch, keys."""
-    last = Lasting(daemon)
+    last = Lasting(daemon.path)
     first = {'argv': ['/bin/sh', '-c', 'exit 9'], 'labels': {'a': 'b', 'c': ''}, '_key': 'one'}
     ended = last.call('process.spawn', **first)
     last.call('process.join', process=ended['id'])
@@ -138,9 +117,9 @@ def test_a_large_state_outlives_the_broker(daemon):
 def test_joiners_ask_again(daemon):
     """Joiners of several connections and processes lose their broker, twice, and still get their answer."""
     with Gate() as gate:
-        first = Lasting(daemon)
+        first = Lasting(daemon.path)
         child = first.call('process.spawn', argv=exit_script(7), stdin=gate.stdin, _gate=gate)['id']
-        answers, joiners = [], [Lasting(daemon) for _ in range(8)]
+        answers, joiners = [], [Lasting(daemon.path) for _ in range(8)]
 
         def join(each):
             answers.append(each.call('process.join', process=child))
@@ -181,7 +160,7 @@ def test_keys_make_each_process_once(daemon):
             assert client.gone()
             for number, reply in client.replies.items():
                 made[numbers[number]] = reply['result']['id']
-        last = Lasting(daemon)
+        last = Lasting(daemon.path)
         for key in keys:
             answer = last.call('process.spawn', **keyed_spawn(key))
             same(answer['labels'], {'key': key})
@@ -196,7 +175,7 @@ def test_keys_make_each_process_once(daemon):
 def test_spawns_with_descriptors_during_a_kill(daemon):
     """Their descriptors went down with the broker: asked again with new ones, each runs once."""
     folder = daemon.dir
-    last = Lasting(daemon)
+    last = Lasting(daemon.path)
     for burst in range(4):
         with Client(daemon.path) as client, Gate() as gate:
             spawns = [{'argv': ['/bin/sh', '-c', 'read x; echo x >>%s/out-%d-%d' % (folder, burst, i)],
@@ -224,7 +203,7 @@ def test_50_kills_under_load(daemon):
     counts = []
 
     def load(number):
-        last, turn = Lasting(daemon), 0
+        last, turn = Lasting(daemon.path), 0
         try:
             while not stop.is_set():
                 turn += 1
@@ -309,7 +288,7 @@ def test_the_look_up_helper_dies(daemon):
 
 def test_what_is_gone_stays_gone(daemon):
     """Failed and closed at the moment of the kill: the keeper has them in its table, the state does not."""
-    last = Lasting(daemon)
+    last = Lasting(daemon.path)
     for turn in range(15):
         child = last.call('process.spawn', argv=['/bin/true'])
         last.call('process.join', process=child['id'])
@@ -327,7 +306,7 @@ FATAL = ['before they served: the next begins with an EMPTY state', 'the state w
 
 def anew(daemon, break_state):
     """Whatever the state was, the children are kept, and the numbers are those of another epoch."""
-    last = Lasting(daemon)
+    last = Lasting(daemon.path)
     hello = last.call('daemon.hello')
     with Gate() as gate:
         first = last.call('process.spawn', argv=exit_script(9), stdin=gate.stdin, name='first', _key='one',
@@ -427,7 +406,7 @@ def test_restart_while_there_is_no_broker(daemon):
 
 def test_restart_under_load(daemon):
     """Nothing is lost between two brokers."""
-    last = Lasting(daemon)
+    last = Lasting(daemon.path)
     for turn in range(10):
         with Client(daemon.path) as client:
             spawns = [{'_key': 'r%d-%d' % (turn, i), 'argv': ['/bin/sh', '-c', 'exit %d' % i]}

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""The broker is killed again and again under load, and clients with it: what everybody saw must fit."""
+import collections
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import histories
+from clients import SOON, Client, Closed, Gate, Lasting, same, wait_for, windowed
+from harness import LONG, main, options, prompt
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KILLS, CHILDREN, LOCKERS = (1000, 1000, 64) if LONG else (40, 200, 16)
+LOCKS = 4
+RECOVERY = 0.2  # seconds, of 99 in 100
+GATES = 10
+
+
+# ---------------------------------------------------------------- who looks on
+
+class Watcher(threading.Thread):
+    """Subscribes with `since`, again after each death: no event is missing, none comes twice."""
+    def __init__(self, daemon, since):
+        super().__init__()
+        self.daemon_path, self.seq, self.stop, self.wrong = daemon.path, since, False, None
+        self.exits = collections.Counter()
+
+    def take(self, event):
+        if event['seq'] != self.seq + 1 and not self.wrong:
+            self.wrong = 'event %r after %d' % (event, self.seq)
+        self.seq = event['seq']
+        if event['kind'] == 'process.exited':
+            self.exits[event['process'], event['exitcode']] += 1
+
+    def run(self):
+        while not self.stop:
+            try:
+                with Client(self.daemon_path) as client:
+                    client.call('events.subscribe', since=self.seq)
+                    while not self.stop:
+                        while client.events:
+                            self.take(client.events.popleft())
+                        client.pump(0.05)
+            except (Closed, ConnectionRefusedError):
+                pass
+
+
+class Joiner(threading.Thread):
+    """Joins processes one after the other, whatever brokers die."""
+    def __init__(self, daemon, processes):
+        super().__init__()
+        self.last, self.processes, self.codes = Lasting(daemon.path), processes, {}
+
+    def run(self):
+        for process in self.processes:
+            self.codes[process] = self.last.call('process.join', process=process)['exitcode']
+        self.last.close()
+
+
+class Lockers:
+    """The processes that take locks, and some of them killed."""
+    def __init__(self, daemon, locks):
+        self.daemon, self.locks, self.seeds, self.kills = daemon, locks, itertools.count(1), {}
+        self.history, self.stop = os.path.join(daemon.dir, 'history'), os.path.join(daemon.dir, 'stop')
+        self.alive = []
+        for _ in range(LOCKERS):
+            self.begin()
+
+    def begin(self):
+        self.alive.append(subprocess.Popen([sys.executable, os.path.join(HERE, 'locker.py'), self.daemon.path,
+                                            self.history, self.stop, str(next(self.seeds)), *self.locks]))
+
+    def turns(self):
+        try:
+            return os.stat(self.history).st_size
+        except FileNotFoundError:
+            return 0
+
+    def kill_one(self, chance):
+        victim = self.alive.pop(chance.randrange(len(self.alive)))
+        self.kills[victim.pid] = time.monotonic()  # before: what comes of it is seen after
+        victim.kill()
+        victim.wait()
+        self.begin()
+
+    def end(self):
+        """Each has its turn and ends: nobody waits for ever."""
+        with open(self.stop, 'wb'):
+            pass
+        for each in self.alive:
+            same(each.wait(3 * SOON), 0, 'a locker')
+
+
+def kill_broker(daemon, broker):
+    """SIGKILL; the seconds until another one answers, and its pid."""
+    os.kill(broker, signal.SIGKILL)
+    begin = time.monotonic()
+    while True:
+        try:
+            with Client(daemon.path) as client:
+                found = client.call('daemon.info')['broker_pid']
+                if found != broker:
+                    return time.monotonic() - begin, found
+        except (Closed, ConnectionRefusedError):
+            assert time.monotonic() < begin + SOON, 'no broker stays'
+
+
+# ---------------------------------------------------------------- the tests
+
+def begin_children(daemon, gates):
+    """Each waits at one of the gates, and ends with a status of its own. {id: status}"""
+    want = {}
+    with Client(daemon.path) as client:
+        for gate in gates:
+            numbers = {}
+            for _ in range(CHILDREN // GATES):
+                code = (len(want) + len(numbers)) % 250
+                argv = ['/bin/sh', '-c', 'read x; exit %d' % code]
+                numbers[client.start('process.spawn', _fds=gate.fds, argv=argv, stdin=gate.stdin)] = code
+            want.update({client.result(number)['id']: code for number, code in numbers.items()})
+    return want
+
+
+@options(limit=1500 if LONG else 150)
+def test_nothing_is_lost(daemon):
+    """Children, statuses, events, locks and those who wait for them, while brokers and lockers are killed."""
+    chance, took = random.Random(11), []
+    gates = [Gate() for _ in range(GATES)]
+    locks = ['crash-%d' % i for i in range(LOCKS)]
+    with Client(daemon.path) as client:
+        for lock in locks:
+            client.call('object.create', kind='lock', name=lock, persist=True)
+        since = client.call('daemon.info')['seq']
+    want = begin_children(daemon, gates)
+    watcher, joiner = Watcher(daemon, since), Joiner(daemon, list(want))
+    lockers = Lockers(daemon, locks)
+    watcher.start()
+    joiner.start()
+    wait_for(lockers.turns, 'the first turn')
+    broker = daemon.broker_pid
+    try:
+        for kill in range(KILLS):
+            moment = time.monotonic() + chance.random() * 0.05
+            wait_for(lambda: time.monotonic() >= moment, step=0.001)
+            if kill % (KILLS // GATES) == 0:
+                gates.pop().open()
+            if kill % 4 == 0:
+                lockers.kill_one(chance)
+            seconds, broker = kill_broker(daemon, broker)
+            took.append(seconds)
+        lockers.end()
+        joiner.join(SOON)
+        wait_for(lambda: sum(watcher.exits.values()) >= len(want), 'the last event')
+    finally:
+        watcher.stop = True
+        watcher.join(SOON)
+        for each in lockers.alive:
+            each.kill()
+            each.wait()
+    judge(daemon, want, joiner, watcher, lockers, locks)
+    took.sort()
+    print('%d brokers killed, the next one serves after %.1f ms (median), %.1f (99 of 100), %.1f (most)'
+          % (KILLS, took[KILLS // 2] * 1e3, took[KILLS * 99 // 100] * 1e3, took[-1] * 1e3))
+    if prompt(1) and not daemon.sanitized() and os.getloadavg()[0] < 2 * os.cpu_count():
+        assert took[KILLS * 99 // 100] < RECOVERY, 'recovery'
+
+
+def holders_of(client, lock):
+    return client.call('object.info', name=lock)['holders']
+
+
+def judge(daemon, want, joiner, watcher, lockers, locks):
+    """Every status is there, right, and told once; every hold fits; nobody dead holds anything."""
+    same(joiner.codes, want, 'statuses')
+    same(watcher.wrong, None, 'events')
+    same(watcher.exits, collections.Counter(want.items()), 'ends that were told')
+    holds = histories.read(lockers.history)
+    same(histories.check(holds, lockers.kills), None, 'holds')
+    print('%d holds, %d lockers killed' % (len(holds), len(lockers.kills)))
+    assert len(holds) > KILLS, 'there was some load'
+    with Client(daemon.path) as client:
+        for lock in locks:
+            wait_for(lambda: not holders_of(client, lock), 'the dead hold nothing', limit=1)
+            same(client.call('object.info', name=lock)['waiters'], [])
+            client.call('object.unlink', name=lock)
+        for _ in windowed(client, [('process.close', {'process': each}) for each in want]):
+            pass
+
+
+def hold(token, got, left, abandoned=False, pid=1):
+    return histories.Hold('lock', pid, token, abandoned, got, left)
+
+
+def test_the_judge_finds_what_is_wrong(daemon):
+    """A history that cannot be true is not taken for one."""
+    del daemon
+    right = [hold(1, 10, 11), hold(2, 11, 12, pid=2), hold(5, 13, None, pid=3), hold(6, 15, 16, True)]
+    kills = {3: 14}
+    same(histories.check(right, kills), None)
+    wrong = {
+        'at once': [hold(1, 10, 12), hold(2, 11, 13)],
+        'not in the order of its tokens': [hold(2, 10, 11), hold(1, 12, 13)],
+        'of a living one': [hold(1, 10, None), hold(2, 11, 12)],
+        'not told': [hold(1, 10, None, pid=3), hold(2, 15, 16)],
+        'told for nothing': [hold(1, 10, 11), hold(2, 11, 12, True)],
+    }
+    for what, holds in wrong.items():
+        assert histories.check(holds, kills), what
+
+
+if __name__ == '__main__':
+    main()
