@@ -6,6 +6,8 @@ release; of one that was killed `left` may be missing. The kills are known from 
 import collections
 import json
 
+UNSEEN = 1  # seconds; who was killed while it waited may still be granted, until its death is seen
+
 Hold = collections.namedtuple('Hold', 'lock pid token abandoned got left')
 
 
@@ -33,7 +35,7 @@ def check_pair(before, after, kills):
         return 'the first one has not been left, and its process lives'
     if before.left is None and not after.abandoned:
         return 'its holder was killed, and the next one is not told'
-    if after.abandoned and not any(before.got <= when <= after.got for when in kills.values()):
+    if after.abandoned and not any(before.got - UNSEEN <= when <= after.got for when in kills.values()):
         return 'called abandoned, and nobody was killed'
     return None
 
