@@ -36,7 +36,9 @@ struct call *call_new(struct server *server, struct session *session, struct req
 
 void call_free(struct call *call)
 {
-    if (call->ticket)
+    if (call->server->stepping == call)
+        call->server->stepping = NULL;
+    if (call->hh.tbl)
         HASH_DEL(call->server->calls, call);
     if (call->hh_id.tbl)
         HASH_DELETE(hh_id, call->session->pending, call);
@@ -76,13 +78,18 @@ static int register_id(struct call *call)
     return call->hh_id.tbl ? 0 : -ENOMEM;
 }
 
+static int register_ticket(struct call *call)
+{
+    HASH_ADD(hh, call->server->calls, ticket, sizeof call->ticket, call);
+    return call->hh.tbl ? 0 : -ENOMEM;
+}
+
 int call_register(struct call *call)
 {
     if (register_id(call) < 0)
         return -ENOMEM;
     call->ticket = ++call->server->ticket;
-    HASH_ADD(hh, call->server->calls, ticket, sizeof call->ticket, call);
-    if (call->hh.tbl)
+    if (register_ticket(call) == 0)
         return 0;
     call->ticket = 0;
     return -ENOMEM;
@@ -101,14 +108,17 @@ struct session *call_go_on(struct call *call)
 {
     call->session->lookups--;
     HASH_DEL(call->server->calls, call);
+    call->hh.tbl = NULL;
     call->ticket = 0;
     return call->session;
 }
 
 struct call *call_find(struct server *server, uint64_t ticket)
 {
-    struct call *call;
+    struct call *call = server->stepping;
 
+    if (call && call->ticket == ticket)
+        return call;
     HASH_FIND(hh, server->calls, &ticket, sizeof ticket, call);
     return call;
 }
@@ -315,25 +325,37 @@ static bool needs_params(enum method_id method)
     }
 }
 
+/* The core has it now. An answer that could not find its call would be lost, as if it had been read: without
+ * memory the connection ends, and with it the wait. */
+static void wait_for_answer(struct call *call)
+{
+    /* a thousand that wait need not keep what they have asked */
+    if (!needs_params(call->request.method))
+        request_forget(&call->request);
+    if (register_id(call) < 0 || register_ticket(call) < 0)
+        session_kill(call->session);
+}
+
 struct outcome call_submit(struct call *call, struct core_input *input)
 {
     struct input_request *request = &input->body.request;
-    enum method_id method = call->request.method;
     struct server *server = call->server;
+    int r;
 
-    if (call_register(call) < 0)
-        return call_fail_limit(call, "memory", 0);
-    request->ticket = call->ticket;
+    request->ticket = call->ticket = ++server->ticket;
     request->connection = call->session->connection;
     request->uid = call->uid;
     if (call->request.key && method_specs[call->request.method].flags & METHOD_KEYED) {
         input->blob[BLOB_KEY] = (struct blob){call->request.key, strlen(call->request.key)};
         request->digest = digest_of(&call->request);
     }
-    if (server_step(server, input) < 0)
+    server->stepping = call;
+    r = server_step(server, input);
+    /* most are answered already, and gone */
+    call = TAKE(server->stepping);
+    if (r < 0)
         return call_fail_limit(call, "memory", 0);
-    /* a thousand that wait need not keep what they have asked */
-    if (!needs_params(method) && (call = call_find(server, request->ticket)))
-        request_forget(&call->request);
+    if (call)
+        wait_for_answer(call);
     return answered;
 }

@@ -47,6 +47,7 @@ struct server {
     struct session *sessions; /* by connection number */
     struct peer *peers;       /* client processes, by client number */
     struct call *calls;       /* parked calls, by ticket */
+    struct call *stepping;    /* the one whose input is in the core, not parked yet */
     struct backlog *backlogs; /* what is unsent, by uid */
     struct frame_spare spare; /* of the sessions' readers */
     struct session_list ready;   /* have whole lines that were not begun yet */
