@@ -359,6 +359,8 @@ static void take_event(struct core *core, struct in *in)
     }
 }
 
+/* ---- the whole ---- */
+
 static void take_each(struct core *core, struct in *in, void (*one)(struct core *core, struct in *in))
 {
     uint64_t count = in_number(in);
@@ -367,34 +369,108 @@ static void take_each(struct core *core, struct in *in, void (*one)(struct core 
         one(core, in);
 }
 
-int core_load(const char *data, size_t size, struct core **ret_core)
+static void take_format(struct core *core, struct in *in)
+{
+    (void) core;
+    in_failed(in, in_number(in) != STATE_FORMAT && !in->error, -EPROTONOSUPPORT);
+}
+
+static void take_counters(struct core *core, struct in *in)
+{
+    (void) core;
+    in_take(in, &in->counters, sizeof in->counters);
+}
+
+static void take_accounts(struct core *core, struct in *in)
+{
+    take_each(core, in, take_account);
+}
+
+static void take_clients(struct core *core, struct in *in)
+{
+    take_each(core, in, take_client);
+}
+
+static void take_processes(struct core *core, struct in *in)
+{
+    take_each(core, in, take_process);
+    take_each(core, in, take_ended);
+}
+
+static void take_connections(struct core *core, struct in *in)
+{
+    take_each(core, in, take_connection);
+}
+
+static void take_waiters(struct core *core, struct in *in)
+{
+    take_each(core, in, take_waiter);
+    take_waits(core, in);
+}
+
+static void take_objects(struct core *core, struct in *in)
+{
+    in_sync(core, in);
+    check_waiters(core, in);
+}
+
+static void take_orders(struct core *core, struct in *in)
+{
+    take_each(core, in, take_order);
+}
+
+static void take_events(struct core *core, struct in *in)
+{
+    take_each(core, in, take_event);
+}
+
+static void take_end_of_absence(struct core *core, struct in *in)
+{
+    take_deadline(core, in, &core->absence);
+    in_failed(in, core->absence.index > 0 && core->absences == 0, -EBADMSG);
+}
+
+static void take_end(struct core *core, struct in *in)
+{
+    core->counters = in->counters;
+    in_failed(in, in->left > 0, -EBADMSG);
+}
+
+/* Each refers to nothing but what stands before it. */
+static const struct {
+    const char *name;
+    void (*take)(struct core *core, struct in *in);
+} parts[] = {
+    {"format", take_format},     {"counters", take_counters},       {"accounts", take_accounts},
+    {"clients", take_clients},   {"processes", take_processes},     {"connections", take_connections},
+    {"waiters", take_waiters},   {"objects and queues", take_objects}, {"orders", take_orders},
+    {"events", take_events},     {"absence", take_end_of_absence},         {"end", take_end},
+};
+
+int core_load_part(const char *data, size_t size, struct core **ret_core, const char **ret_part)
 {
     struct in in = {.data = data, .left = size};
     struct core *core = core_new();
-    struct core_counters counters;
 
+    *ret_part = parts[0].name;
     if (!core)
         return -ENOMEM;
-    in_take(&in, &counters, sizeof counters);
-    take_each(core, &in, take_account);
-    take_each(core, &in, take_client);
-    take_each(core, &in, take_process);
-    take_each(core, &in, take_ended);
-    take_each(core, &in, take_connection);
-    take_each(core, &in, take_waiter);
-    take_waits(core, &in);
-    in_sync(core, &in);
-    check_waiters(core, &in);
-    take_each(core, &in, take_order);
-    take_each(core, &in, take_event);
-    take_deadline(core, &in, &core->absence);
-    in_failed(&in, core->absence.index > 0 && core->absences == 0, -EBADMSG);
-    core->counters = counters;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !in.error; i++) {
+        *ret_part = parts[i].name;
+        parts[i].take(core, &in);
+    }
     free(in.records);
-    if (in_failed(&in, in.left > 0, -EBADMSG)) {
+    if (in.error) {
         core_free(core);
         return in.error;
     }
     *ret_core = core;
     return 0;
+}
+
+int core_load(const char *data, size_t size, struct core **ret_core)
+{
+    const char *part;
+
+    return core_load_part(data, size, ret_core, &part);
 }

@@ -10,6 +10,7 @@ struct in {
     int error; /* sticks; everything that is taken from then on is 0 or empty */
     struct record **records; /* those read so far: whoever shares one names it by its place */
     uint64_t record_count, record_room;
+    struct core_counters counters; /* as they stand in the snapshot: the core's own move while it is read */
 };
 
 bool in_take(struct in *in, void *to, size_t size);

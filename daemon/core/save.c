@@ -234,6 +234,7 @@ void core_save(const struct core *core, core_sink *sink, void *context)
     struct out out = {sink, context, 0};
 
     forget_records(core);
+    put_number(&out, STATE_FORMAT);
     put(&out, &core->counters, sizeof core->counters);
     put_accounts(&out, core);
     put_clients(&out, core);

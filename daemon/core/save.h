@@ -1,11 +1,20 @@
 /*
- * The core's state as bytes: for snapshots, and for the hash that shows two states to be the same. Only the
- * build that wrote a snapshot reads it, so structs go as they are; they have no padding.
+ * The core's state as bytes: for snapshots, and for the hash that shows two states to be the same. Structs go
+ * as they are; they have no padding.
+ *
+ * Every build of the same format reads what another one wrote, and no other does: the bytes begin with the
+ * number of their format.
  */
 #ifndef PROCD_CORE_SAVE_H
 #define PROCD_CORE_SAVE_H
 
 #include "daemon/core/core.h"
+
+/* To be raised with every change of what save.c and load.c put and take, and of the structs that go as they
+ * are. A build of another number refuses the state, and goes on to serve without it being touched. */
+#ifndef STATE_FORMAT
+#define STATE_FORMAT 1
+#endif
 
 typedef void core_sink(void *context, const void *data, size_t size);
 
@@ -15,8 +24,11 @@ void core_save(const struct core *core, core_sink *sink, void *context);
 /* Bytes that core_save writes. */
 size_t core_save_size(const struct core *core);
 
-/* A core with the saved state. 0, -EBADMSG, or -ENOMEM. */
+/* A core with the saved state: 0. -EBADMSG: it is cut off, or makes no sense; -EPROTONOSUPPORT: it is of
+ * another format; -ENOMEM. */
 int core_load(const char *data, size_t size, struct core **ret_core);
+/* The same; where it fails, *ret_part names what was being read. */
+int core_load_part(const char *data, size_t size, struct core **ret_core, const char **ret_part);
 
 /* FNV-1a over what core_save writes. */
 uint64_t core_hash(const struct core *core);

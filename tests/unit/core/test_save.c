@@ -170,6 +170,49 @@ static void take_rich_state(struct state *state, uint64_t seed)
     core_free(core);
 }
 
+/* Its number stands first. */
+START_TEST(another_format)
+{
+    uint64_t number = STATE_FORMAT + 1;
+    const char *part = NULL;
+    struct state state = {0};
+    struct core *core = NULL;
+
+    take_rich_state(&state, 1);
+    memcpy(state.bytes, &number, sizeof number);
+    ck_assert_int_eq(core_load_part(state.bytes, state.size, &core, &part), -EPROTONOSUPPORT);
+    ck_assert_str_eq(part, "format");
+    ck_assert_ptr_null(core);
+    ck_assert_int_eq(core_load_part(state.bytes, 7, &core, &part), -EBADMSG);
+    ck_assert_str_eq(part, "format");
+    state_free(&state);
+}
+END_TEST
+
+/* Each is told by its name, in its turn. */
+START_TEST(the_part_that_is_wrong)
+{
+    static const char *const parts[] = {
+        "format",  "counters",           "accounts", "clients", "processes", "connections",
+        "waiters", "objects and queues", "orders",   "events", "absence",  "end"};
+    const char *part = NULL;
+    struct state state = {0};
+    struct core *core = NULL;
+    size_t at = 0;
+
+    take_rich_state(&state, 1);
+    for (size_t size = 0; size < state.size; size++) {
+        must(core_load_part(state.bytes, size, &core, &part) == -EBADMSG);
+        while (strcmp(part, parts[at]) != 0)
+            must(++at < sizeof parts / sizeof *parts);
+    }
+    ck_assert_str_eq(part, "absence");
+    ck_assert_int_eq(core_load_part(state.bytes, state.size + 1, &core, &part), -EBADMSG);
+    ck_assert_str_eq(part, "end");
+    state_free(&state);
+}
+END_TEST
+
 START_TEST(cut_off)
 {
     struct state state = {0};
@@ -223,6 +266,8 @@ int main(void)
     tcase_add_test(tcase, who_is_which_process);
     tcase_add_test(tcase, a_wait_that_is_cancelled);
     tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, another_format);
+    tcase_add_test(tcase, the_part_that_is_wrong);
     tcase_add_loop_test(tcase, cut_off, 0, 5);
     tcase_add_loop_test(tcase, one_byte_is_wrong, 0, 10);
     suite_add_tcase(suite, tcase);
