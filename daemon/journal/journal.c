@@ -15,10 +15,10 @@
 #define HEADER_SIZE   4096
 #define RESERVE_CHUNK (1u << 20)
 
-static const char magic[16] = "procd journal 1";
+static const char magic[16] = "procd journal 2";
 
-/* The first page. An area is valid when `active` names it; `committed` counts its bytes, snapshot
- * included. */
+/* The first page; its layout goes with `magic`. An area is valid when `active` names it; `committed` counts
+ * its bytes, snapshot included. */
 struct header {
     char magic[16];
     char epoch[64], build[64];
@@ -33,6 +33,8 @@ struct journal {
     struct header *header;
     char *area[2];
     int current;      /* the active area, -1: none */
+    char build[64];   /* ours */
+    bool is_foreign;  /* what the memory holds was written by another build */
     size_t used;      /* of it, committed */
     size_t allocated; /* of it: bytes that the kernel has promised, so that no store can fail */
 };
@@ -57,11 +59,16 @@ static size_t padded(size_t size)
 
 /* ---- opening ---- */
 
-static bool header_is_ours(const struct header *header, const char *epoch, const char *build)
+static bool header_is_of(const struct header *header, const char *epoch)
 {
     return memcmp(header->magic, magic, sizeof magic) == 0 &&
-           strncmp(header->epoch, epoch, sizeof header->epoch) == 0 &&
-           strncmp(header->build, build, sizeof header->build) == 0;
+           strncmp(header->epoch, epoch, sizeof header->epoch) == 0;
+}
+
+/* Inputs that follow are ours. Where this is cut short, nobody's name is there, and no inputs either. */
+static void header_sign(struct header *header, const char build[64])
+{
+    memcpy(header->build, build, sizeof header->build);
 }
 
 static void punch(int fd, off_t offset, size_t size)
@@ -70,21 +77,35 @@ static void punch(int fd, off_t offset, size_t size)
 }
 
 /* Whatever another one has left goes. */
-static void header_begin(struct header *header, int fd, const char *epoch, const char *build)
+static void header_begin(struct header *header, int fd, const char *epoch)
 {
     atomic_store(&header->active, 0);
     memset(header, 0, sizeof *header);
     punch(fd, HEADER_SIZE, 2 * JOURNAL_AREA_MAX);
     strncpy(header->epoch, epoch, sizeof header->epoch - 1);
-    strncpy(header->build, build, sizeof header->build - 1);
     memcpy(header->magic, magic, sizeof magic);
+}
+
+/* What is there already, or nothing. */
+static void find_state(struct journal *journal, const char *epoch)
+{
+    struct header *header = journal->header;
+    uint64_t active;
+
+    if (!header_is_of(header, epoch))
+        header_begin(header, journal->fd, epoch);
+    active = atomic_load(&header->active);
+    journal->current = active == 1 || active == 2 ? (int) active - 1 : -1;
+    journal->used = journal->current < 0 ? 0 : atomic_load(&header->committed[journal->current]);
+    journal->is_foreign = active > 0 && memcmp(header->build, journal->build, sizeof header->build) != 0;
+    if (!journal->is_foreign)
+        header_sign(header, journal->build);
 }
 
 int journal_open(int fd, const char *epoch, const char *build, struct journal **ret_journal)
 {
     size_t size = HEADER_SIZE + 2 * JOURNAL_AREA_MAX;
     struct journal *journal = calloc(1, sizeof *journal);
-    uint64_t active;
     void *memory;
     int r;
 
@@ -99,11 +120,8 @@ int journal_open(int fd, const char *epoch, const char *build, struct journal **
     journal->header = memory;
     journal->area[0] = (char *) memory + HEADER_SIZE;
     journal->area[1] = journal->area[0] + JOURNAL_AREA_MAX;
-    if (!header_is_ours(journal->header, epoch, build))
-        header_begin(journal->header, fd, epoch, build);
-    active = atomic_load(&journal->header->active);
-    journal->current = active == 1 || active == 2 ? (int) active - 1 : -1;
-    journal->used = journal->current < 0 ? 0 : atomic_load(&journal->header->committed[journal->current]);
+    strncpy(journal->build, build, sizeof journal->build - 1);
+    find_state(journal, epoch);
     *ret_journal = journal;
     return 0;
 fail:
@@ -159,6 +177,7 @@ static int replay_inputs(struct core *core, const char *data, size_t size)
     return 0;
 }
 
+/* Another build's inputs would lead it where they lead nobody else. */
 static int replay_area(const struct journal *journal, const char *area, struct core **ret_core)
 {
     const struct header *header = journal->header;
@@ -169,6 +188,8 @@ static int replay_area(const struct journal *journal, const char *area, struct c
     if (size > JOURNAL_AREA_MAX || end > journal->used || journal->used > JOURNAL_AREA_MAX ||
         checksum(area, end) != header->checksum[journal->current])
         return -EBADMSG;
+    if (journal->is_foreign && end < journal->used)
+        return -ESTALE;
     r = core_load(area, size, &core);
     if (r < 0)
         return r;
@@ -183,9 +204,16 @@ static int replay_area(const struct journal *journal, const char *area, struct c
 
 int journal_replay(struct journal *journal, struct core **ret_core)
 {
+    int r;
+
     if (atomic_load(&journal->header->active) > 2)
         return -EBADMSG;
-    return journal->current < 0 ? 1 : replay_area(journal, journal->area[journal->current], ret_core);
+    r = journal->current < 0 ? 1 : replay_area(journal, journal->area[journal->current], ret_core);
+    if (r == 0 && journal->is_foreign) {
+        header_sign(journal->header, journal->build);
+        journal->is_foreign = false;
+    }
+    return r;
 }
 
 /* ---- writing ---- */
@@ -262,6 +290,8 @@ void journal_abandon(struct journal *journal)
 {
     atomic_store(&journal->header->active, 0);
     journal->current = -1;
+    journal->is_foreign = false;
+    header_sign(journal->header, journal->build);
 }
 
 void journal_commit(struct journal *journal, const struct core_input *input)

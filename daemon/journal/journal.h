@@ -6,6 +6,9 @@
  * The memory is a memfd with two areas. The active one begins with a snapshot of the core; committed inputs
  * follow. When they have grown past the snapshot's size (and JOURNAL_LOG_MIN) a new snapshot goes to the
  * other area, and one store makes that the active one. A kill at any instruction leaves a valid area.
+ *
+ * A snapshot is read by every build that knows its format (daemon/core/save.h); what follows it only by the
+ * build that wrote it. So whoever is to be followed by another build takes a last snapshot.
  */
 #ifndef PROCD_JOURNAL_JOURNAL_H
 #define PROCD_JOURNAL_JOURNAL_H
@@ -20,13 +23,13 @@
 
 struct journal;
 
-/* Maps the memory. epoch and build (any text that changes with the binary) tell whether what it holds is
- * ours. 0 or -errno. The descriptor stays the caller's. */
+/* Maps the memory. What it holds of another epoch goes; build is any text that changes with the binary. 0 or
+ * -errno. The descriptor stays the caller's. */
 int journal_open(int fd, const char *epoch, const char *build, struct journal **ret_journal);
 struct journal *journal_close(struct journal *journal);
 
-/* The core as it was when the last input was committed: 0; 1: the memory holds none of ours (ret_core
- * untouched); -EBADMSG or -ENOMEM. */
+/* The core as it was when the last input was committed: 0; 1: the memory holds none (ret_core untouched).
+ * -ESTALE: another build's inputs; -EBADMSG, -EPROTONOSUPPORT or -ENOMEM as of core_load. */
 int journal_replay(struct journal *journal, struct core **ret_core);
 
 /* Begins anew with a snapshot of core. 0 or -errno. */

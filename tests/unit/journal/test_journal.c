@@ -296,11 +296,32 @@ END_TEST
 
 /* ---- what is not ours, or broken ---- */
 
-START_TEST(only_its_own_build_and_epoch_read_it)
+START_TEST(inputs_are_for_their_build)
 {
     apply_by_chance(50);
-    ck_assert_int_eq(found_by(EPOCH, "another build"), 1);
-    ck_assert_int_eq(found_by(EPOCH, BUILD), 1); /* the other one has begun anew */
+    ck_assert_int_eq(found_by(EPOCH, "another build"), -ESTALE);
+    must_be_found(); /* it was left as it is */
+}
+END_TEST
+
+/* What comes after is the other's, and no longer the first one's. */
+START_TEST(a_snapshot_is_for_every_build)
+{
+    uint64_t found;
+
+    apply_by_chance(50);
+    ck_assert_int_eq(journal_snapshot(journal, core), 0);
+    ck_assert_int_eq(replayed(EPOCH, "another build", &found), 0);
+    ck_assert_uint_eq(found, core_hash(core));
+    must_be_found();
+    journal_close(journal);
+    core = core_free(core);
+    ck_assert_int_eq(journal_open(memory, EPOCH, "another build", &journal), 0);
+    ck_assert_int_eq(journal_replay(journal, &core), 0);
+    apply_by_chance(50);
+    ck_assert_int_eq(found_by(EPOCH, BUILD), -ESTALE);
+    ck_assert_int_eq(replayed(EPOCH, "another build", &found), 0);
+    ck_assert_uint_eq(found, core_hash(core));
 }
 END_TEST
 
@@ -376,7 +397,7 @@ START_TEST(a_broken_head)
 
             must(pwrite(memory, &broken, 1, (off_t) at) == 1);
             r = replayed(EPOCH, BUILD, &found);
-            must(r == -EBADMSG || r == 1 || r == 0);
+            must(r == -EBADMSG || r == -ESTALE || r == 1 || r == 0);
             must(pwrite(memory, page, sizeof page, 0) == sizeof page);
         }
     }
@@ -397,7 +418,8 @@ int main(void)
     tcase_add_test(tcase, a_snapshot_is_taken_when_it_pays);
     tcase_add_test(tcase, without_memory_nothing_is_lost);
     tcase_add_loop_test(tcase, a_kill_at_any_instruction, 0, 30);
-    tcase_add_test(tcase, only_its_own_build_and_epoch_read_it);
+    tcase_add_test(tcase, inputs_are_for_their_build);
+    tcase_add_test(tcase, a_snapshot_is_for_every_build);
     tcase_add_test(tcase, another_epoch);
     tcase_add_test(tcase, an_abandoned_journal_is_empty);
     tcase_add_test(tcase, cut_off);
