@@ -238,6 +238,12 @@ class Lasting:
         if self.client:
             self.client.close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
 
 class Gate:
     """A pipe on which children wait with `stdin`; open() lets all of them go."""
