@@ -2,12 +2,14 @@
 #include "daemon/base/log.h"
 #include "daemon/base/notify.h"
 #include "daemon/broker.h"
+#include "daemon/check.h"
 #include "daemon/config.h"
 #include "daemon/front.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/role.h"
 #include "daemon/lookup.h"
+#include "daemon/version.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -17,10 +19,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "unknown"
-#endif
 
 #define EXIT_USAGE  2
 #define EXIT_FAILED 125
@@ -186,6 +184,11 @@ static int role_main(const struct config *config)
         log_open("broker", config->log_level);
         return broker_run(LINK_FD);
     }
+    if (strcmp(config->role, "check") == 0) {
+        prctl(PR_SET_NAME, "procd-check");
+        log_open("check", config->log_level);
+        return check_run(LINK_FD, config->as_uid, config->as_gid);
+    }
     if (strcmp(config->role, "lookup") == 0) {
         prctl(PR_SET_NAME, "procd-lookup");
         log_open("lookup", config->log_level);
@@ -206,7 +209,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (config.version) {
-        printf("procd %s\n", PACKAGE_VERSION);
+        printf("procd %s\n", PROCD_VERSION);
         return 0;
     }
     return config.role ? role_main(&config) : keeper_main(&config);

@@ -268,6 +268,14 @@ int journal_snapshot(struct journal *journal, const struct core *core)
     return 0;
 }
 
+int journal_settle(struct journal *journal, const struct core *core)
+{
+    bool is_settled =
+        journal->current >= 0 && journal->used == padded(journal->header->snapshot[journal->current]);
+
+    return is_settled ? 0 : journal_snapshot(journal, core);
+}
+
 int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input)
 {
     size_t snapshot = journal->current < 0 ? 0 : journal->header->snapshot[journal->current];

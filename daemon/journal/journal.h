@@ -35,6 +35,9 @@ int journal_replay(struct journal *journal, struct core **ret_core);
 /* Begins anew with a snapshot of core. 0 or -errno. */
 int journal_snapshot(struct journal *journal, const struct core *core);
 
+/* Nothing follows the snapshot from now on: takes one, where something did. 0 or -errno. */
+int journal_settle(struct journal *journal, const struct core *core);
+
 /* Makes sure that the input can be written, with a snapshot of core where it is due. 0 or -errno: do not
  * step. */
 int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input);

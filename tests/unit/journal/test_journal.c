@@ -205,6 +205,26 @@ START_TEST(a_snapshot_is_taken_when_it_pays)
 }
 END_TEST
 
+/* For whoever may read nothing else. */
+START_TEST(a_settled_journal_is_a_snapshot)
+{
+    size_t used;
+
+    ck_assert_int_eq(journal_settle(journal, core), 0); /* also the first one */
+    ck_assert_int_eq(found_by(EPOCH, "another build"), 0);
+    ck_assert_int_eq(found_by(EPOCH, BUILD), 0);
+    apply_by_chance(50);
+    ck_assert_int_eq(journal_settle(journal, core), 0);
+    ck_assert_int_eq(found_by(EPOCH, "another build"), 0);
+    used = memory_used();
+    no_memory = true; /* nothing follows it: there is nothing to be done */
+    ck_assert_int_eq(journal_settle(journal, core), 0);
+    no_memory = false;
+    ck_assert_uint_eq(memory_used(), used);
+    must_be_found();
+}
+END_TEST
+
 START_TEST(without_memory_nothing_is_lost)
 {
     struct core_input input;
@@ -416,6 +436,7 @@ int main(void)
     tcase_add_test(tcase, one_broker_after_another);
     tcase_add_test(tcase, what_is_not_committed_is_not_there);
     tcase_add_test(tcase, a_snapshot_is_taken_when_it_pays);
+    tcase_add_test(tcase, a_settled_journal_is_a_snapshot);
     tcase_add_test(tcase, without_memory_nothing_is_lost);
     tcase_add_loop_test(tcase, a_kill_at_any_instruction, 0, 30);
     tcase_add_test(tcase, inputs_are_for_their_build);
