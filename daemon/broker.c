@@ -13,9 +13,11 @@
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/memory.h"
 #include "daemon/rpc/peer.h"
+#include "daemon/rpc/restart.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/undelivered.h"
 #include "daemon/sandbox.h"
+#include "daemon/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,10 +26,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What the journal of this binary looks like to another one: it must not replay it. */
-#define BUILD PACKAGE_VERSION " " __DATE__ " " __TIME__
+/* Whose inputs the journal holds: nobody else may replay them. */
+#define BUILD PROCD_VERSION " " __DATE__ " " __TIME__
 
 /* ---- the start ---- */
+
+static const char *replay_problem(int r)
+{
+    return r == -ESTALE            ? "inputs that only another build may replay"
+           : r == -EPROTONOSUPPORT ? "another format"
+                                   : strerror(-r);
+}
 
 /*
  * The state as the last broker left it, or an empty one over the keeper's table. A state that cannot be read
@@ -54,7 +63,7 @@ static int begin_core(struct server *server, int state_fd)
     r = server->journal ? journal_replay(server->journal, &server->core) : 1;
     if (r <= 0) {
         if (r < 0)
-            log_error("state memory, replay: %s", strerror(-r));
+            log_error("state memory, replay: %s", replay_problem(r));
         return r;
     }
     server->core = core_new();
@@ -213,6 +222,7 @@ static void server_end(struct server *server)
     undelivered_unread(server);
     HASH_ITER(hh, server->peers, peer, next_peer)
         peer_bury(peer);
+    restart_leave(server);
     lookup_client_free(server->lookup);
     keeper_link_close(server->link);
     event_texts_free(server);
@@ -284,6 +294,7 @@ int broker_run(int link_fd)
     if (!server)
         return 1;
     server->statm_fd = -1;
+    server->version = PROCD_VERSION;
     json_set_alloc_funcs(memory_or_end, free);
     signal(SIGPIPE, SIG_IGN);
     fcntl(link_fd, F_SETFD, FD_CLOEXEC);

@@ -6,6 +6,7 @@
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/table.h"
+#include "daemon/keeper/upgrade.h"
 #include "daemon/keeper/wire.h"
 
 #include <fcntl.h>
@@ -20,7 +21,6 @@
 #define BACKOFF_FIRST    (100 * NSEC_PER_MSEC)
 #define BACKOFF_MOST     (10 * NSEC_PER_SEC)
 #define UNREADY_MOST     3 /* deaths in a row before LINK_READY: the state is thought to be the cause */
-#define OLD_BROKER_GRACE (5 * NSEC_PER_SEC)
 #define CLOSE_GRACE_MS   1000
 
 /* ---- a role ---- */
@@ -39,7 +39,7 @@ static void role_plan(struct role *role, int64_t now)
 }
 
 /* Starts it and watches its end. ret_fd: our end of its socket pair. */
-static int role_begin(struct keeper *keeper, struct role *role, bool fresh, watch_fn *death, int *ret_fd)
+static int role_begin(struct keeper *keeper, struct role *role, watch_fn *death, int *ret_fd)
 {
     int pair[2], pidfd = -1, r;
 
@@ -47,7 +47,7 @@ static int role_begin(struct keeper *keeper, struct role *role, bool fresh, watc
     role->answered = false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
-    r = keeper->config->start(keeper->config, role->name, fresh, pair[1], &pidfd);
+    r = keeper->config->start(keeper->config, role->name, false, pair[1], &pidfd);
     if (r == 0)
         r = loop_add(&keeper->loop, &role->death, pidfd, EPOLLIN, death);
     close_fd(pair[1]);
@@ -62,12 +62,14 @@ static int role_begin(struct keeper *keeper, struct role *role, bool fresh, watc
 }
 
 /* Somebody else may have waited for it: see reap.c. */
-static void role_bury(struct keeper *keeper, struct role *role)
+static void role_bury(struct keeper *keeper, struct role *role, bool is_wanted)
 {
     siginfo_t info = {.si_pid = 0};
 
     waitid(P_PIDFD, (id_t) role->pidfd, &info, WEXITED | WNOHANG);
-    if (info.si_pid != 0)
+    if (is_wanted)
+        log_debug("the %s ended", role->name);
+    else if (info.si_pid != 0)
         log_warning("the %s ended (%s %d)", role->name, info.si_code == CLD_EXITED ? "status" : "signal",
                     info.si_status);
     else
@@ -82,7 +84,7 @@ static void lookup_died(struct keeper *keeper, struct watch *watch, uint32_t eve
 {
     (void) watch;
     (void) events;
-    role_bury(keeper, &keeper->lookup);
+    role_bury(keeper, &keeper->lookup, false);
     if (keeper->link.fd >= 0 && keeper->state == STATE_RUNNING)
         role_plan(&keeper->lookup, keeper->now);
 }
@@ -99,7 +101,7 @@ static void lookup_start(struct keeper *keeper)
         loop_remove(&keeper->loop, &role->death);
         role->pidfd = close_fd(role->pidfd); /* the sweep finds its zombie */
     }
-    r = role_begin(keeper, role, false, lookup_died, &keeper->lookup_fd);
+    r = role_begin(keeper, role, lookup_died, &keeper->lookup_fd);
     if (r == 0)
         return;
     log_error("the look-up helper cannot be started: %s", strerror(-r));
@@ -134,10 +136,14 @@ static void begin_anew(struct keeper *keeper)
 
 static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t events)
 {
+    bool is_replaced;
+
     (void) watch;
     (void) events;
-    orders_drain(keeper);
-    role_bury(keeper, &keeper->broker);
+    orders_drain(keeper); /* the last one may be that it is to be replaced */
+    is_replaced = keeper->upgrade.phase == UPGRADE_ACCEPTED;
+    role_bury(keeper, &keeper->broker, is_replaced);
+    upgrade_broker_ended(keeper);
     if (keeper->state != STATE_RUNNING)
         return;
     if (!keeper->broker_was_ready && ++keeper->unready_deaths >= UNREADY_MOST)
@@ -152,8 +158,7 @@ static void broker_start(struct keeper *keeper)
     keeper->broker_was_ready = keeper->ping_open = false;
     keeper->lookup.backoff = 0;
     lookup_start(keeper);
-    r = role_begin(keeper, &keeper->broker, keeper->fresh_binary, broker_died, &fd);
-    keeper->fresh_binary = false;
+    r = role_begin(keeper, &keeper->broker, broker_died, &fd);
     if (r == 0)
         r = link_up(keeper, fd);
     if (r < 0) {
@@ -183,43 +188,6 @@ void broker_pong(struct keeper *keeper)
     keeper->ping_open = false;
     if (keeper->watchdog > 0)
         notify_send("WATCHDOG=1");
-}
-
-/* ---- another in its place ---- */
-
-static void old_died(struct keeper *keeper, struct watch *watch, uint32_t events)
-{
-    siginfo_t info;
-
-    (void) watch;
-    (void) events;
-    waitid(P_PIDFD, (id_t) keeper->old_broker, &info, WEXITED | WNOHANG);
-    loop_remove(&keeper->loop, &keeper->old_death);
-    keeper->old_broker = close_fd(keeper->old_broker);
-    keeper->old_kill_at = INT64_MAX;
-    keeper->broker.start_at = keeper->now;
-}
-
-/*
- * The old one is gone before the new one begins: two must never write to the state at once. The keeper itself
- * stays the old program; its own exec would go here.
- */
-void broker_replace(struct keeper *keeper)
-{
-    if (keeper->old_broker >= 0 || keeper->broker.pidfd < 0 || keeper->state != STATE_RUNNING)
-        return;
-    log_info("another broker takes over");
-    keeper->fresh_binary = true;
-    orders_drain(keeper);
-    loop_remove(&keeper->loop, &keeper->broker.death);
-    keeper->old_broker = keeper->broker.pidfd;
-    keeper->broker.pidfd = -1;
-    keeper->old_kill_at = keeper->now + OLD_BROKER_GRACE;
-    pidfd_signal(keeper->old_broker, SIGTERM);
-    if (loop_add(&keeper->loop, &keeper->old_death, keeper->old_broker, EPOLLIN, old_died) < 0) {
-        pidfd_signal(keeper->old_broker, SIGKILL);
-        old_died(keeper, NULL, 0);
-    }
 }
 
 /* ---- time ---- */
@@ -257,10 +225,6 @@ int64_t broker_tick(struct keeper *keeper)
 {
     int64_t now = keeper->now;
 
-    if (keeper->old_kill_at <= now) {
-        pidfd_signal(keeper->old_broker, SIGKILL);
-        keeper->old_kill_at = INT64_MAX;
-    }
     if (keeper->state == STATE_RUNNING) {
         check_link(keeper);
         if (keeper->broker.start_at <= now) {
@@ -272,7 +236,7 @@ int64_t broker_tick(struct keeper *keeper)
     }
     if (keeper->ping_at <= now)
         ping(keeper);
-    return earlier(earlier(keeper->old_kill_at, keeper->broker.start_at),
+    return earlier(earlier(keeper->broker.start_at, upgrade_tick(keeper)),
                    earlier(keeper->lookup.start_at, keeper->ping_at));
 }
 
@@ -281,8 +245,8 @@ int broker_open(struct keeper *keeper)
     keeper->broker = (struct role){.name = "broker", .pidfd = -1, .start_at = keeper->now};
     keeper->lookup = (struct role){.name = "lookup", .pidfd = -1, .start_at = INT64_MAX};
     make_epoch(keeper->epoch);
-    keeper->old_broker = keeper->lookup_fd = -1;
-    keeper->old_kill_at = INT64_MAX;
+    keeper->lookup_fd = -1;
+    upgrade_open(keeper);
     keeper->watchdog = keeper->config->watchdog;
     keeper->ping_at = keeper->watchdog > 0 ? keeper->now + keeper->watchdog / 4 : INT64_MAX;
     keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
@@ -310,7 +274,7 @@ void broker_close(struct keeper *keeper)
 {
     link_down(keeper);
     keeper->lookup_fd = close_fd(keeper->lookup_fd);
-    end_one(keeper->old_broker);
+    upgrade_close(keeper);
     end_one(keeper->broker.pidfd);
     end_one(keeper->lookup.pidfd);
     keeper->state_fd = close_fd(keeper->state_fd);

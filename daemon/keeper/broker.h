@@ -12,8 +12,6 @@ int64_t broker_tick(struct keeper *keeper);
 /* It answered LINK_READY, LINK_PONG. */
 void broker_ready(struct keeper *keeper);
 void broker_pong(struct keeper *keeper);
-/* daemon.restart: another broker, from the file that now has the program's name, takes over. */
-void broker_replace(struct keeper *keeper);
 /* The daemon ends: waits for both for a moment, then kills them. */
 void broker_close(struct keeper *keeper);
 

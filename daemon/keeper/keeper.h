@@ -23,8 +23,8 @@ struct keeper_config {
     uid_t broker_uid;
     gid_t broker_gid;
     /* Starts a role with link_fd (the role's end, stays the caller's) as its LINK_FD. fresh: from the file
-     * that now has the program's name, else from the one that is held open. 0 and the pidfd, or -errno.
-     * Another than role_start is for tests. */
+     * that now has the program's name, as a candidate; else from the one that is held open. 0 and the pidfd,
+     * or -errno. Another than role_start is for tests. */
     int (*start)(const struct keeper_config *config, const char *role, bool fresh, int link_fd,
                  int *ret_pidfd);
     void *start_data;

@@ -1,6 +1,7 @@
 /*
  * The private protocol between keeper and broker: one SOCK_SEQPACKET pair, fixed binary structs, descriptors
- * by SCM_RIGHTS. Both ends are the same binary, so there is no versioning but LINK_VERSION in the hello.
+ * by SCM_RIGHTS. Both ends are the same binary, so there is no versioning but LINK_VERSION in the hello; a
+ * newer binary is spoken to in LINK_CHECK alone.
  *
  * Trust: the keeper treats each message of the broker as hostile (sizes, indices, NULs, numbers); the broker
  * trusts the keeper.
@@ -52,8 +53,12 @@ enum link_kind {
     LINK_GET_PIDFD,       /* link_get_pidfd: a descriptor for a child */
     LINK_PONG,            /* link_head: answer to LINK_PING */
     LINK_LEAVE,           /* link_leave: the daemon ends (daemon.stop, idle); again: detached, now stopped */
-    LINK_REPLACE,         /* link_head: daemon.restart: put a new broker (and keeper) in place */
+    /* link_head: daemon.restart: the program whose check was passed takes over, now that this broker ends */
+    LINK_REPLACE,
     LINK_COUNT_THREADS,   /* link_threads: how many threads these children have */
+    /* link_head; descriptor: a copy of the state. Can the file that now has the program's name go on from it?
+     * The same goes to that file, in the role "check" */
+    LINK_CHECK,
 
     /* numbered reports, keeper -> broker */
     LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */
@@ -80,6 +85,7 @@ enum link_kind {
     /* link_head: after LINK_LEAVE with if_idle: somebody had connected, the daemon goes on */
     LINK_STAYS,
     LINK_THREADS,         /* link_threads: the answer to LINK_COUNT_THREADS, by its tag */
+    LINK_CHECKED,         /* link_checked: the answer to LINK_CHECK; also from the role "check" */
 };
 
 /* Each message begins so. number: of the order or report, else 0 or as said above. */
@@ -87,6 +93,19 @@ struct link_head {
     uint32_t kind;
     uint32_t size; /* of the whole message, bytes */
     uint64_t number;
+};
+
+#define LINK_WHY_MAX 240
+
+/*
+ * Between a program and a newer or older one: LINK_CHECK, LINK_CHECKED and this struct never change.
+ * Programs from before it know no role "check", and end without an answer.
+ */
+struct link_checked {
+    struct link_head head;
+    uint32_t refused;
+    int32_t error; /* errno of what failed before the other program could speak; else 0 */
+    char why[LINK_WHY_MAX]; /* NUL-terminated, where it is refused */
 };
 
 struct link_process {

@@ -6,4 +6,4 @@ noinst_LTLIBRARIES += %D%/libkeeper.la
 	%D%/manager.c %D%/manager.h %D%/map.h %D%/orders.c %D%/orders.h %D%/plan.c %D%/plan.h %D%/proc.c %D%/proc.h %D%/rawcall.h \
 	%D%/reap.c %D%/reap.h %D%/role.c %D%/role.h %D%/socket.c %D%/socket.h %D%/spawn.c %D%/spawn.h \
 	%D%/spawn_child.c %D%/spawn_child.h %D%/spec.c %D%/spec.h %D%/state.h %D%/table.c %D%/table.h \
-	%D%/tree.c %D%/tree.h %D%/wire.c %D%/wire.h
+	%D%/tree.c %D%/tree.h %D%/upgrade.c %D%/upgrade.h %D%/wire.c %D%/wire.h

@@ -11,6 +11,7 @@
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
+#include "daemon/keeper/upgrade.h"
 #include "daemon/keeper/wire.h"
 
 #include <fcntl.h>
@@ -180,11 +181,17 @@ static void take_leave(struct keeper *keeper, const void *message, const struct 
     leave_asked(keeper, order->if_idle, order->detach);
 }
 
+static void take_check(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    (void) message;
+    upgrade_check(keeper, fds->count > 0 ? fds->fd[0] : -1);
+}
+
 static void take_replace(struct keeper *keeper, const void *message, const struct fdpass *fds)
 {
     (void) message;
     (void) fds;
-    broker_replace(keeper);
+    upgrade_replace(keeper);
 }
 
 static const struct order_kind {
@@ -204,6 +211,7 @@ static const struct order_kind {
     {LINK_GET_PIDFD, sizeof(struct link_get_pidfd), take_get_pidfd},
     {LINK_PONG, sizeof(struct link_head), take_pong},
     {LINK_LEAVE, sizeof(struct link_leave), take_leave},
+    {LINK_CHECK, sizeof(struct link_head), take_check},
     {LINK_REPLACE, sizeof(struct link_head), take_replace},
     {LINK_COUNT_THREADS, sizeof(struct link_threads), take_count_threads},
 };

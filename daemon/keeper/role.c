@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 static int held = -1; /* the program's file */
+static int candidate = -1; /* what has its name now, to be checked */
 static char name[PATH_MAX];
 
 /* What of our environment a role may see: nothing of the caller's, and no socket of the service manager. */
@@ -34,7 +35,7 @@ int role_open(void)
 }
 
 /* A deleted file has a name that ends so; what has the name now is the new one. */
-static void take_fresh(void)
+static int take_candidate(void)
 {
     static const char deleted[] = " (deleted)";
     size_t length = strlen(name);
@@ -43,13 +44,30 @@ static void take_fresh(void)
     if (length > sizeof deleted && strcmp(name + length - (sizeof deleted - 1), deleted) == 0)
         name[length - (sizeof deleted - 1)] = '\0';
     fd = open(name, O_PATH | O_CLOEXEC);
-    if (fd >= 0 && faccessat(AT_FDCWD, name, X_OK, AT_EACCESS) == 0) {
-        close_fd(held);
-        held = fd;
+    if (fd < 0)
+        return -errno;
+    close_fd(candidate);
+    candidate = fd;
+    return 0;
+}
+
+void role_accept(void)
+{
+    if (candidate < 0)
         return;
-    }
-    close_fd(fd);
-    log_warning("%s cannot be executed any more: going on with the file that is held", name);
+    close_fd(held);
+    held = candidate;
+    candidate = -1;
+}
+
+void role_reject(void)
+{
+    candidate = close_fd(candidate);
+}
+
+const char *role_name(void)
+{
+    return name;
 }
 
 static void make_environment(char *texts, size_t size, char **ret_list)
@@ -70,10 +88,11 @@ static void make_environment(char *texts, size_t size, char **ret_list)
 }
 
 /* After clone3 without CLONE_VM in a process with threads: system calls only. */
-__attribute__((noreturn)) static void become(char **argv, char **environment, int link_fd)
+__attribute__((noreturn)) static void become(char **argv, char **environment, int file, int link_fd)
 {
+    struct link_checked failed = {.head = {.kind = LINK_CHECKED, .size = sizeof failed}, .refused = 1};
     sigset_t none;
-    int program = fcntl(held, F_DUPFD_CLOEXEC, LINK_FD + 1);
+    int program = fcntl(file, F_DUPFD_CLOEXEC, LINK_FD + 1);
 
     setsid();
     if (link_fd == LINK_FD)
@@ -85,6 +104,9 @@ __attribute__((noreturn)) static void become(char **argv, char **environment, in
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     syscall(SYS_execveat, program, "", argv, environment, AT_EMPTY_PATH);
+    failed.error = errno;
+    if (file == candidate) /* whoever wanted to know what it can do knows this */
+        (void) !write(LINK_FD, &failed, sizeof failed);
     _exit(125);
 }
 
@@ -93,12 +115,12 @@ int role_start(const struct keeper_config *config, const char *role, bool fresh,
     char role_option[32], level_option[32], as_option[48], texts[4096];
     char *environment[PASSED_COUNT + 2];
     char *argv[] = {(char *) "procd", role_option, level_option, as_option, NULL};
-    int pidfd = -1;
+    int pidfd = -1, r;
     struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t) &pidfd, .exit_signal = SIGCHLD};
     long pid;
 
-    if (fresh)
-        take_fresh();
+    if (fresh && (r = take_candidate()) < 0)
+        return r;
     snprintf(role_option, sizeof role_option, "--role=%s", role);
     snprintf(level_option, sizeof level_option, "--log-level=%s",
              log_level_name((enum log_level) config->log_level));
@@ -108,7 +130,7 @@ int role_start(const struct keeper_config *config, const char *role, bool fresh,
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become(argv, environment, link_fd);
+        become(argv, environment, fresh ? candidate : held, link_fd);
     *ret_pidfd = pidfd;
     return 0;
 }

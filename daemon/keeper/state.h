@@ -174,6 +174,7 @@ enum due {
     DUE_RESTART = 1 << 3,
     DUE_STAYS = 1 << 4,
     DUE_LOOKUP = 1 << 5,
+    DUE_CHECKED = 1 << 6,
 };
 
 struct link {
@@ -211,6 +212,20 @@ struct role {
     int64_t backoff;
 };
 
+/* ---- another program, see upgrade.h ---- */
+
+/* ACCEPTED: the broker ends, and what was checked takes over. */
+enum upgrade_phase { UPGRADE_NONE, UPGRADE_CHECKING, UPGRADE_PASSED, UPGRADE_ACCEPTED };
+
+struct upgrade {
+    enum upgrade_phase phase;
+    struct watch death;
+    int pidfd; /* of the check; -1: none runs */
+    int answer_fd;
+    int64_t check_until, leave_until;
+    struct link_checked verdict;
+};
+
 enum keeper_state { STATE_RUNNING, STATE_DETACHED, STATE_LEAVING, STATE_DONE };
 
 struct keeper {
@@ -243,13 +258,11 @@ struct keeper {
     int64_t scan_cost;
 
     struct role broker, lookup;
-    int old_broker; /* pidfd of one that was told to go */
-    struct watch old_death;
-    int64_t old_kill_at;
+    struct upgrade upgrade;
     int state_fd, lookup_fd;
     uint32_t restarts, starts, unready_deaths;
     bool fresh_state; /* the next broker begins with an empty core */
-    bool fresh_binary, told_ready, broker_was_ready, broker_killed, ping_open;
+    bool told_ready, broker_was_ready, broker_killed, ping_open;
     int64_t watchdog, ping_at;
     char epoch[LINK_EPOCH_MAX + 1];
 };

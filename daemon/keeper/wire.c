@@ -191,6 +191,19 @@ static const struct {
     {DUE_RESTART, LINK_RESTART_REQUEST}, {DUE_STAYS, LINK_STAYS}, {DUE_LOOKUP, LINK_LOOKUP},
 };
 
+static bool send_checked(struct keeper *keeper)
+{
+    struct link_checked message = keeper->upgrade.verdict;
+
+    if (!(keeper->link.due & DUE_CHECKED))
+        return true;
+    message.head = (struct link_head){.kind = LINK_CHECKED, .size = sizeof message};
+    if (!link_send(keeper, &message, sizeof message, NULL, 0))
+        return false;
+    keeper->link.due &= ~(uint32_t) DUE_CHECKED;
+    return true;
+}
+
 static bool send_due(struct keeper *keeper)
 {
     struct link *link = &keeper->link;
@@ -211,7 +224,7 @@ static bool send_due(struct keeper *keeper)
         if (due_kinds[i].due == DUE_LOOKUP)
             keeper->lookup_fd = close_fd(keeper->lookup_fd);
     }
-    return true;
+    return send_checked(keeper);
 }
 
 void link_executed(struct keeper *keeper)

@@ -1,7 +1,7 @@
 #include "daemon/rpc/access.h"
 #include "daemon/rpc/call.h"
-#include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/render.h"
+#include "daemon/rpc/restart.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/subscription.h"
 #include "proto/openrpc.h"
@@ -13,7 +13,7 @@
 
 struct outcome handle_rpc_discover(struct call *call)
 {
-    return call_reply(call, openrpc_document(PACKAGE_VERSION));
+    return call_reply(call, openrpc_document(call->server->version));
 }
 
 struct outcome handle_daemon_ping(struct call *call)
@@ -63,7 +63,7 @@ struct outcome handle_daemon_hello(struct call *call)
     writer_begin(&writer);
     writer_open(&writer, NULL, '{');
     writer_integer(&writer, "protocol", PROTO_VERSION);
-    writer_word(&writer, "version", PACKAGE_VERSION);
+    writer_word(&writer, "version", server->version);
     writer_word(&writer, "epoch", server->hello.epoch);
     put_peer(&writer, call->session);
     put_own_process(&writer, call);
@@ -114,7 +114,7 @@ struct outcome handle_daemon_info(struct call *call)
     return call_reply(
         call,
         json_pack("{s:s, s:i, s:i, s:s, s:i, s:o, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I}", "version",
-                  PACKAGE_VERSION, "pid", server->hello.pid, "broker_pid", (int) getpid(), "epoch",
+                  server->version, "pid", server->hello.pid, "broker_pid", (int) getpid(), "epoch",
                   server->hello.epoch, "restarts", (int) server->hello.restarts, "started",
                   render_time(server->hello.started), "processes", "running", running, "ended",
                   (json_int_t) (owner ? owner->ended : 0), "objects",
@@ -144,17 +144,9 @@ struct outcome handle_daemon_stop(struct call *call)
 
 struct outcome handle_daemon_restart(struct call *call)
 {
-    struct link_head message;
-    struct server *server = call->server;
-    struct session *session = call->session;
-    struct outcome outcome;
-
     if (!access_daemon(call))
         return call_fail(call, ERROR_PERMISSION_DENIED, "only root may restart the system's daemon");
-    outcome = call_reply_empty(call);
-    session_flush(session); /* before the keeper can end this broker */
-    keeper_link_send(server->link, LINK_REPLACE, 0, &message, sizeof message, NULL, 0);
-    return outcome;
+    return restart_asked(call);
 }
 
 /* ---- cancel ---- */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MESSAGES_PER_TURN 256
+#define FINISH_MS         1000 /* the keeper waits for nobody, and is soon there */
 
 struct queued {
     TAILQ_ENTRY(queued) next;
@@ -132,6 +133,19 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         TAILQ_REMOVE(&link->queue, queued, next);
         queue_free(queued);
     }
+}
+
+bool keeper_link_idle(const struct keeper_link *link)
+{
+    return TAILQ_EMPTY(&link->queue);
+}
+
+void keeper_link_finish(struct keeper_link *link)
+{
+    struct pollfd poll_fd = {.fd = link->fd, .events = POLLOUT};
+
+    while (!TAILQ_EMPTY(&link->queue) && poll(&poll_fd, 1, FINISH_MS) == 1 && poll_fd.revents == POLLOUT)
+        on_writable(link->fd, 0, link);
 }
 
 /* ---- receiving ---- */

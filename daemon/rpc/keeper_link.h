@@ -24,6 +24,11 @@ void keeper_link_send(struct keeper_link *link, enum link_kind kind, uint64_t nu
 void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message,
                            size_t size, const void *more, size_t more_size, const int *fds, size_t fd_count);
 
+/* Is nothing queued? */
+bool keeper_link_idle(const struct keeper_link *link);
+/* Sends what is queued, waiting for room. For the end, after the loop. */
+void keeper_link_finish(struct keeper_link *link);
+
 /* Reads one message, waiting for it. For the start, before there is a loop. Bytes, or -errno. */
 int keeper_link_wait(int fd, void *buffer, size_t size, struct fdpass *ret_fds);
 

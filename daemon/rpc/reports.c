@@ -7,6 +7,7 @@
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/peer.h"
+#include "daemon/rpc/restart.h"
 #include "daemon/rpc/threads.h"
 
 #include <string.h>
@@ -151,6 +152,7 @@ static size_t size_of(uint32_t kind)
     case LINK_STOP_REQUEST:
     case LINK_RESTART_REQUEST:
     case LINK_STAYS: return sizeof(struct link_head);
+    case LINK_CHECKED: return sizeof(struct link_checked);
     default: return 0;
     }
 }
@@ -185,7 +187,8 @@ void keeper_link_receive(struct server *server, const struct link_head *head, si
     case LINK_PING: send_plain(server, LINK_PONG); break;
     case LINK_LOOKUP: lookup_client_connect(server->lookup, take_passed(fds, 0)); break;
     case LINK_STOP_REQUEST: on_stop_request(server); break;
-    case LINK_RESTART_REQUEST: send_plain(server, LINK_REPLACE); break;
+    case LINK_RESTART_REQUEST: restart_signalled(server); break;
+    case LINK_CHECKED: restart_checked(server, message); break;
     case LINK_STAYS: server->leaving = false; break;
     default: break;
     }

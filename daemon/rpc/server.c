@@ -4,6 +4,7 @@
 #include "daemon/base/log.h"
 #include "daemon/rpc/deliver.h"
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/restart.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/subscription.h"
 
@@ -179,5 +180,6 @@ void server_turn_end(struct server *server)
     if ((!server->leaving || (server->detached && !server->core->counters.detach)) &&
         core_wants_to_leave(server->core))
         leave(server, false);
+    restart_turn(server);
     server->turn++;
 }

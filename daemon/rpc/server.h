@@ -32,6 +32,9 @@ struct backlog;
 
 struct undelivered;
 
+/* See restart.h: the keeper was asked; it has agreed; the broker ends. */
+enum restart { RESTART_NONE, RESTART_CHECKED, RESTART_ALLOWED, RESTART_LEAVES };
+
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(undelivered_list, undelivered);
 
@@ -42,6 +45,7 @@ struct server {
     struct keeper_link *link;
     struct lookup_client *lookup;
     struct link_hello hello;
+    const char *version; /* of this program */
     int statm_fd; /* /proc/self/statm, opened before the sandbox closes */
 
     struct session *sessions; /* by connection number */
@@ -69,6 +73,7 @@ struct server {
     size_t session_count, subscription_count;
     bool leaving; /* LINK_LEAVE was sent */
     bool detached; /* and that the children live on */
+    enum restart restart;
     bool done; /* the keeper has let go: end the loop */
 };
 

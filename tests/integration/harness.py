@@ -106,7 +106,7 @@ def descriptors(pid):
             continue  # closed meanwhile
         # the keeper has some empty cgroups ready, more or less of them
         if 'cgroup' not in target:
-            sorts[re.sub(r'\d+', 'N', target)] += 1
+            sorts[re.sub(r'\d+', 'N', target.removesuffix(' (deleted)'))] += 1
     return sorts
 
 
@@ -132,7 +132,8 @@ def remove_cgroups(folders):
 class Daemon:
     """A daemon in a directory of its own. Use it as a context: its end is its accounts."""
 
-    def __init__(self, *options, env=None, mode='--user', allow=(), before=None, owner=-1):
+    def __init__(self, *options, env=None, mode='--user', allow=(), before=None, owner=-1,
+                 copied=False):
         self.options, self.mode, self.env, self.before = options, mode, env or {}, before
         self.allow = list(allow)  # patterns of lines that its log may hold
         self.dir = tempfile.mkdtemp(prefix='procd-test-')
@@ -140,6 +141,8 @@ class Daemon:
         os.chown(self.dir, owner, -1)
         self.path = os.path.join(self.dir, 's')
         self.log_path = os.path.join(self.dir, 'log')
+        # a file of its own, where a test puts another in its place
+        self.program = shutil.copy(PROCD, os.path.join(self.dir, 'procd')) if copied else PROCD
         self.process = self.keeper_pid = None
         self.foreign_cgroups = []
 
@@ -156,7 +159,8 @@ class Daemon:
             # its lines then carry their level, as for the journal
             stream = {'JOURNAL_STREAM': '%d:%d' % (stat.st_dev, stat.st_ino)}
             self.process = subprocess.Popen(
-                [PROCD, self.mode, '--socket', self.path, *self.options], env={**kept, **stream, **self.env},
+                [self.program, self.mode, '--socket', self.path, *self.options],
+                env={**kept, **stream, **self.env},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/', preexec_fn=self.before)
         wait_for(self.answers, 'the start of the daemon')
         self.keeper_pid = self.info()['pid']

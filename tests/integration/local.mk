@@ -3,14 +3,24 @@ integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_pro
 	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = %D%/test_absence.py %D%/test_crash.py %D%/test_deadlock.py %D%/test_events.py \
 	%D%/test_examples.py %D%/test_exits.py %D%/test_framing.py %D%/test_front.py %D%/test_identity.py \
-	%D%/test_install.sh %D%/test_join.py %D%/test_restart.py %D%/test_slow.py %D%/test_spawn.py %D%/test_stop.py \
-	%D%/test_sync.py %D%/test_systemd.sh %D%/test_units.sh
+	%D%/test_install.sh %D%/test_join.py %D%/test_restart.py %D%/test_slow.py %D%/test_spawn.py \
+	%D%/test_stop.py %D%/test_sync.py %D%/test_systemd.sh %D%/test_units.sh %D%/test_upgrade.py
 integration_helpers = %D%/clients.py %D%/harness.py %D%/histories.py %D%/locker.py %D%/systemd_inside.py
-check_PROGRAMS += $(integration_programs) %D%/holders
+# Other builds of the daemon: a newer one, and one whose states have another format; and what is none.
+integration_others = %D%/procd_newer %D%/procd_foreign %D%/no_procd
+check_PROGRAMS += $(integration_programs) $(integration_others) %D%/holders
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)
 
 integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
+%C%_procd_newer_SOURCES = $(procd_SOURCES)
+%C%_procd_newer_CPPFLAGS = $(AM_CPPFLAGS) -DPROCD_VERSION='"newer"'
+%C%_procd_newer_LDADD = $(procd_LDADD)
+# Its own core/save.c and load.c stand before those of the library.
+%C%_procd_foreign_SOURCES = $(procd_SOURCES) daemon/core/load.c daemon/core/save.c
+%C%_procd_foreign_CPPFLAGS = $(AM_CPPFLAGS) -DPROCD_VERSION='"foreign"' -DSTATE_FORMAT=1000
+%C%_procd_foreign_LDADD = $(procd_LDADD)
+%C%_no_procd_SOURCES = %D%/no_procd.c
 %C%_holders_SOURCES = %D%/holders.c
 %C%_test_lib_exit_SOURCES = %D%/test_lib_exit.c $(integration_fixture)
 %C%_test_lib_exit_LDADD = $(unit_client_libs)
