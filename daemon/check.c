@@ -4,6 +4,7 @@
 #include "daemon/base/fdpass.h"
 #include "daemon/base/log.h"
 #include "daemon/core/save.h"
+#include "daemon/keeper/handover.h"
 #include "daemon/keeper/link.h"
 #include "daemon/sandbox.h"
 
@@ -15,6 +16,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+_Static_assert(HANDOVER_WHY <= LINK_WHY_MAX, "no room for the reason");
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -28,7 +31,7 @@ static int receive(int link_fd, struct fdpass *fds)
         (void) poll(&poll_fd, 1, -1);
     if (size < 0)
         return (int) size;
-    return size == sizeof head && head.kind == LINK_CHECK && fds->count == 1 ? 0 : -EPROTO;
+    return size == sizeof head && head.kind == LINK_CHECK && fds->count == 2 ? 0 : -EPROTO;
 }
 
 /* 0 and where it is, as long as we live; it cannot shrink under us. */
@@ -98,6 +101,8 @@ int check_run(int link_fd, uid_t uid, gid_t gid)
         snprintf(answer.why, sizeof answer.why, "its check cannot begin: %s", strerror(-r));
     else
         r = read_state(fds.fd[0], answer.why, sizeof answer.why);
+    if (r == 0)
+        r = handover_check(fds.fd[1], answer.why);
     answer.refused = r < 0;
     if (write(link_fd, &answer, sizeof answer) != sizeof answer)
         return 1;

@@ -83,6 +83,11 @@ static int take_as(struct config *config, const char *value)
     return sscanf(value, "%u:%u", &config->as_uid, &config->as_gid) == 2 ? 0 : -EINVAL;
 }
 
+static int take_memory(struct config *config, const char *value)
+{
+    return sscanf(value, "%d", &config->memory) == 1 && config->memory > 2 ? 0 : -EINVAL;
+}
+
 static const struct option {
     const char *name;
     const char *argument; /* NULL: none */
@@ -100,6 +105,7 @@ static const struct option {
     {"help", NULL, "print this", take_help},
     {"role", "ROLE", NULL, take_role},
     {"as", "UID:GID", NULL, take_as},
+    {"memory", "FD", NULL, take_memory},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
 

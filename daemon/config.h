@@ -21,7 +21,8 @@ struct config {
     enum log_level log_level;
     bool help, version;
     /* of the other roles; not for people */
-    const char *role; /* NULL: keeper */
+    const char *role; /* NULL: keeper; "keeper": one that was another program before */
+    int memory;       /* what that has left */
     uid_t as_uid;
     gid_t as_gid;
 };

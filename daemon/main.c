@@ -5,6 +5,7 @@
 #include "daemon/check.h"
 #include "daemon/config.h"
 #include "daemon/front.h"
+#include "daemon/keeper/handover.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/role.h"
@@ -177,8 +178,35 @@ static int keeper_main(const struct config *config)
     return r < 0 ? EXIT_FAILED : 0;
 }
 
+/* The role that a keeper takes on by an exec of itself. */
+static int resumed_main(const struct config *config)
+{
+    static struct keeper_config keeper;
+    const struct handover_head *head;
+    int r;
+
+    prctl(PR_SET_NAME, "procd");
+    log_open("keeper", config->log_level);
+    head = handover_open(config->memory);
+    r = head ? role_open() : -EBADMSG;
+    if (r == 0) {
+        handover_configure(head, &keeper);
+        keeper.start = role_start;
+        log_open("keeper", keeper.log_level);
+        log_info("goes on as version %s", PROCD_VERSION);
+        r = keeper_resume(&keeper, head, config->memory);
+    }
+    if (r < 0) {
+        log_error("cannot go on as another program: %s", strerror(-r));
+        give_back_socket(&keeper);
+    }
+    return r < 0 ? EXIT_FAILED : 0;
+}
+
 static int role_main(const struct config *config)
 {
+    if (strcmp(config->role, "keeper") == 0)
+        return resumed_main(config);
     if (strcmp(config->role, "broker") == 0) {
         prctl(PR_SET_NAME, "procd-broker");
         log_open("broker", config->log_level);

@@ -162,16 +162,23 @@ void clients_stop_listening(struct keeper *keeper)
     clients->listening.fd = close_fd(clients->listening.fd);
 }
 
-int clients_open(struct keeper *keeper)
+int clients_begin(struct keeper *keeper)
 {
     struct clients *clients = &keeper->clients;
 
     TAILQ_INIT(&clients->all);
     TAILQ_INIT(&clients->connections);
     TAILQ_INIT(&clients->waiting);
-    clients->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (map_open(&clients->by_client) < 0 || map_open(&clients->by_pid) < 0 ||
         map_open(&clients->by_connection) < 0)
         return -ENOMEM;
-    return clients_listen(keeper, keeper->config->listen_fd);
+    return 0;
+}
+
+int clients_open(struct keeper *keeper)
+{
+    int r = clients_begin(keeper);
+
+    keeper->clients.spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return r < 0 ? r : clients_listen(keeper, keeper->config->listen_fd);
 }

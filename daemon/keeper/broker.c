@@ -141,10 +141,9 @@ static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t eve
     (void) watch;
     (void) events;
     orders_drain(keeper); /* the last one may be that it is to be replaced */
-    is_replaced = keeper->upgrade.phase == UPGRADE_ACCEPTED;
+    is_replaced = upgrade_broker_ended(keeper);
     role_bury(keeper, &keeper->broker, is_replaced);
-    upgrade_broker_ended(keeper);
-    if (keeper->state != STATE_RUNNING)
+    if (keeper->state != STATE_RUNNING || is_replaced)
         return;
     if (!keeper->broker_was_ready && ++keeper->unready_deaths >= UNREADY_MOST)
         begin_anew(keeper);
@@ -240,15 +239,19 @@ int64_t broker_tick(struct keeper *keeper)
                    earlier(keeper->lookup.start_at, keeper->ping_at));
 }
 
-int broker_open(struct keeper *keeper)
+void broker_open(struct keeper *keeper)
 {
     keeper->broker = (struct role){.name = "broker", .pidfd = -1, .start_at = keeper->now};
     keeper->lookup = (struct role){.name = "lookup", .pidfd = -1, .start_at = INT64_MAX};
-    make_epoch(keeper->epoch);
-    keeper->lookup_fd = -1;
+    keeper->lookup_fd = keeper->state_fd = -1;
     upgrade_open(keeper);
     keeper->watchdog = keeper->config->watchdog;
     keeper->ping_at = keeper->watchdog > 0 ? keeper->now + keeper->watchdog / 4 : INT64_MAX;
+}
+
+int broker_begin(struct keeper *keeper)
+{
+    make_epoch(keeper->epoch);
     keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
     return keeper->state_fd < 0 ? -errno : 0;
 }

@@ -6,7 +6,9 @@
 
 #include "daemon/keeper/state.h"
 
-int broker_open(struct keeper *keeper);
+void broker_open(struct keeper *keeper);
+/* A new epoch, with nothing in its state. 0 or -errno. */
+int broker_begin(struct keeper *keeper);
 /* Starts what is due. Returns when to call again. */
 int64_t broker_tick(struct keeper *keeper);
 /* It answered LINK_READY, LINK_PONG. */

@@ -313,16 +313,21 @@ enum link_unknown_bool cgroup_oom(const struct keeper *keeper, const struct cgro
 
 /* ---- begin and end ---- */
 
-void cgroups_open(struct keeper *keeper)
+int cgroups_begin(struct cgroups *cgroups)
 {
-    struct cgroups *cgroups = &keeper->cgroups;
-
     TAILQ_INIT(&cgroups->pool);
     TAILQ_INIT(&cgroups->unused);
     TAILQ_INIT(&cgroups->orphans);
     cgroups->base = -1;
     cgroups->all = memory_reserve(sizeof *cgroups->all * SLOTS_MAX);
-    if (keeper->config->no_cgroups || !cgroups->all)
+    return cgroups->all ? 0 : -ENOMEM;
+}
+
+void cgroups_open(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+
+    if (keeper->config->no_cgroups)
         return;
     cgroups->base = cgroup_find(cgroups->path, sizeof cgroups->path, &cgroups->memory_events);
     if (cgroups->base < 0)

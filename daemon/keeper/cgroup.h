@@ -7,6 +7,8 @@
 
 #include "daemon/keeper/state.h"
 
+/* Memory, and nothing in it. 0 or -ENOMEM. */
+int cgroups_begin(struct cgroups *cgroups);
 /* Finds out whether there are any: base stays -1 if not. May wait for a test process for a moment. */
 void cgroups_open(struct keeper *keeper);
 /* Removes every directory that is empty. */

@@ -155,6 +155,16 @@ int cgroup_find_again(void)
     return fd < 0 ? -errno : fd;
 }
 
+const char *cgroup_folder(void)
+{
+    return folder;
+}
+
+void cgroup_found(const char *name)
+{
+    snprintf(folder, sizeof folder, "%s", name);
+}
+
 void cgroup_unfind(void)
 {
     rmdir(folder);

@@ -13,6 +13,9 @@
 int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events);
 /* The directory that cgroup_find has made, opened; made again where it is gone. Or -errno. */
 int cgroup_find_again(void);
+/* Its name in the file system; and that of one that an earlier program of this process has made. */
+const char *cgroup_folder(void);
+void cgroup_found(const char *name);
 /* Removes the directory. */
 void cgroup_unfind(void);
 

@@ -44,22 +44,37 @@ struct client *client_find(const struct keeper *keeper, uint64_t client)
     return node ? owner_of(node, struct client, by_client) : NULL;
 }
 
-static struct client *client_new(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid)
+static struct client *client_add(struct keeper *keeper, uint64_t number, uint64_t process, pid_t pid,
+                                 int pidfd, uid_t uid)
 {
     struct clients *clients = &keeper->clients;
     struct client *client = calloc(1, sizeof *client);
 
     if (!client)
         return NULL;
-    client->client = ++clients->last_client;
+    client->client = number;
+    client->process = process;
     client->pid = pid;
     client->pidfd = pidfd;
     client->uid = uid;
-    client->process = process_of(keeper, pid, pidfd);
     map_add(&clients->by_client, &client->by_client, client->client);
     map_add(&clients->by_pid, &client->by_pid, (uint64_t) pid);
     TAILQ_INSERT_TAIL(&clients->all, client, order);
     return client;
+}
+
+static struct client *client_new(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid)
+{
+    struct client *client = client_add(keeper, keeper->clients.last_client + 1,
+                                       process_of(keeper, pid, pidfd), pid, pidfd, uid);
+
+    keeper->clients.last_client += client != NULL;
+    return client;
+}
+
+int client_restore(struct keeper *keeper, uint64_t number, uint64_t process, pid_t pid, int pidfd, uid_t uid)
+{
+    return client_add(keeper, number, process, pid, pidfd, uid) ? 0 : -ENOMEM;
 }
 
 struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid, bool *ret_is_new)

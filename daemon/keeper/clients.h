@@ -7,6 +7,9 @@
 
 #include "daemon/keeper/state.h"
 
+/* Memory, and nobody in it. 0 or -ENOMEM. */
+int clients_begin(struct keeper *keeper);
+/* The same, and listens. 0 or -errno. */
 int clients_open(struct keeper *keeper);
 /* Stops listening; what is known stays. */
 void clients_stop_listening(struct keeper *keeper);
@@ -28,6 +31,8 @@ bool connections_hand_over(struct keeper *keeper);
 /* The client that is this process; takes pidfd over. NULL: no memory. A process that the daemon cannot see
  * has no number (0) and is a client of its own per connection. */
 struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid, bool *ret_is_new);
+/* One that an earlier program of this process knew. Takes pidfd over. 0 or -ENOMEM. */
+int client_restore(struct keeper *keeper, uint64_t number, uint64_t process, pid_t pid, int pidfd, uid_t uid);
 bool client_alive(const struct client *client);
 struct client *client_find(const struct keeper *keeper, uint64_t client);
 void client_forget(struct keeper *keeper, struct client *client);

@@ -5,6 +5,8 @@
 #include "daemon/keeper/broker.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/handover.h"
+#include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/leave.h"
 #include "daemon/keeper/limits.h"
 #include "daemon/keeper/manager.h"
@@ -125,8 +127,6 @@ static int become_keeper(struct keeper *keeper)
         return -errno;
     keeper->privileged = geteuid() == 0;
     know_oneself(&keeper->own);
-    keeper->started = clock_realtime();
-    limits_open(keeper);
     return 0;
 }
 
@@ -149,7 +149,7 @@ static int make_dead_pidfd(void)
     return pidfd;
 }
 
-static int keeper_open(struct keeper *keeper)
+static int rooms_open(struct keeper *keeper)
 {
     int r;
 
@@ -161,11 +161,40 @@ static int keeper_open(struct keeper *keeper)
     keeper->socket = keeper->config->socket;
     if ((r = become_keeper(keeper)) < 0 || (r = loop_open(&keeper->loop)) < 0 ||
         (r = signals_open(keeper)) < 0 || (r = table_open(&keeper->table)) < 0 ||
-        (r = clients_open(keeper)) < 0 || (r = broker_open(keeper)) < 0 || (r = manager_open(keeper)) < 0)
+        (r = cgroups_begin(&keeper->cgroups)) < 0 || (r = clients_open(keeper)) < 0)
+        return r;
+    broker_open(keeper);
+    return manager_open(keeper);
+}
+
+static int keeper_open(struct keeper *keeper)
+{
+    int r;
+
+    limits_open(keeper);
+    keeper->started = clock_realtime();
+    if ((r = rooms_open(keeper)) < 0 || (r = broker_begin(keeper)) < 0)
         return r;
     cgroups_open(keeper);
     keeper->table.dead_pidfd = make_dead_pidfd();
     return 0;
+}
+
+/* Limits are those that we were started with, and not what we have made of them. */
+static int keeper_reopen(struct keeper *keeper, const struct handover_head *head, int memory)
+{
+    int r;
+
+    for (int i = 0; i < RLIM_NLIMITS; i++)
+        keeper->base_limits[i] =
+            (struct rlimit64){.rlim_cur = head->limits[i][0], .rlim_max = head->limits[i][1]};
+    r = rooms_open(keeper);
+    if (r == 0)
+        r = handover_restore(keeper, head);
+    handover_inherit(keeper, memory, false);
+    handover_close(head);
+    close_fd(memory);
+    return r;
 }
 
 /* ---- the loop ---- */
@@ -218,15 +247,24 @@ static void keeper_close(struct keeper *keeper)
     loop_close(&keeper->loop);
 }
 
+static struct keeper the_keeper; /* too large for a stack; there is one per process */
+
+static int run(struct keeper *keeper, int r)
+{
+    if (r == 0)
+        r = keeper_loop(keeper);
+    keeper_close(keeper);
+    return r;
+}
+
 int keeper_run(const struct keeper_config *config)
 {
-    static struct keeper keeper; /* too large for a stack; there is one per process */
-    int r;
+    the_keeper.config = config;
+    return run(&the_keeper, keeper_open(&the_keeper));
+}
 
-    keeper.config = config;
-    r = keeper_open(&keeper);
-    if (r == 0)
-        r = keeper_loop(&keeper);
-    keeper_close(&keeper);
-    return r;
+int keeper_resume(const struct keeper_config *config, const struct handover_head *head, int memory)
+{
+    the_keeper.config = config;
+    return run(&the_keeper, keeper_reopen(&the_keeper, head, memory));
 }

@@ -33,4 +33,10 @@ struct keeper_config {
 /* Runs until the daemon leaves: 0, or -errno where it could not begin. */
 int keeper_run(const struct keeper_config *config);
 
+struct handover_head;
+
+/* The same after an exec of itself, from what the program before has left (daemon/keeper/handover.h), which
+ * is taken over. */
+int keeper_resume(const struct keeper_config *config, const struct handover_head *head, int memory);
+
 #endif

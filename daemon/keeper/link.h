@@ -57,7 +57,7 @@ enum link_kind {
     LINK_REPLACE,
     LINK_COUNT_THREADS,   /* link_threads: how many threads these children have */
     /* link_head; descriptor: a copy of the state. Can the file that now has the program's name go on from it?
-     * The same goes to that file, in the role "check" */
+     * The same goes to that file, in the role "check", with a copy of the keeper's own as well */
     LINK_CHECK,
 
     /* numbered reports, keeper -> broker */

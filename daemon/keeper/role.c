@@ -51,18 +51,14 @@ static int take_candidate(void)
     return 0;
 }
 
-void role_accept(void)
-{
-    if (candidate < 0)
-        return;
-    close_fd(held);
-    held = candidate;
-    candidate = -1;
-}
-
 void role_reject(void)
 {
     candidate = close_fd(candidate);
+}
+
+void role_rename(const char *program)
+{
+    snprintf(name, sizeof name, "%s", program);
 }
 
 const char *role_name(void)
@@ -108,6 +104,18 @@ __attribute__((noreturn)) static void become(char **argv, char **environment, in
     if (file == candidate) /* whoever wanted to know what it can do knows this */
         (void) !write(LINK_FD, &failed, sizeof failed);
     _exit(125);
+}
+
+int role_exec(int memory)
+{
+    char memory_option[32];
+    char *argv[] = {(char *) "procd", (char *) "--role=keeper", memory_option, NULL};
+
+    if (candidate < 0)
+        return -EBADF;
+    snprintf(memory_option, sizeof memory_option, "--memory=%d", memory);
+    syscall(SYS_execveat, candidate, "", argv, environ, AT_EMPTY_PATH);
+    return -errno;
 }
 
 int role_start(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd)

@@ -14,11 +14,15 @@ int role_open(void);
  * held beside the program's own until role_accept, or until the next one. */
 int role_start(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd);
 
-/* What was started as fresh last is the program from now on, or is let go. */
-void role_accept(void);
+/* What was started as fresh last is let go. */
 void role_reject(void);
 
-/* The path that the program was started from. */
+/* Becomes what was started as fresh last, in the role "keeper", with this descriptor. Returns only where it
+ * could not: -errno. */
+int role_exec(int memory);
+
+/* The path that the program was started from, which an earlier program of this process knows. */
+void role_rename(const char *program);
 const char *role_name(void);
 
 #endif

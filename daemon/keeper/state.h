@@ -214,15 +214,15 @@ struct role {
 
 /* ---- another program, see upgrade.h ---- */
 
-/* ACCEPTED: the broker ends, and what was checked takes over. */
-enum upgrade_phase { UPGRADE_NONE, UPGRADE_CHECKING, UPGRADE_PASSED, UPGRADE_ACCEPTED };
+/* ACCEPTED: the broker ends, and what was checked takes over. READY: it has ended. */
+enum upgrade_phase { UPGRADE_NONE, UPGRADE_CHECKING, UPGRADE_PASSED, UPGRADE_ACCEPTED, UPGRADE_READY };
 
 struct upgrade {
     enum upgrade_phase phase;
     struct watch death;
     int pidfd; /* of the check; -1: none runs */
     int answer_fd;
-    int64_t check_until, leave_until;
+    int64_t check_until, leave_until, exec_until;
     struct link_checked verdict;
 };
 

@@ -121,6 +121,21 @@ void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind)
     busy_poll_expect(&keeper->busy, clock_monotonic()); /* its end, or the next spawn */
 }
 
+int report_restore(struct keeper *keeper, struct slot *slot, enum report_place place, uint32_t kind,
+                   uint64_t number)
+{
+    struct report *report = &slot->reports[place];
+    bool is_known = kind >= LINK_SPAWNED && kind <= LINK_TREE_GONE && place_of(kind) == place;
+
+    if (report->number != 0 || (!is_known && (kind != 0 || number != 0)))
+        return -EBADMSG;
+    report->kind = kind;
+    report->number = number;
+    if (number != 0)
+        TAILQ_INSERT_TAIL(&keeper->table.reports, report, order);
+    return 0;
+}
+
 /* The kind of the last one of its place, where a broker has acknowledged it; else 0. */
 static uint32_t acknowledged_kind(const struct report *report)
 {

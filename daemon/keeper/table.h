@@ -36,4 +36,9 @@ void reports_acknowledge(struct keeper *keeper, uint64_t number);
  * size. */
 size_t report_write(struct keeper *keeper, const struct report *report, void *message, int *ret_fd);
 
+/* As an earlier program of this process had it: the kind of the last report of a place (0: none), and its
+ * number where it is not acknowledged (else 0); the newest of them come last. 0, or -EBADMSG. */
+int report_restore(struct keeper *keeper, struct slot *slot, enum report_place place, uint32_t kind,
+                   uint64_t number);
+
 #endif

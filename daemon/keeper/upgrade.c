@@ -1,7 +1,9 @@
 #include "daemon/keeper/upgrade.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/handover.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/role.h"
 
@@ -14,6 +16,8 @@
 
 #define CHECK_MOST  (10 * NSEC_PER_SEC) /* a state is read at more than 100 MB a second */
 #define LEAVE_GRACE (5 * NSEC_PER_SEC)
+#define EXEC_MOST   (12 * NSEC_PER_SEC) /* a spawn comes to its end within 10 s */
+#define LOOK_AGAIN  (10 * NSEC_PER_MSEC)
 
 /* ---- the verdict ---- */
 
@@ -104,23 +108,32 @@ static void check_ended(struct keeper *keeper, struct watch *watch, uint32_t eve
     judge(keeper, &said);
 }
 
-/* Starts it, and gives it the copy. 0, or -errno. */
+/* The copies, and ours beside the broker's. 0, or -errno. */
+static int send_copies(const struct keeper *keeper, int fd, int state_fd)
+{
+    struct link_head head = {.kind = LINK_CHECK, .size = sizeof head};
+    const struct iovec iov = {.iov_base = &head, .iov_len = sizeof head};
+    CLEANUP_FD int memory = handover_write(keeper);
+    int fds[2] = {state_fd, memory};
+    ssize_t sent = memory < 0 ? memory : fdpass_send(fd, &iov, 1, fds, 2);
+
+    return sent < 0 ? (int) sent : 0;
+}
+
+/* Starts it, and gives it what it is to read. 0, or -errno. */
 static int check_start(struct keeper *keeper, int state_fd)
 {
     struct upgrade *upgrade = &keeper->upgrade;
-    struct link_head head = {.kind = LINK_CHECK, .size = sizeof head};
-    const struct iovec iov = {.iov_base = &head, .iov_len = sizeof head};
     CLEANUP_FD int ours = -1, theirs = -1;
     int pair[2], r;
-    ssize_t sent;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
     ours = pair[0];
     theirs = pair[1];
-    sent = fdpass_send(ours, &iov, 1, &state_fd, 1);
-    if (sent < 0)
-        return (int) sent;
+    r = send_copies(keeper, ours, state_fd);
+    if (r < 0)
+        return r;
     r = keeper->config->start(keeper->config, "check", true, theirs, &upgrade->pidfd);
     if (r < 0)
         return r;
@@ -140,7 +153,7 @@ void upgrade_check(struct keeper *keeper, int state_fd)
     struct upgrade *upgrade = &keeper->upgrade;
     int r;
 
-    if (upgrade->phase == UPGRADE_CHECKING || upgrade->phase == UPGRADE_ACCEPTED)
+    if (upgrade->phase == UPGRADE_CHECKING || upgrade->phase >= UPGRADE_ACCEPTED)
         return;
     if (keeper->state != STATE_RUNNING || keeper->stop_at != INT64_MAX) {
         refuse(keeper, "the daemon is about to end");
@@ -178,13 +191,67 @@ bool upgrade_broker_ended(struct keeper *keeper)
     keeper->link.due &= ~(uint32_t) DUE_CHECKED;
     if (upgrade->pidfd >= 0) /* a copy of a state that has gone on since */
         pidfd_signal(upgrade->pidfd, SIGKILL);
-    if (!is_accepted) {
+    if (!is_accepted || keeper->state != STATE_RUNNING) {
         role_reject();
         return false;
     }
-    role_accept();
-    log_info("another program takes over: %s", role_name());
+    upgrade->phase = UPGRADE_READY;
+    upgrade->exec_until = keeper->now + EXEC_MOST;
     return true;
+}
+
+/* ---- the exec ---- */
+
+/* A spawn's child shares our memory until its exec, and tells there how far it has come; and a thread that
+ * hangs in close would hold up our own exec, however long that takes. */
+static bool may_exec(const struct keeper *keeper)
+{
+    return keeper->job_count == 0 && closer_pending() == 0;
+}
+
+/* Returns only where it could not: -errno. What is written was read by this program before it is believed by
+ * another. */
+static int become(struct keeper *keeper)
+{
+    CLEANUP_FD int memory = handover_write(keeper);
+    int r;
+
+    if (memory < 0)
+        return memory;
+    log_info("another program takes over: %s", role_name());
+    handover_inherit(keeper, memory, true);
+    r = role_exec(memory);
+    handover_inherit(keeper, memory, false);
+    return r;
+}
+
+/* The broker of this program reads its own snapshot. */
+static void go_on(struct keeper *keeper, const char *why)
+{
+    log_error("%s does not take over, this program goes on: %s", role_name(), why);
+    role_reject();
+    keeper->upgrade.phase = UPGRADE_NONE;
+    keeper->broker.start_at = keeper->now;
+}
+
+static int64_t exec_tick(struct keeper *keeper)
+{
+    struct upgrade *upgrade = &keeper->upgrade;
+
+    if (upgrade->phase != UPGRADE_READY)
+        return INT64_MAX;
+    if (keeper->state != STATE_RUNNING || keeper->stop_at != INT64_MAX) {
+        role_reject(); /* a broker is needed for the end, and this one does */
+        upgrade->phase = UPGRADE_NONE;
+        keeper->broker.start_at = keeper->now;
+    } else if (may_exec(keeper)) {
+        go_on(keeper, strerror(-become(keeper)));
+    } else if (upgrade->exec_until <= keeper->now) {
+        go_on(keeper, "spawns or closes do not come to an end");
+    } else {
+        return keeper->now + LOOK_AGAIN;
+    }
+    return keeper->now;
 }
 
 /* ---- time ---- */
@@ -192,6 +259,7 @@ bool upgrade_broker_ended(struct keeper *keeper)
 int64_t upgrade_tick(struct keeper *keeper)
 {
     struct upgrade *upgrade = &keeper->upgrade;
+    int64_t next = exec_tick(keeper);
 
     if (upgrade->check_until <= keeper->now) {
         upgrade->check_until = INT64_MAX;
@@ -202,7 +270,8 @@ int64_t upgrade_tick(struct keeper *keeper)
         upgrade->leave_until = INT64_MAX;
         pidfd_signal(keeper->broker.pidfd, SIGKILL);
     }
-    return upgrade->check_until < upgrade->leave_until ? upgrade->check_until : upgrade->leave_until;
+    next = next < upgrade->check_until ? next : upgrade->check_until;
+    return next < upgrade->leave_until ? next : upgrade->leave_until;
 }
 
 void upgrade_open(struct keeper *keeper)

@@ -6,11 +6,11 @@ import signal
 import threading
 
 from clients import SOON, Client, Gate, Lasting, Peer, Rpc, fails, same, wait_for
-from harness import PROCD, main, options
+from harness import PROCD, children_of, is_dead, main, options
 
 HERE = os.path.join(os.path.dirname(PROCD), 'tests', 'integration')
 NEWER, FOREIGN, NO_PROCD = (os.path.join(HERE, name) for name in ('procd_newer', 'procd_foreign', 'no_procd'))
-REFUSED = 'not restarted: '
+REFUSED, GOES_ON = 'not restarted: ', 'keeper: goes on as version '
 
 
 def install(daemon, program, mode=0o755):
@@ -35,7 +35,7 @@ def restart_by_signal(daemon):
 
 def replaced(daemon, restart, want):
     """The restart, and what must be as before. Returns when another broker, of that version, serves."""
-    before = daemon.info()
+    before, told = daemon.info(), daemon.log().count(GOES_ON + want + '\n')
     restart(daemon)
     wait_for(lambda: daemon.broker_pid != before['broker_pid'], 'another broker')
     after, hello = daemon.info(), daemon.ask('daemon.hello')
@@ -43,6 +43,7 @@ def replaced(daemon, restart, want):
          [before['pid'], before['epoch'], before['started'], want, before['restarts'] + 1])
     same(hello['version'], want)
     assert after['seq'] >= before['seq'], 'seq goes on'
+    same(daemon.log().count(GOES_ON + want + '\n'), told + 1, 'the keeper is of that version, too')
 
 
 class Scene:
@@ -218,6 +219,123 @@ def test_under_load(daemon):
         keys = [each['labels']['key'] for each in client.call('process.list')['processes']]
         same(len(keys), len(set(keys)), 'each once')
         same(len(keys), sum(turns))
+
+
+# ---------------------------------------------------------------- the keeper's own exec
+
+def limits_of(client):
+    return client.output('/bin/sh', '-c', 'ulimit -Sn; ulimit -Hn; ulimit -Ss; ulimit -Sc')
+
+
+@options(copied=True)
+def test_children_know_nothing_of_it(daemon):
+    """Their parent is the same process: ends, stops and trees are told as before."""
+    install(daemon, NEWER)
+    with Client(daemon.path) as client, Gate() as gate:
+        limits = limits_of(client)
+        waits = client.sh('read x; exit 21', _fds=gate.fds, stdin=gate.stdin)
+        unread = client.sh('exit 5')
+        during = client.sh('while kill -0 %d 2>/dev/null; do :; done; exit 9' % daemon.broker_pid)
+        stopped = client.spawn('/bin/sleep', '1000')
+        client.call('process.signal', process=stopped['id'], signal='SIGSTOP')
+        # what is left of its tree is ours, by way of the subreaper
+        head = client.sh('setsid sleep 1000 & exit 4')
+        same(client.exitcode(head['id']), 4)
+        wait_for(lambda: client.call('process.info', process=stopped['id'])['state'] == 'stopped')
+        wait_for(lambda: client.call('process.info', process=unread['id'])['state'] == 'exited')
+        peer = Peer(daemon.path)
+        peer.call('object.create', kind='lock', name='held', persist=True)
+        peer.call('lock.acquire', name='held')
+        replaced(daemon, restart_by_request, 'newer')
+    with Client(daemon.path) as client:
+        same([client.exitcode(each['id']) for each in (unread, during, head)], [5, 9, 4])
+        same(client.call('process.info', process=stopped['id'])['state'], 'stopped')
+        client.call('process.signal', process=stopped['id'], signal='SIGCONT')
+        wait_for(lambda: client.call('process.info', process=stopped['id'])['state'] == 'running')
+        client.call('process.stop', process=head['id'], grace=0)
+        assert not [pid for pid, stat in children_of(daemon.keeper_pid).items() if stat[0] == 'sleep'
+                    and pid != stopped['pid']], 'something of the tree is left'
+        gate.open()
+        same(client.exitcode(waits['id']), 21)
+        same(client.call('process.kill', process=stopped['id']), {})
+        same(client.join(stopped['id'])['signal'], 'SIGKILL')
+        same(limits_of(client), limits)
+        peer.kill()
+        same(client.call('lock.acquire', name='held', timeout=SOON)['abandoned'], True)
+        client.call('object.unlink', name='held')
+
+
+def slow_spawn(daemon):
+    """A spawn that does not come to its exec before somebody opens the pipe."""
+    fifo = os.path.join(daemon.dir, 'fifo')
+    os.mkfifo(fifo)
+    return {'argv': ['/bin/cat'], 'stdin': {'file': fifo}, '_key': 'slow'}
+
+
+def under_way(daemon, client, spawn):
+    """It is, and the broker has ended for a restart: the keeper waits for that spawn."""
+    before = set(children_of(daemon.keeper_pid))
+    client.start('process.spawn', **spawn)
+    wait_for(lambda: set(children_of(daemon.keeper_pid)) - before, 'the child')
+    client.start('daemon.restart')
+    assert client.gone()
+
+
+def comes_to_its_end(daemon, last, spawn):
+    with open(spawn['stdin']['file'], 'w', encoding='ascii'):
+        pass
+    child = last.call('process.spawn', **spawn)
+    same(last.call('process.join', process=child['id'])['exitcode'], 0)
+    same([each['id'] for each in daemon.ask('process.list')['processes']], [child['id']], 'once')
+
+
+@options(copied=True)
+def test_a_spawn_under_way(daemon):
+    """It happens once, and the keeper has time for it."""
+    spawn = slow_spawn(daemon)
+    install(daemon, NEWER)
+    with Client(daemon.path) as client, Lasting(daemon.path) as last:
+        under_way(daemon, client, spawn)
+        comes_to_its_end(daemon, last, spawn)
+    same(version(daemon), 'newer')
+
+
+@options(copied=True, allow=['does not take over, this program goes on: Permission denied'])
+def test_an_exec_that_fails(daemon):
+    """Too late for an answer; the same program goes on, and nothing is lost."""
+    scene, spawn, old = Scene(daemon), slow_spawn(daemon), version(daemon)
+    install(daemon, NEWER)
+    with Client(daemon.path) as client, Lasting(daemon.path) as last:
+        for each in scene.before[1]:
+            if each['ended']:
+                client.call('process.close', process=each['id'])
+        under_way(daemon, client, spawn)
+        os.chmod(daemon.program, 0)
+        with open(spawn['stdin']['file'], 'w', encoding='ascii'):
+            pass
+        child = last.call('process.spawn', **spawn)
+        same(last.call('process.join', process=child['id'])['exitcode'], 0)
+        assert 'this program goes on' in daemon.log()
+        same(version(daemon), old)
+        same(scene.facts()[0], scene.before[0])
+        os.chmod(daemon.program, 0o755)
+        replaced(daemon, restart_by_request, 'newer')
+        same(scene.facts()[0], scene.before[0])
+        same(len(scene.facts()[1]), 2, 'each process once')
+    scene.end()
+
+
+@options(copied=True)
+def test_its_end_is_as_ever(daemon):
+    """SIGTERM to a keeper that was another program: children are stopped, the socket is gone."""
+    install(daemon, NEWER)
+    for restart in (restart_by_signal, restart_by_request):
+        replaced(daemon, restart, 'newer')
+    child = daemon.ask('process.spawn', argv=['/bin/sleep', '1000'])
+    daemon.connection.close()
+    os.kill(daemon.keeper_pid, signal.SIGTERM)
+    daemon.ended()
+    assert is_dead(child['pid'])
 
 
 # ---------------------------------------------------------------- one that cannot

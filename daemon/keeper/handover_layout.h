@@ -1,0 +1,78 @@
+/*
+ * What the keeper hands over to its next program, as it stands in memory: see handover.h.
+ *
+ * HANDOVER_FORMAT is to be raised with every change of these structs, or of what their members mean. A
+ * program of another number refuses them in its check.
+ */
+#ifndef PROCD_KEEPER_HANDOVER_LAYOUT_H
+#define PROCD_KEEPER_HANDOVER_LAYOUT_H
+
+#include "daemon/keeper/socket.h"
+#include "daemon/keeper/state.h"
+
+#include <limits.h>
+
+#ifndef HANDOVER_FORMAT
+#define HANDOVER_FORMAT 1
+#endif
+#define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
+
+_Static_assert(RLIM_NLIMITS <= HANDOVER_LIMITS, "more resources");
+
+/* The memory: this, then slots, reports, lingering slots' processes, clients, cgroups. */
+struct handover_head {
+    char magic[16];
+    uint32_t format, head_size;
+    uint64_t slot_count, report_count, lingering_count, client_count, cgroup_count;
+
+    /* from the command line and the machine */
+    uint32_t system, no_cgroups, idle_exit, log_level, broker_uid, broker_gid;
+    char broker_user[64];
+    char program[PATH_MAX]; /* the path that it was started from */
+    char socket_path[SOCKET_PATH_MAX + 1]; /* "": the service manager's */
+    uint32_t socket_for_all;
+    uint64_t socket_device, socket_inode;
+    uint64_t limits[HANDOVER_LIMITS][2];
+    int64_t watchdog;
+
+    /* descriptors; -1: there is none */
+    int32_t listen_fd, front_fd, state_fd, dead_pidfd, cgroup_base;
+
+    int64_t started;
+    char epoch[LINK_EPOCH_MAX + 1];
+    uint32_t restarts, starts, told_ready, restart_due;
+    uint64_t executed, last_report, last_client, last_connection;
+    char cgroup_path[512], cgroup_folder[PATH_MAX];
+    uint32_t memory_events;
+};
+
+struct handover_slot {
+    uint64_t process, creator, creator_process;
+    int32_t pidfd, pid, cgroup; /* cgroup -1: none */
+    uint32_t uid, gid, flags;
+    uint32_t failed, ended, reaped, tree_gone, tree_watched;
+    int32_t error;
+    uint32_t stage, stop_seen;
+    int64_t mono, wall;
+    uint32_t reported[REPORT_PLACES]; /* kinds of the last reports, which are acknowledged or follow */
+    struct link_exited end;
+    char name[LINK_NAME_MAX + 1];
+};
+
+/* Not acknowledged; by their numbers. */
+struct handover_report {
+    uint64_t number, process;
+    uint32_t kind, place;
+};
+
+struct handover_client {
+    uint64_t client, process;
+    int32_t pidfd, pid;
+    uint32_t uid, unused;
+};
+
+struct handover_cgroup {
+    uint32_t state, was_killed;
+};
+
+#endif

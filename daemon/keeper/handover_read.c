@@ -1,0 +1,245 @@
+/* The keeper's knowledge back into a keeper: everything is checked before it is believed. */
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/cgroup_find.h"
+#include "daemon/keeper/clients.h"
+#include "daemon/keeper/handover.h"
+#include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/reap.h"
+#include "daemon/keeper/role.h"
+#include "daemon/keeper/table.h"
+
+#include <string.h>
+
+#define CLAIMED (-2) /* dir of a cgroup that has its slot; what is negative is never closed */
+
+/* ---- cgroups ---- */
+
+static int take_cgroups(struct keeper *keeper, const struct handover_head *head,
+                        const struct handover_cgroup *from)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+
+    for (uint64_t i = 0; i < head->cgroup_count; i++) {
+        struct cgroup *cgroup = &cgroups->all[i];
+
+        if (from[i].state > CGROUP_ORPHAN || from[i].was_killed > 1)
+            return -EBADMSG;
+        *cgroup = (struct cgroup){
+            .state = from[i].state, .dir = -1, .events = -1, .was_killed = from[i].was_killed};
+        if (cgroup->state == CGROUP_ORPHAN)
+            TAILQ_INSERT_TAIL(&cgroups->orphans, cgroup, order);
+        if (cgroup->state != CGROUP_EMPTY && cgroup->state != CGROUP_UNUSED)
+            continue;
+        cgroup->state = CGROUP_UNUSED; /* an empty one is opened when the pool wants it */
+        TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
+    }
+    cgroups->made = (unsigned) head->cgroup_count;
+    return 0;
+}
+
+static int claim_cgroup(struct keeper *keeper, const struct handover_slot *from, struct slot *slot)
+{
+    struct cgroup *cgroup;
+
+    if (from->cgroup < 0)
+        return 0;
+    if ((unsigned) from->cgroup >= keeper->cgroups.made)
+        return -EBADMSG;
+    cgroup = &keeper->cgroups.all[from->cgroup];
+    if (cgroup->state != CGROUP_TAKEN || cgroup->dir == CLAIMED)
+        return -EBADMSG;
+    cgroup->dir = CLAIMED;
+    slot->cgroup = cgroup;
+    return 0;
+}
+
+/* ---- the table ---- */
+
+static bool slot_is_sound(const struct handover_slot *from)
+{
+    bool is_bool = from->failed <= 1 && from->ended <= 1 && from->reaped <= 1 && from->tree_gone <= 1 &&
+                   from->tree_watched <= 1;
+    bool is_alive = !from->ended, is_held = !from->reaped;
+
+    return is_bool && from->process != 0 && from->pid >= 0 && memchr(from->name, '\0', sizeof from->name) &&
+           (!is_held || (from->pid > 0 && from->pidfd >= 0)) && (!is_alive || is_held);
+}
+
+static int take_slot(struct keeper *keeper, const struct handover_slot *from)
+{
+    struct table *table = &keeper->table;
+    struct slot *slot;
+
+    if (!slot_is_sound(from) || slot_find(keeper, from->process))
+        return -EBADMSG;
+    slot = slot_new(keeper, from->process);
+    if (!slot)
+        return -ENOMEM;
+    slot->creator = from->creator;
+    slot->creator_process = from->creator_process;
+    slot->pidfd = from->pidfd;
+    slot->uid = from->uid;
+    slot->gid = from->gid;
+    slot->flags = from->flags;
+    slot->failed = from->failed;
+    slot->ended = from->ended;
+    slot->reaped = from->reaped;
+    slot->tree_gone = from->tree_gone;
+    slot->tree_watched = from->tree_watched;
+    slot->error = from->error;
+    slot->stage = from->stage;
+    slot->stop_seen = from->stop_seen;
+    slot->mono = from->mono;
+    slot->wall = from->wall;
+    slot->end = from->end;
+    memcpy(slot->name, from->name, sizeof slot->name);
+    if (slot->reaped)
+        slot->pid = from->pid; /* the number is free: nobody is found by it */
+    else
+        slot_set_pid(keeper, slot, from->pid);
+    table->live += !slot->ended;
+    table->sessions += !slot->reaped && from->cgroup < 0;
+    for (int i = 0; i < REPORT_PLACES; i++)
+        if (report_restore(keeper, slot, (enum report_place) i, from->reported[i], 0) < 0)
+            return -EBADMSG;
+    return claim_cgroup(keeper, from, slot);
+}
+
+static int take_reports(struct keeper *keeper, const struct handover_head *head,
+                        const struct handover_report *from)
+{
+    uint64_t last = 0;
+
+    for (uint64_t i = 0; i < head->report_count; i++) {
+        struct slot *slot = slot_find(keeper, from[i].process);
+
+        if (!slot || from[i].number <= last || from[i].number > head->last_report ||
+            from[i].place >= REPORT_PLACES ||
+            report_restore(keeper, slot, (enum report_place) from[i].place, from[i].kind, from[i].number) < 0)
+            return -EBADMSG;
+        last = from[i].number;
+    }
+    keeper->table.last_report = head->last_report;
+    return 0;
+}
+
+static int take_lingering(struct keeper *keeper, const struct handover_head *head, const uint64_t *from)
+{
+    for (uint64_t i = 0; i < head->lingering_count; i++) {
+        struct slot *slot = slot_find(keeper, from[i]);
+
+        if (!slot || slot->lingers || !slot->ended || slot->tree_gone)
+            return -EBADMSG;
+        slot->lingers = true;
+        TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
+    }
+    return 0;
+}
+
+/* ---- the rest ---- */
+
+static int take_clients(struct keeper *keeper, const struct handover_head *head,
+                        const struct handover_client *from)
+{
+    keeper->clients.last_client = head->last_client;
+    keeper->clients.last_connection = head->last_connection;
+    for (uint64_t i = 0; i < head->client_count; i++) {
+        if (from[i].client == 0 || from[i].client > head->last_client || from[i].pidfd < 0 ||
+            client_find(keeper, from[i].client))
+            return -EBADMSG;
+        if (client_restore(keeper, from[i].client, from[i].process, from[i].pid, from[i].pidfd,
+                           from[i].uid) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void take_numbers(struct keeper *keeper, const struct handover_head *head)
+{
+    keeper->state_fd = head->state_fd;
+    keeper->table.dead_pidfd = head->dead_pidfd;
+    keeper->started = head->started;
+    memcpy(keeper->epoch, head->epoch, sizeof keeper->epoch);
+    keeper->restarts = head->restarts;
+    keeper->starts = head->starts;
+    keeper->told_ready = head->told_ready;
+    keeper->link.due = head->restart_due ? DUE_RESTART : 0;
+    keeper->link.executed = head->executed;
+    keeper->cgroups.base = head->cgroup_base;
+    keeper->cgroups.memory_events = head->memory_events;
+    memcpy(keeper->cgroups.path, head->cgroup_path, sizeof keeper->cgroups.path);
+    cgroup_found(head->cgroup_folder);
+}
+
+/* Everything but what an epoll would have to watch. */
+static int take_all(struct keeper *keeper, const struct handover_head *head)
+{
+    const struct handover_slot *slots = (const void *) (head + 1);
+    const struct handover_report *reports = (const void *) (slots + head->slot_count);
+    const uint64_t *lingering = (const void *) (reports + head->report_count);
+    const struct handover_client *clients = (const void *) (lingering + head->lingering_count);
+    const struct handover_cgroup *cgroups = (const void *) (clients + head->client_count);
+    int r = take_cgroups(keeper, head, cgroups);
+
+    for (uint64_t i = 0; i < head->slot_count && r == 0; i++)
+        r = take_slot(keeper, &slots[i]);
+    if (r < 0 || (r = take_reports(keeper, head, reports)) < 0 ||
+        (r = take_lingering(keeper, head, lingering)) < 0)
+        return r;
+    return take_clients(keeper, head, clients);
+}
+
+int handover_restore(struct keeper *keeper, const struct handover_head *head)
+{
+    int r = take_all(keeper, head);
+    struct slot *slot;
+
+    if (r < 0)
+        return r;
+    take_numbers(keeper, head);
+    /* a watch that cannot be set is made up for by the sweep */
+    TAILQ_FOREACH(slot, &keeper->table.used, order)
+        if (!slot->ended)
+            (void) loop_add(&keeper->loop, &slot->exit, slot->pidfd, EPOLLIN, reap_ready);
+    reap_request_sweep(keeper);
+    return 0;
+}
+
+int handover_rehearse(const struct handover_head *head)
+{
+    static struct keeper keeper; /* too large for a stack */
+    int r = table_open(&keeper.table);
+
+    if (r == 0)
+        r = clients_begin(&keeper);
+    if (r == 0)
+        r = cgroups_begin(&keeper.cgroups);
+    return r == 0 ? take_all(&keeper, head) : r;
+}
+
+void handover_configure(const struct handover_head *head, struct keeper_config *config)
+{
+    static char socket_path[sizeof head->socket_path], broker_user[sizeof head->broker_user];
+
+    memcpy(socket_path, head->socket_path, sizeof socket_path);
+    memcpy(broker_user, head->broker_user, sizeof broker_user);
+    role_rename(head->program);
+    *config = (struct keeper_config){
+        .socket = {.path = *socket_path ? socket_path : NULL,
+                   .for_all = head->socket_for_all,
+                   .device = head->socket_device,
+                   .inode = head->socket_inode},
+        .listen_fd = head->listen_fd,
+        .front_fd = head->front_fd > 0 ? head->front_fd : 0,
+        .watchdog = head->watchdog,
+        .system = head->system,
+        .no_cgroups = head->no_cgroups,
+        .idle_exit = head->idle_exit,
+        .log_level = head->log_level,
+        .broker_user = broker_user,
+        .broker_uid = head->broker_uid,
+        .broker_gid = head->broker_gid,
+    };
+}
