@@ -38,6 +38,7 @@ static void take_key(struct core *core, struct in *in, struct client *client)
     key->text_of[0] = in_text(in);
     key->text_of[1] = in_text(in);
     key->client = client;
+    in_failed(in, !reply_is_sound(&key->reply, key->record, key->text_of), -EBADMSG);
     if (!in_failed(in, size > PROTO_KEY_MAX, -EBADMSG))
         HASH_ADD_KEYPTR(hh, client->key_table, key->text, size, key);
     if (in_failed(in, !key->hh.tbl, -ENOMEM)) {
@@ -82,7 +83,7 @@ static void take_client(struct core *core, struct in *in)
     in_take(in, &data, sizeof data);
     keys = in_number(in);
     input.body.connect = (struct input_connect){.client = data.id, .pid = data.pid, .uid = data.uid};
-    if (in_failed(in, core_client(core, data.id) != NULL, -EBADMSG) ||
+    if (in_failed(in, data.id == 0 || core_client(core, data.id), -EBADMSG) ||
         in_failed(in, step_client(core, &input) < 0, -ENOMEM))
         return;
     client = core_client(core, data.id);
@@ -134,7 +135,8 @@ static void take_process(struct core *core, struct in *in)
 
     in_take(in, &data, sizeof data);
     orders = in_number(in);
-    if (in_failed(in, data.state > PROCESS_EXITED || core_process(core, data.id), -EBADMSG))
+    if (in_failed(in, !process_is_sound(&data) || core_process(core, data.id), -EBADMSG) ||
+        in_failed(in, data.id == 0 || data.id > in->counters.process, -EBADMSG))
         return;
     account = account_get(core, data.uid);
     process = account ? process_new(core, account, data.id) : NULL;
@@ -325,7 +327,8 @@ static void check_waiters(const struct core *core, struct in *in)
     const struct key *key;
 
     HASH_ITER(hh, core->waiters, waiter, next)
-        in_failed(in, !waiter_is_whole(core, waiter), -EBADMSG);
+        in_failed(in, !waiter_is_whole(core, waiter) || !reply_is_sound(&waiter->reply, NULL, waiter->text),
+                  -EBADMSG);
     HASH_ITER(hh, core->clients, client, next_client)
         TAILQ_FOREACH(key, &client->keys, of_client)
             in_failed(in, !key->answered && !key->waiter, -EBADMSG);
@@ -333,6 +336,7 @@ static void check_waiters(const struct core *core, struct in *in)
 
 static void take_order(struct core *core, struct in *in)
 {
+    const struct order *last = TAILQ_LAST(&core->orders, order_list);
     struct order *order = order_new();
 
     if (in_failed(in, !order, -ENOMEM)) {
@@ -340,6 +344,9 @@ static void take_order(struct core *core, struct in *in)
         return;
     }
     in_take(in, &order->data, sizeof order->data);
+    in_failed(in, order->data.kind > ORDER_FORGET_CLIENT, -EBADMSG);
+    in_failed(in, order->data.number > in->counters.order, -EBADMSG);
+    in_failed(in, last && last->data.number >= order->data.number, -EBADMSG);
     TAILQ_INSERT_TAIL(&core->orders, order, pending);
 }
 
@@ -349,6 +356,8 @@ static void take_event(struct core *core, struct in *in)
     struct event_entry *entry;
 
     in_take(in, &data, sizeof data);
+    if (in_failed(in, data.seq == 0 || data.seq > in->counters.seq, -EBADMSG))
+        return;
     entry = &core->events[data.seq % EVENTS_KEPT_MAX];
     entry->data = data;
     title_unref(entry->title);
@@ -357,6 +366,7 @@ static void take_event(struct core *core, struct in *in)
         text_unref(entry->text[i]);
         entry->text[i] = in_text(in);
     }
+    in_failed(in, !event_is_sound(entry), -EBADMSG);
 }
 
 /* ---- the whole ---- */
@@ -419,9 +429,13 @@ static void take_orders(struct core *core, struct in *in)
     take_each(core, in, take_order);
 }
 
+/* Of those that are kept none is missing. */
 static void take_events(struct core *core, struct in *in)
 {
     take_each(core, in, take_event);
+    core->counters = in->counters;
+    for (uint64_t seq = core_first_event(core); seq <= core->counters.seq && !in->error; seq++)
+        in_failed(in, !core_event(core, seq), -EBADMSG);
 }
 
 static void take_end_of_absence(struct core *core, struct in *in)
@@ -432,7 +446,7 @@ static void take_end_of_absence(struct core *core, struct in *in)
 
 static void take_end(struct core *core, struct in *in)
 {
-    core->counters = in->counters;
+    (void) core;
     in_failed(in, in->left > 0, -EBADMSG);
 }
 

@@ -69,6 +69,7 @@ static void take_object(struct core *core, struct in *in, bool shared)
     name = in_name(in);
     if (in->error ||
         in_failed(in, data.kind >= OBJECT_KIND_COUNT || shared != (name.data[0] == '/'), -EBADMSG) ||
+        in_failed(in, shared != ((data.flags & OBJECT_SHARED) != 0) || data.flags & OBJECT_GONE, -EBADMSG) ||
         in_failed(in, core_object(core, data.uid, name.data, name.size) != NULL, -EBADMSG))
         return;
     account = account_get(core, data.uid);
@@ -113,6 +114,12 @@ static struct hold *in_hold(struct core *core, struct in *in)
     return hold;
 }
 
+static bool gets_hold(const struct waiter *waiter)
+{
+    return waiter->data.kind == WAIT_HOLD || waiter->data.kind == WAIT_CONDITION ||
+           waiter->data.kind == WAIT_RELOCK;
+}
+
 static void take_baggage(struct core *core, struct in *in)
 {
     struct waiter *waiter, *next;
@@ -122,6 +129,8 @@ static void take_baggage(struct core *core, struct in *in)
             return;
         in_take(in, &waiter->reply.sync, sizeof waiter->reply.sync);
         waiter->hold = in_hold(core, in);
+        if (in_failed(in, waiter->hold && !gets_hold(waiter), -EBADMSG))
+            waiter->hold = hold_free(core, waiter->hold);
     }
 }
 
@@ -142,7 +151,9 @@ static void take_waits_of(struct core *core, struct in *in, struct client *clien
         struct waiter *waiter = in_waiter(core, in);
         struct owner *owner = in_owner(in, client);
 
-        if (!in_failed(in, !waiter || !owner || waiter->owner, -EBADMSG))
+        /* who repeats a request has what the first one has only once it takes its place */
+        if (!in_failed(in, !waiter || !owner || waiter->owner, -EBADMSG) &&
+            !in_failed(in, waiter->data.kind == WAIT_SPAWN || waiter->data.kind == WAIT_FOLLOW, -EBADMSG))
             wait_own(waiter, owner);
     }
 }
@@ -218,7 +229,9 @@ static void take_queue(struct core *core, struct in *in, struct object *object, 
     for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
         struct waiter *waiter = in_waiter(core, in);
 
-        if (in_failed(in, !waiter || waiter->object || !belongs(core, waiter, object), -EBADMSG))
+        if (in_failed(in, !waiter || waiter->object || !belongs(core, waiter, object), -EBADMSG) ||
+            /* by which it will be found there */
+            in_failed(in, (queue == &object->later) != (waiter->left > 0), -EBADMSG))
             return;
         waiter->object = object;
         TAILQ_INSERT_TAIL(queue, waiter, of_object);

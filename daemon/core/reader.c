@@ -87,8 +87,10 @@ static struct record *new_record(struct core *core, struct in *in)
     struct title *title = in_title(in);
     struct account *account;
     struct record *record;
+    bool is_whole = title && strings_hold(&argv, argc) && labels <= UINT32_MAX / 2 &&
+                    strings_hold(&pairs, 2 * labels);
 
-    if (in_failed(in, !title, -EBADMSG)) {
+    if (in_failed(in, !is_whole, -EBADMSG)) {
         title_unref(title);
         return NULL;
     }

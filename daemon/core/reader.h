@@ -31,4 +31,14 @@ void in_sync(struct core *core, struct in *in);
 /* Is it in the queue of an object, and has it all that its turn will need? */
 bool wait_is_whole(const struct core *core, const struct waiter *waiter);
 
+/* ---- sound.c ---- */
+
+/* Are there so many strings, each with its NUL? */
+bool strings_hold(const struct blob *strings, uint32_t count);
+bool process_is_sound(const struct process_data *data);
+bool reply_is_sound(const struct reply_data *reply, const struct record *record, struct text *const text[2]);
+/* Of a deadlock; NULL is none. */
+bool cycle_is_sound(const struct text *cycle);
+bool event_is_sound(const struct event_entry *entry);
+
 #endif

@@ -10,8 +10,9 @@
 
 #include "daemon/core/core.h"
 
-/* To be raised with every change of what save.c and load.c put and take, and of the structs that go as they
- * are. A build of another number refuses the state, and goes on to serve without it being touched. */
+/* To be raised with every change of what save.c and load.c put and take, of the structs that go as they are,
+ * and of the numbers in them: an error, event or kind of object that is declared in the middle moves others.
+ * A build of another number refuses the state, and goes on to serve without it being touched. */
 #ifndef STATE_FORMAT
 #define STATE_FORMAT 1
 #endif

@@ -122,6 +122,21 @@ START_TEST(one_without_memory)
 }
 END_TEST
 
+/* Refused, or borne: see bear. */
+START_TEST(one_bit_is_wrong)
+{
+    for (size_t bit = (size_t) _i; bit < state.size * 8; bit += 29 * 11) {
+        struct core *core = NULL;
+
+        state.bytes[bit / 8] = (char) (state.bytes[bit / 8] ^ (1 << bit % 8));
+        must((core_load(state.bytes, state.size, &core) == 0) == (core != NULL));
+        if (core)
+            bear(core);
+        state.bytes[bit / 8] = (char) (state.bytes[bit / 8] ^ (1 << bit % 8));
+    }
+}
+END_TEST
+
 /* A queue where nobody can ever be served. */
 START_TEST(one_that_makes_no_sense)
 {
@@ -151,6 +166,8 @@ int main(void)
     tcase_add_test(tcase, it_goes_on);
     tcase_add_loop_test(tcase, one_that_ends_early, 0, 2);
     tcase_add_loop_test(tcase, one_without_memory, 0, 2);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, one_bit_is_wrong, 0, 29);
     tcase_add_test(tcase, one_that_makes_no_sense);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);

@@ -246,7 +246,8 @@ START_TEST(one_byte_is_wrong)
         state.bytes[at] = (char) (chance_once_in(&chance, 2) ? before ^ (1 << chance_below(&chance, 8))
                                                              : (int) chance_below(&chance, 256));
         must((core_load(state.bytes, state.size, &core) == 0) == (core != NULL));
-        core_free(core);
+        if (core)
+            bear(core);
         state.bytes[at] = before;
     }
     state_free(&state);

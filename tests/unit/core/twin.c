@@ -170,3 +170,58 @@ void must_put_out_the_same(const struct core *core, const struct core *twin, uin
         must(same_text(event->text[0], its_event->text[0]) && same_text(event->text[1], its_event->text[1]));
     }
 }
+
+/* ---- what need not be a state ---- */
+
+static void take(struct core *core, struct core_input input)
+{
+    static int64_t now = 1;
+
+    input.mono = input.mono ? input.mono : now++;
+    input.wall = now;
+    (void) core_step(core, &input);
+    core_delivered(core);
+}
+
+static void end_processes(struct core *core)
+{
+    static const uint32_t kinds[] = {INPUT_SPAWNED, INPUT_EXITED, INPUT_TREE_GONE};
+    struct process *process, *next;
+
+    HASH_ITER(hh, core->processes, process, next) {
+        uint64_t id = process->data.id, report = core->counters.report;
+
+        if (report > UINT64_MAX - 8)
+            continue;
+        for (uint32_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+            take(core, (struct core_input){.kind = kinds[i],
+                                           .report = report + 1 + i,
+                                           .body.report = {.process = id, .pid = 1}});
+    }
+}
+
+/* What a broker does that begins from it, and what its clients do. */
+struct core *bear(struct core *core)
+{
+    struct client *client, *next_client;
+    struct process *process, *next_process;
+
+    HASH_ITER(hh, core->processes, process, next_process) {
+        const char *at = record_argv(process->record);
+
+        for (uint32_t i = 0; i < process->record->argc; i++)
+            at += strlen(at) + 1;
+        must(at <= process->record->bytes + process->record->argv_size);
+    }
+    take(core, (struct core_input){.kind = INPUT_RESTARTED, .body.number = core->counters.order});
+    must(core_save_size(core) > 0);
+    for (uint64_t id = 1; id < 20; id++)
+        take(core, (struct core_input){.kind = INPUT_CANCEL, .body.number = id});
+    take(core, (struct core_input){.kind = INPUT_TIME, .mono = INT64_MAX});
+    end_processes(core);
+    HASH_ITER(hh, core->clients, client, next_client)
+        take(core, (struct core_input){.kind = INPUT_CLIENT_DEAD, .body.number = client->data.id});
+    take(core, (struct core_input){.kind = INPUT_SHUTDOWN});
+    must(core_save_size(core) > 0);
+    return core_free(core);
+}

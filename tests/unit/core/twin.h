@@ -27,4 +27,8 @@ void must_be_twins(const struct core *core, const struct core *twin);
  * seq, in the same order. */
 void must_put_out_the_same(const struct core *core, const struct core *twin, uint64_t seq);
 
+/* It was loaded, and may be of no state that there ever was: whatever comes, it takes and is freed. Returns
+ * NULL. */
+struct core *bear(struct core *core);
+
 #endif
