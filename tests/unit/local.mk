@@ -60,6 +60,7 @@ unit_tests = \
 	%D%/daemon/test_sandbox \
 	%D%/journal/test_journal \
 	%D%/keeper/test_clock \
+	%D%/keeper/test_handover \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
@@ -155,6 +156,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_clock_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_clock_LDFLAGS = -Wl,--wrap=clock_gettime
 %C%_keeper_test_clock_SOURCES = %D%/keeper/test_clock.c $(unit_keeper_helpers)
+%C%_keeper_test_handover_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_handover_SOURCES = %D%/keeper/test_handover.c
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
