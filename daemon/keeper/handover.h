@@ -19,8 +19,8 @@ int handover_write(const struct keeper *keeper);
 /* Shall the descriptors that are named in it stay open through an exec? */
 void handover_inherit(const struct keeper *keeper, int memory, bool inherit);
 
-/* Can this program go on from it? Once in a process, as
- * a rehearsal leaves its traces; descriptors are not looked at. 0; or -errno, and why. */
+/* Can this program go on from it? Descriptors are not looked at. The memory of the rehearsal stays until the
+ * process's end or exec, which is near. 0; or -errno, and why. */
 int handover_check(int memory, char why[HANDOVER_WHY]);
 
 /* The same without what only the machine has: the table is read into a keeper that is none. */

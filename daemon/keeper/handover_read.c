@@ -210,7 +210,10 @@ int handover_restore(struct keeper *keeper, const struct handover_head *head)
 int handover_rehearse(const struct handover_head *head)
 {
     static struct keeper keeper; /* too large for a stack */
-    int r = table_open(&keeper.table);
+    int r;
+
+    memset(&keeper, 0, sizeof keeper);
+    r = table_open(&keeper.table);
 
     if (r == 0)
         r = clients_begin(&keeper);

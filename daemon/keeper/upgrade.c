@@ -209,8 +209,18 @@ static bool may_exec(const struct keeper *keeper)
     return keeper->job_count == 0 && closer_pending() == 0;
 }
 
-/* Returns only where it could not: -errno. What is written was read by this program before it is believed by
- * another. */
+/* After the exec there is no way back: what is written must be what can be read. */
+static int rehearse(int memory)
+{
+    const struct handover_head *head = handover_open(memory);
+    int r = head ? handover_rehearse(head) : -EBADMSG;
+
+    if (head)
+        handover_close(head);
+    return r;
+}
+
+/* Returns only where it could not: -errno. */
 static int become(struct keeper *keeper)
 {
     CLEANUP_FD int memory = handover_write(keeper);
@@ -218,6 +228,9 @@ static int become(struct keeper *keeper)
 
     if (memory < 0)
         return memory;
+    r = rehearse(memory);
+    if (r < 0)
+        return r;
     log_info("another program takes over: %s", role_name());
     handover_inherit(keeper, memory, true);
     r = role_exec(memory);

@@ -116,7 +116,7 @@ START_TEST(malformed_messages)
                                      LINK_FORGET_CLIENT, LINK_READY,      LINK_ACK_REPORTS,
                                      LINK_CLOSE_CONNECTION, LINK_IDENTIFY, LINK_GET_PIDFD,
                                      LINK_PONG,          LINK_LEAVE,      LINK_REPLACE,
-                                     LINK_COUNT_THREADS};
+                                     LINK_COUNT_THREADS, LINK_CHECK};
     static _Alignas(8) unsigned char bytes[LINK_MESSAGE_MAX + 64];
     struct link_head *head = (void *) bytes;
 
@@ -139,6 +139,29 @@ START_TEST(malformed_messages)
     /* none of them has used the number */
     ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 3", NULL)), 3);
     keeper_fds++; /* the pidfd, while its start is not acknowledged */
+    stop();
+}
+END_TEST
+
+/* A broker that is not to be trusted cannot have another program started by a word. */
+START_TEST(a_replacement_that_was_not_checked)
+{
+    struct link_head order = {.kind = LINK_REPLACE, .size = sizeof order};
+    const struct link_checked *checked;
+    static union message message;
+
+    start();
+    harness_send(&harness, &order, sizeof order, NULL, 0);
+    harness_barrier(&harness);
+    order.kind = LINK_CHECK; /* without the state */
+    harness_send(&harness, &order, sizeof order, NULL, 0);
+    harness_expect(&harness, LINK_CHECKED, &message);
+    checked = (const void *) &message;
+    ck_assert_uint_eq(checked->refused, 1);
+    ck_assert_str_eq(checked->why, "there is no state");
+    order.kind = LINK_REPLACE;
+    harness_send(&harness, &order, sizeof order, NULL, 0);
+    harness_barrier(&harness);
     stop();
 }
 END_TEST
@@ -527,6 +550,7 @@ static void add(TCase *test)
 {
     tcase_add_test(test, each_number_once);
     tcase_add_test(test, malformed_messages);
+    tcase_add_test(test, a_replacement_that_was_not_checked);
     tcase_add_test(test, spawns_whose_spec_is_not_there);
     tcase_add_test(test, hostile_specs);
     tcase_add_test(test, specs_in_descriptors);
