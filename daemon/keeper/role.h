@@ -10,8 +10,8 @@
 int role_open(void);
 
 /* keeper_config.start: the role in a session of its own, with 0 to 2 of ours, link_fd as LINK_FD, nothing
- * else, and a clean environment. fresh: the file that has the program's name now, which is
- * held beside the program's own until role_accept, or until the next one. */
+ * else, and a clean environment. fresh: the file that has the program's name now, which is held beside the
+ * program's own until role_exec or role_reject. */
 int role_start(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd);
 
 /* What was started as fresh last is let go. */
