@@ -2,6 +2,7 @@
 include $(top_srcdir)/tests/unit/local.mk
 include $(top_srcdir)/tests/integration/local.mk
 include $(top_srcdir)/tests/cli/local.mk
+include $(top_srcdir)/tests/model/local.mk
 include $(top_srcdir)/tests/bench/local.mk
 include $(top_srcdir)/tests/lint/local.mk
 
