@@ -96,6 +96,7 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 
 unit_proto_helpers = %D%/base/descriptors.h %D%/core/must.h
 unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_helpers)
+unit_proto_verdict = %D%/proto/verdict.c %D%/proto/verdict.h
 %C%_proto_test_bytes_LDADD = $(unit_proto_libs)
 %C%_proto_test_bytes_SOURCES = %D%/proto/test_bytes.c $(unit_proto_helpers)
 %C%_proto_test_frame_LDADD = $(unit_proto_libs)
@@ -105,7 +106,8 @@ unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_he
 %C%_proto_test_message_LDADD = $(unit_proto_libs)
 %C%_proto_test_message_SOURCES = %D%/proto/test_message.c $(unit_proto_helpers)
 %C%_proto_test_mutations_LDADD = $(unit_proto_libs)
-%C%_proto_test_mutations_SOURCES = %D%/proto/test_mutations.c $(unit_proto_frame_helpers)
+%C%_proto_test_mutations_SOURCES = %D%/proto/test_mutations.c $(unit_proto_frame_helpers) \
+	$(unit_proto_verdict)
 %C%_proto_test_openrpc_LDADD = $(unit_proto_libs)
 %C%_proto_test_openrpc_SOURCES = %D%/proto/test_openrpc.c $(unit_proto_helpers)
 %C%_proto_test_schema_LDADD = $(unit_proto_libs)

@@ -73,8 +73,8 @@ static void compare_answer(struct model *model, const struct m_answer *mine, con
     const struct reply_data *reply = &waiter->reply;
 
     if (reply->error != (uint32_t)mine->error)
-        ck_abort_msg("ticket %llu: error %u, not %u", (unsigned long long)mine->ticket, reply->error,
-                     mine->error);
+        must_fail("ticket %llu: error %u, not %u", (unsigned long long)mine->ticket, reply->error,
+                  mine->error);
     if (reply->error) {
         compare_error(model, mine, waiter);
         return;
@@ -103,13 +103,13 @@ void model_compare_answers(struct model *model, const struct core *core)
         for (at = 0; at < model->answer_count && model->answers[at].ticket != waiter->data.ticket; at++)
             ;
         if (at == model->answer_count)
-            ck_abort_msg("ticket %llu is answered, and should not be",
-                         (unsigned long long)waiter->data.ticket);
+            must_fail("ticket %llu is answered, and should not be",
+                      (unsigned long long)waiter->data.ticket);
         compare_answer(model, &model->answers[at], waiter);
         model->answers[at] = model->answers[--model->answer_count];
     }
     if (model->answer_count > 0)
-        ck_abort_msg("ticket %llu should be answered", (unsigned long long)model->answers[0].ticket);
+        must_fail("ticket %llu should be answered", (unsigned long long)model->answers[0].ticket);
 }
 
 /* ---- the state ---- */
@@ -219,10 +219,10 @@ void model_compare(struct model *model, const struct core *core)
             continue;
         object = core_object(core, mine->uid, mine->name, strlen(mine->name));
         if (!object)
-            ck_abort_msg("%s is gone", mine->name);
+            must_fail("%s is gone", mine->name);
         compare_object(model, mine, object);
         count--;
     }
     if (count > 0)
-        ck_abort_msg("%zu objects live on", count);
+        must_fail("%zu objects live on", count);
 }

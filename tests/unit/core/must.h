@@ -7,10 +7,19 @@
 
 #include <check.h>
 
+/* Where no suite of check's runs (tests/fuzz) the program ends, and says where. */
+#ifdef MUST_ABORTS
+#include <stdio.h>
+#include <stdlib.h>
+#define must_fail(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort())
+#else
+#define must_fail(...) ck_abort_msg(__VA_ARGS__)
+#endif
+
 #define must(condition)                                                      \
     do {                                                                     \
         if (__builtin_expect(!(condition), 0))                               \
-            ck_abort_msg("%s:%d: must hold: %s", __FILE__, __LINE__, #condition); \
+            must_fail("%s:%d: must hold: %s", __FILE__, __LINE__, #condition); \
     } while (0)
 
 /* The usual end of a test program. */
