@@ -1,9 +1,14 @@
-# How tests run: `make check`, `make check-long`, `make bench`, `make lint`.
+# How tests run: `make check`, `make check-long`, `make bench`, `make fuzz`, `make lint`.
+
+# What `make check-long` makes after the tests; fragments add to it.
+long_checks =
+
 include $(top_srcdir)/tests/unit/local.mk
 include $(top_srcdir)/tests/integration/local.mk
 include $(top_srcdir)/tests/cli/local.mk
 include $(top_srcdir)/tests/model/local.mk
 include $(top_srcdir)/tests/bench/local.mk
+include $(top_srcdir)/tests/fuzz/local.mk
 include $(top_srcdir)/tests/lint/local.mk
 
 # Programs, scripts and lints alike run under timeout, which ends the whole group: a hang is a failure.
@@ -37,9 +42,10 @@ check-TESTS: $(check_PROGRAMS)
 			print n["PASS"] + n["XFAIL"] " passed, " n["FAIL"] + n["XPASS"] + n["ERROR"] " failed" }'; \
 	exit $$status
 
-# The same tests with more rounds: they read TEST_LONG.
+# The same tests with more rounds: they read TEST_LONG. Then whatever else takes long.
 check-long:
 	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TEST_TIMEOUT=7200
+	@for more in $(long_checks); do $(MAKE) $(AM_MAKEFLAGS) $$more || exit; done
 
 bench: all $(EXTRA_PROGRAMS)
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
