@@ -1,6 +1,6 @@
 # Fuzzing. Each target is a program of `make check`, too, which replays its corpus; `make fuzz` builds the same sources
 # by clang with libFuzzer and its sanitizers, and runs each for FUZZ_SECONDS. See fuzz.h, run.sh.
-fuzz_targets = %D%/fuzz_frame %D%/fuzz_request
+fuzz_targets = %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_request %D%/fuzz_session
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 EXTRA_DIST += %D%/corpus %D%/run.sh
@@ -8,11 +8,24 @@ EXTRA_DIST += %D%/corpus %D%/run.sh
 fuzz_cppflags = $(AM_CPPFLAGS) -DMUST_ABORTS
 fuzz_main = %D%/fuzz.h %D%/replay.c
 fuzz_proto = tests/unit/core/must.h tests/unit/proto/verdict.c tests/unit/proto/verdict.h
+fuzz_core = tests/unit/core/chance.c tests/unit/core/chance.h tests/unit/core/invariants.c \
+	tests/unit/core/invariants.h tests/unit/core/invariants_sync.c tests/unit/core/must.h tests/unit/core/twin.c \
+	tests/unit/core/twin.h
+fuzz_model = tests/unit/core/model.c tests/unit/core/model.h tests/unit/core/model_absence.c \
+	tests/unit/core/model_compare.c \
+	tests/unit/core/model_deadlock.c tests/unit/core/model_inside.h tests/unit/core/model_objects.c \
+	tests/unit/core/model_sync.c tests/unit/core/sync_chance.c tests/unit/core/sync_chance.h
 
 %C%_fuzz_frame_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_frame_LDADD = proto/libproto.la daemon/base/libbase.la $(JANSSON_LIBS)
 %C%_fuzz_frame_SOURCES = %D%/fuzz_frame.c $(fuzz_main) tests/unit/core/must.h tests/unit/proto/pieces.c \
 	tests/unit/proto/pieces.h
+%C%_fuzz_journal_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_journal_LDADD = daemon/journal/libjournal.la daemon/core/libcore.la daemon/base/libbase.la
+%C%_fuzz_journal_SOURCES = %D%/fuzz_journal.c $(fuzz_main) $(fuzz_core)
+%C%_fuzz_session_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_session_LDADD = daemon/core/libcore.la daemon/base/libbase.la
+%C%_fuzz_session_SOURCES = %D%/fuzz_session.c $(fuzz_main) $(fuzz_core) $(fuzz_model)
 %C%_fuzz_request_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_request_LDADD = proto/libproto.la daemon/base/libbase.la $(JANSSON_LIBS)
 %C%_fuzz_request_SOURCES = %D%/fuzz_request.c $(fuzz_main) $(fuzz_proto)
@@ -28,6 +41,9 @@ FUZZ_FLAGS = -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined 
 fuzz_base = $(daemon_base_libbase_la_SOURCES)
 fuzz_libproto = $(proto_libproto_la_SOURCES) $(fuzz_base)
 %C%_fuzz_frame_ALL = $(%C%_fuzz_frame_SOURCES) $(fuzz_libproto)
+fuzz_libcore = $(daemon_core_libcore_la_SOURCES) $(fuzz_base)
+%C%_fuzz_journal_ALL = $(%C%_fuzz_journal_SOURCES) $(daemon_journal_libjournal_la_SOURCES) $(fuzz_libcore)
+%C%_fuzz_session_ALL = $(%C%_fuzz_session_SOURCES) $(fuzz_libcore)
 %C%_fuzz_request_ALL = $(%C%_fuzz_request_SOURCES) $(fuzz_libproto)
 
 fuzz_binaries = $(patsubst %D%/%,%D%/libfuzzer/%,$(fuzz_targets))

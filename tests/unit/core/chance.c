@@ -18,9 +18,21 @@ static uint64_t next(struct chance *chance)
     return z ^ (z >> 31);
 }
 
+/* As few bytes as such a choice takes, so that a byte is a choice, mostly. */
+static uint64_t chosen(struct chance *chance, uint64_t below)
+{
+    uint64_t choice = 0;
+
+    for (uint64_t most = below - 1; most > 0 && chance->bytes_left > 0; most >>= 8) {
+        choice = choice << 8 | *chance->bytes++;
+        chance->bytes_left--;
+    }
+    return choice % below;
+}
+
 uint64_t chance_below(struct chance *chance, uint64_t below)
 {
-    return next(chance) % below;
+    return chance->bytes_left > 0 ? chosen(chance, below) : next(chance) % below;
 }
 
 bool chance_once_in(struct chance *chance, uint64_t times)

@@ -9,6 +9,8 @@
 
 struct chance {
     uint64_t random;
+    const unsigned char *bytes; /* a fuzzer's choices, which come before those by chance; or NULL */
+    size_t bytes_left;
     int64_t mono, wall;
     uint64_t ticket, connection, client, report;
     uint64_t executed; /* the last order that the keeper has executed */
