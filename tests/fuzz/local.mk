@@ -1,6 +1,7 @@
 # Fuzzing. Each target is a program of `make check`, too, which replays its corpus; `make fuzz` builds the same sources
 # by clang with libFuzzer and its sanitizers, and runs each for FUZZ_SECONDS. See fuzz.h, run.sh.
-fuzz_targets = %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_request %D%/fuzz_session
+fuzz_targets = %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_orders %D%/fuzz_request %D%/fuzz_session \
+	%D%/fuzz_spec
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 EXTRA_DIST += %D%/corpus %D%/run.sh
@@ -23,6 +24,13 @@ fuzz_model = tests/unit/core/model.c tests/unit/core/model.h tests/unit/core/mod
 %C%_fuzz_journal_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_journal_LDADD = daemon/journal/libjournal.la daemon/core/libcore.la daemon/base/libbase.la
 %C%_fuzz_journal_SOURCES = %D%/fuzz_journal.c $(fuzz_main) $(fuzz_core)
+%C%_fuzz_orders_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_orders_LDADD = daemon/keeper/libkeeper.la daemon/base/libnotify.la daemon/base/libbase.la
+%C%_fuzz_orders_SOURCES = %D%/fuzz_orders.c %D%/no_children.c %D%/no_children.h $(fuzz_main) tests/unit/base/descriptors.h \
+	tests/unit/core/must.h
+%C%_fuzz_spec_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_spec_LDADD = daemon/keeper/libkeeper.la daemon/base/libbase.la
+%C%_fuzz_spec_SOURCES = %D%/fuzz_spec.c $(fuzz_main) tests/unit/core/must.h
 %C%_fuzz_session_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_session_LDADD = daemon/core/libcore.la daemon/base/libbase.la
 %C%_fuzz_session_SOURCES = %D%/fuzz_session.c $(fuzz_main) $(fuzz_core) $(fuzz_model)
@@ -43,14 +51,17 @@ fuzz_libproto = $(proto_libproto_la_SOURCES) $(fuzz_base)
 %C%_fuzz_frame_ALL = $(%C%_fuzz_frame_SOURCES) $(fuzz_libproto)
 fuzz_libcore = $(daemon_core_libcore_la_SOURCES) $(fuzz_base)
 %C%_fuzz_journal_ALL = $(%C%_fuzz_journal_SOURCES) $(daemon_journal_libjournal_la_SOURCES) $(fuzz_libcore)
+fuzz_libkeeper = $(daemon_keeper_libkeeper_la_SOURCES) $(daemon_base_libnotify_la_SOURCES) $(fuzz_base)
+%C%_fuzz_orders_ALL = $(%C%_fuzz_orders_SOURCES) $(fuzz_libkeeper)
+%C%_fuzz_spec_ALL = $(%C%_fuzz_spec_SOURCES) $(fuzz_libkeeper)
 %C%_fuzz_session_ALL = $(%C%_fuzz_session_SOURCES) $(fuzz_libcore)
 %C%_fuzz_request_ALL = $(%C%_fuzz_request_SOURCES) $(fuzz_libproto)
 
 fuzz_binaries = $(patsubst %D%/%,%D%/libfuzzer/%,$(fuzz_targets))
 $(fuzz_binaries): %D%/libfuzzer/%: always
-	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(FUZZ_CC) $(DEFS) $(fuzz_cppflags) $(JANSSON_CFLAGS) $(WARN_CFLAGS) \
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(FUZZ_CC) $(DEFS) $(fuzz_cppflags) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) $(WARN_CFLAGS) \
 		$(CODE_CFLAGS) $(FUZZ_FLAGS) -o $@ $(CODE_LDFLAGS) $(%C%_$(*F)_LDFLAGS) \
-		$(addprefix $(srcdir)/,$(sort $(filter-out %/replay.c,$(filter %.c,$(%C%_$(*F)_ALL))))) $(JANSSON_LIBS)
+		$(addprefix $(srcdir)/,$(sort $(filter-out %/replay.c,$(filter %.c,$(%C%_$(*F)_ALL))))) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 
 fuzz:
 	@TOP_SRCDIR='$(abs_top_srcdir)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_CC='$(FUZZ_CC)' MAKE='$(MAKE)' $(SHELL) $(srcdir)/%D%/run.sh $(fuzz_binaries)

@@ -2,7 +2,8 @@
 #ifndef PROCD_TESTS_UNIT_BASE_DESCRIPTORS_H
 #define PROCD_TESTS_UNIT_BASE_DESCRIPTORS_H
 
-#include <check.h>
+#include "tests/unit/core/must.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,7 +13,7 @@ static inline size_t descriptors_count(void)
     DIR *folder = opendir("/proc/self/fd");
     size_t count = 0;
 
-    ck_assert_ptr_nonnull(folder);
+    must(folder != NULL);
     while (readdir(folder))
         count++;
     closedir(folder);
