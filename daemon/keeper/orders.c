@@ -304,7 +304,8 @@ static void tell_malformed(struct keeper *keeper, const void *message, size_t si
     keeper->link.told_malformed = true;
 }
 
-/* One message: 1, 0 when there is none, or -errno (-ENOTCONN: end of the stream). */
+/* One message: 1, 0 when there is none, or -errno (-ENOTCONN: end of the stream). An empty message looks like
+ * the end, which carries no descriptors, and is taken for it. */
 static int read_one(struct keeper *keeper)
 {
     void *message = keeper->link.buffer;
@@ -312,8 +313,10 @@ static int read_one(struct keeper *keeper)
     ssize_t size = fdpass_receive(keeper->link.fd, message, LINK_MESSAGE_MAX, &fds);
     const struct order_kind *kind;
 
-    if (size <= 0)
+    if (size <= 0) {
+        drop_descriptors(&fds);
         return size == -EAGAIN ? 0 : size == 0 ? -ENOTCONN : (int) size;
+    }
     kind = find_kind(message, (size_t) size);
     if (!kind)
         tell_malformed(keeper, message, (size_t) size);
