@@ -1,7 +1,7 @@
 # Fuzzing. Each target is a program of `make check`, too, which replays its corpus; `make fuzz` builds the same sources
 # by clang with libFuzzer and its sanitizers, and runs each for FUZZ_SECONDS. See fuzz.h, run.sh.
-fuzz_targets = %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_orders %D%/fuzz_request %D%/fuzz_session \
-	%D%/fuzz_spec
+fuzz_targets = %D%/fuzz_connection %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_library %D%/fuzz_orders \
+	%D%/fuzz_request %D%/fuzz_session %D%/fuzz_spec
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 EXTRA_DIST += %D%/corpus %D%/run.sh
@@ -17,6 +17,17 @@ fuzz_model = tests/unit/core/model.c tests/unit/core/model.h tests/unit/core/mod
 	tests/unit/core/model_deadlock.c tests/unit/core/model_inside.h tests/unit/core/model_objects.c \
 	tests/unit/core/model_sync.c tests/unit/core/sync_chance.c tests/unit/core/sync_chance.h
 
+fuzz_hostile = %D%/hostile.c %D%/hostile.h tests/unit/base/descriptors.h tests/unit/core/must.h
+fuzz_hostile_flags = -Wl,--wrap=endpoint_open,--wrap=endpoint_connect,--wrap=clock_nanosleep
+
+%C%_fuzz_connection_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_connection_LDADD = client/lib/libclient.la
+%C%_fuzz_connection_LDFLAGS = $(fuzz_hostile_flags)
+%C%_fuzz_connection_SOURCES = %D%/fuzz_connection.c $(fuzz_main) $(fuzz_hostile)
+%C%_fuzz_library_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_library_LDADD = client/lib/libclient.la
+%C%_fuzz_library_LDFLAGS = $(fuzz_hostile_flags)
+%C%_fuzz_library_SOURCES = %D%/fuzz_library.c $(fuzz_main) $(fuzz_hostile)
 %C%_fuzz_frame_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_frame_LDADD = proto/libproto.la daemon/base/libbase.la $(JANSSON_LIBS)
 %C%_fuzz_frame_SOURCES = %D%/fuzz_frame.c $(fuzz_main) tests/unit/core/must.h tests/unit/proto/pieces.c \
@@ -54,6 +65,9 @@ fuzz_libcore = $(daemon_core_libcore_la_SOURCES) $(fuzz_base)
 fuzz_libkeeper = $(daemon_keeper_libkeeper_la_SOURCES) $(daemon_base_libnotify_la_SOURCES) $(fuzz_base)
 %C%_fuzz_orders_ALL = $(%C%_fuzz_orders_SOURCES) $(fuzz_libkeeper)
 %C%_fuzz_spec_ALL = $(%C%_fuzz_spec_SOURCES) $(fuzz_libkeeper)
+fuzz_libclient = $(client_lib_libclient_la_SOURCES) $(fuzz_libproto)
+%C%_fuzz_connection_ALL = $(%C%_fuzz_connection_SOURCES) $(fuzz_libclient)
+%C%_fuzz_library_ALL = $(%C%_fuzz_library_SOURCES) $(fuzz_libclient)
 %C%_fuzz_session_ALL = $(%C%_fuzz_session_SOURCES) $(fuzz_libcore)
 %C%_fuzz_request_ALL = $(%C%_fuzz_request_SOURCES) $(fuzz_libproto)
 
