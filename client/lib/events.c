@@ -64,8 +64,7 @@ static json_t *make_params(uint64_t since, const char *const *kinds)
 /* What was lost before the stream began. */
 static json_t *first_gap(uint64_t since, const json_t *result)
 {
-    json_int_t first = json_integer_value(json_object_get(result, "first"));
-    json_int_t last = json_integer_value(json_object_get(result, "last"));
+    int64_t first = subscription_number(result, "first"), last = subscription_number(result, "last");
 
     if (since == PROCD_EVENTS_NEW || !json_is_true(json_object_get(result, "gap")))
         return NULL;
@@ -162,9 +161,9 @@ static int64_t deadline_of(double timeout)
 static json_t *event_of(const struct incoming *incoming)
 {
     const char *method = json_string_value(json_object_get(incoming->message, "method"));
+    json_t *params = json_object_get(incoming->message, "params");
 
-    return method && strcmp(method, "event") == 0 ? json_incref(json_object_get(incoming->message, "params"))
-                                                  : NULL;
+    return method && strcmp(method, "event") == 0 && json_is_object(params) ? json_incref(params) : NULL;
 }
 
 static int next(procd_events *events, int64_t deadline, json_t **ret_event)

@@ -95,12 +95,12 @@ static int take_resumed(struct connection *connection, int64_t number, struct in
     return 1;
 }
 
-/* An answer. 1: it is the caller's; 0: nobody awaits it; -ENOMEM. */
+/* An answer. 1: it is the caller's; 0: nobody awaits it; -EPROTO, -ENOMEM. */
 static int take_answer(struct connection *connection, struct incoming *incoming)
 {
     struct pending *pending = pending_find(&connection->pending, incoming_id(incoming));
     json_t *result = json_object_get(incoming->message, "result");
-    int r = 1;
+    int r = 1, added = 0;
 
     if (!pending)
         return 0;
@@ -109,10 +109,10 @@ static int take_answer(struct connection *connection, struct incoming *incoming)
     else if (pending->is_dropped)
         r = 0;
     else if (result && strcmp(pending->method, "events.subscribe") == 0)
-        r = subscriptions_add(&connection->subscriptions, pending->params, result) < 0 ? -ENOMEM : 1;
+        added = subscriptions_add(&connection->subscriptions, pending->params, result);
     pending_remove(&connection->pending, pending);
     pending_free(pending);
-    return r;
+    return added < 0 ? added : r;
 }
 
 /* One line. 1: a message for the caller; 0: none; -EPROTO, -ENOMEM. */

@@ -1,9 +1,17 @@
 #include "client/lib/subscriptions.h"
 
 #include "daemon/base/clock.h"
+#include "proto/ids.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+int64_t subscription_number(const json_t *object, const char *name)
+{
+    json_int_t number = json_integer_value(json_object_get(object, name));
+
+    return number > 0 && number <= PROTO_INTEGER_MAX ? number : 0;
+}
 
 struct subscription *subscriptions_find(struct subscription *list, int64_t number)
 {
@@ -26,9 +34,13 @@ static int64_t free_number(struct subscription *list, int64_t wanted)
 
 int subscriptions_add(struct subscription **list, const json_t *params, json_t *result)
 {
-    struct subscription *subscription = calloc(1, sizeof *subscription);
+    int64_t current = subscription_number(result, "subscription");
     const json_t *since = json_object_get(params, "since");
+    struct subscription *subscription;
 
+    if (current == 0)
+        return -EPROTO;
+    subscription = calloc(1, sizeof *subscription);
     if (!subscription)
         return -ENOMEM;
     subscription->params = params ? json_copy((json_t *) params) : json_object();
@@ -36,9 +48,9 @@ int subscriptions_add(struct subscription **list, const json_t *params, json_t *
         free(subscription);
         return -ENOMEM;
     }
-    subscription->current = json_integer_value(json_object_get(result, "subscription"));
+    subscription->current = current;
     subscription->number = free_number(*list, subscription->current);
-    subscription->last = json_integer_value(json_object_get(result, "last"));
+    subscription->last = subscription_number(result, "last");
     if (json_is_integer(since) && json_integer_value(since) < subscription->last)
         subscription->last = json_integer_value(since);
     if (subscription->number != subscription->current)
@@ -91,10 +103,10 @@ json_t *subscription_gap(int64_t number, int64_t from, int64_t to)
 
 json_t *subscription_resumed(struct subscription *subscription, const json_t *result)
 {
-    json_int_t first = json_integer_value(json_object_get(result, "first"));
-    json_int_t from = subscription->last + 1, to = first > from ? first - 1 : from;
+    int64_t first = subscription_number(result, "first");
+    int64_t from = subscription->last + 1, to = first > from ? first - 1 : from;
 
-    subscription->current = json_integer_value(json_object_get(result, "subscription"));
+    subscription->current = subscription_number(result, "subscription");
     if (!json_is_true(json_object_get(result, "gap")))
         return NULL;
     subscription->last = to;
@@ -104,12 +116,12 @@ json_t *subscription_resumed(struct subscription *subscription, const json_t *re
 
 void subscriptions_event(struct subscription *list, json_t *params)
 {
-    int64_t current = json_integer_value(json_object_get(params, "subscription"));
-    int64_t seq = json_integer_value(json_object_get(params, "seq"));
+    int64_t current = subscription_number(params, "subscription");
+    int64_t seq = subscription_number(params, "seq");
 
     while (list && list->current != current)
         list = list->next;
-    if (!list)
+    if (!list || current == 0)
         return;
     if (seq > list->last)
         list->last = seq;

@@ -17,8 +17,12 @@ struct subscription {
     json_t *params;  /* of events.subscribe */
 };
 
+/* A number that the daemon has sent, of a stream or of an event; 0: none, or one that the protocol does not
+ * have, with which nobody shall reckon. */
+int64_t subscription_number(const json_t *object, const char *name);
+
 /* An answer to events.subscribe has come: remembers the stream. The number in the result is changed where
- * the caller knows another stream by it. 0 or -ENOMEM. */
+ * the caller knows another stream by it. 0, -EPROTO (it has no number) or -ENOMEM. */
 int subscriptions_add(struct subscription **list, const json_t *params, json_t *result);
 
 struct subscription *subscriptions_find(struct subscription *list, int64_t number);
