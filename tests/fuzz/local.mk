@@ -1,6 +1,6 @@
 # Fuzzing. Each target is a program of `make check`, too, which replays its corpus; `make fuzz` builds the same sources
 # by clang with libFuzzer and its sanitizers, and runs each for FUZZ_SECONDS. See fuzz.h, run.sh.
-fuzz_targets = %D%/fuzz_connection %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_library %D%/fuzz_orders \
+fuzz_targets = %D%/fuzz_connection %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_library %D%/fuzz_load %D%/fuzz_orders \
 	%D%/fuzz_request %D%/fuzz_session %D%/fuzz_spec
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
@@ -35,6 +35,9 @@ fuzz_hostile_flags = -Wl,--wrap=endpoint_open,--wrap=endpoint_connect,--wrap=clo
 %C%_fuzz_journal_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_journal_LDADD = daemon/journal/libjournal.la daemon/core/libcore.la daemon/base/libbase.la
 %C%_fuzz_journal_SOURCES = %D%/fuzz_journal.c $(fuzz_main) $(fuzz_core)
+%C%_fuzz_load_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_load_LDADD = daemon/core/libcore.la daemon/base/libbase.la
+%C%_fuzz_load_SOURCES = %D%/fuzz_load.c $(fuzz_main) $(fuzz_core)
 %C%_fuzz_orders_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_orders_LDADD = daemon/keeper/libkeeper.la daemon/base/libnotify.la daemon/base/libbase.la
 %C%_fuzz_orders_SOURCES = %D%/fuzz_orders.c %D%/no_children.c %D%/no_children.h $(fuzz_main) tests/unit/base/descriptors.h \
@@ -62,6 +65,7 @@ fuzz_libproto = $(proto_libproto_la_SOURCES) $(fuzz_base)
 %C%_fuzz_frame_ALL = $(%C%_fuzz_frame_SOURCES) $(fuzz_libproto)
 fuzz_libcore = $(daemon_core_libcore_la_SOURCES) $(fuzz_base)
 %C%_fuzz_journal_ALL = $(%C%_fuzz_journal_SOURCES) $(daemon_journal_libjournal_la_SOURCES) $(fuzz_libcore)
+%C%_fuzz_load_ALL = $(%C%_fuzz_load_SOURCES) $(fuzz_libcore)
 fuzz_libkeeper = $(daemon_keeper_libkeeper_la_SOURCES) $(daemon_base_libnotify_la_SOURCES) $(fuzz_base)
 %C%_fuzz_orders_ALL = $(%C%_fuzz_orders_SOURCES) $(fuzz_libkeeper)
 %C%_fuzz_spec_ALL = $(%C%_fuzz_spec_SOURCES) $(fuzz_libkeeper)
