@@ -177,7 +177,10 @@ static void apply_much(void)
 {
     static char argv[100000];
     struct core_input spawn = {.kind = INPUT_SPAWN,
-                               .body.request = {.ticket = ++chance.ticket, .connection = 800, .uid = 800},
+                               .body.request = {.ticket = ++chance.ticket,
+                                                .connection = 800,
+                                                .uid = 800,
+                                                .count = sizeof argv}, /* empty strings */
                                .blob[BLOB_ARGV] = {argv, sizeof argv}};
     struct core_input failed = {.kind = INPUT_SPAWN_FAILED, .report = ++chance.report};
 
