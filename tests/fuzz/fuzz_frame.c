@@ -2,8 +2,8 @@
  * A stream of bytes and descriptors, cut anywhere: its lines come out the same, up to the first that is too
  * long, and the descriptors in their order.
  *
- * The input: the longest line, how many pieces, each piece's length and number of descriptors; the rest is
- * the stream. A line that begins with a digit declares so many descriptors.
+ * The input: the longest line, how large it all is, how many pieces, each piece's length and number of
+ * descriptors; the rest is the stream. A line that begins with a digit declares so many descriptors.
  */
 #include "daemon/base/cleanup.h"
 #include "proto/frame.h"
@@ -15,14 +15,16 @@
 
 const char fuzz_target[] = "frame";
 
-#define FILES       7  /* to tell descriptors by */
-#define PIECE_FDS   16 /* with one piece, at most */
-#define WAITING_MAX 144 /* more must not wait: frame.h says how many a reader may come to hold */
+#define FILES       7     /* to tell descriptors by */
+#define PIECE_FDS   16    /* with one piece, at most */
+#define STREAM_MAX  65536 /* what a socket holds */
+#define UNREAD_MAX  32    /* pieces: each has its price in the socket */
+#define WAITING_MAX 144   /* more must not wait: frame.h says how many a reader may come to hold */
 
 struct stream {
-    const char *bytes; /* what is sent, from begin to end */
+    char bytes[STREAM_MAX]; /* what is sent, from begin to end */
     size_t size, sent, taken;
-    size_t line_max;
+    size_t line_max, piece_unit;
     size_t fds_sent, fds_taken;
     bool too_long, lost; /* the end of it: no line is expected any more */
 };
@@ -118,15 +120,18 @@ static void receive_all(struct stream *stream, struct frame_reader *reader)
 
 static void play(struct stream *stream, struct source *cuts, struct frame_reader *reader)
 {
+    unsigned unread = 0;
+
     while (stream->sent < stream->size && !stream->lost && !stream->too_long) {
-        size_t size = cuts->left ? (size_t) source_byte(cuts) + 1 : stream->size - stream->sent;
+        size_t size = cuts->left ? (source_byte(cuts) + (size_t) 1) * stream->piece_unit : stream->size;
         uint8_t how = source_byte(cuts);
 
         if (size > stream->size - stream->sent)
             size = stream->size - stream->sent;
         send_piece(stream, size, how % PIECE_FDS, how & 16);
-        if (how & 32 && cuts->left) /* the kernel may put it together with the next one */
+        if (how & 32 && cuts->left && ++unread < UNREAD_MAX) /* the kernel may put it and the next together */
             continue;
+        unread = 0;
         receive_all(stream, reader);
         take_lines(stream, reader);
         must(stream->lost || frame_fds_orphaned(reader) == (stream->taken == stream->sent &&
@@ -136,22 +141,36 @@ static void play(struct stream *stream, struct source *cuts, struct frame_reader
     }
 }
 
+/* A fuzzer's inputs are small, a reader's buffer is not: the same again and again, in larger pieces. */
+static void fill(struct stream *stream, uint8_t scale, const struct source *source)
+{
+    size_t repeats = (size_t) 1 << (scale & 15);
+
+    stream->piece_unit = (size_t) 1 << (scale >> 4 & 7);
+    stream->size = 0;
+    for (; repeats > 0 && stream->size + source->left <= STREAM_MAX; repeats--) {
+        memcpy(stream->bytes + stream->size, source->at, source->left);
+        stream->size += source->left;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static struct stream stream;
     struct source source = {data, size}, cuts;
     struct frame_spare spare = {0};
     struct frame_reader reader = {.spare = &spare};
-    struct stream stream = {.line_max = FRAME_LINE_MAX};
     int left[FRAME_FDS_QUEUED_MAX];
     size_t count = sizeof left / sizeof *left;
-    uint8_t limit = source_byte(&source);
+    uint8_t limit = source_byte(&source), scale = source_byte(&source);
 
     begin();
-    if (limit > 0)
-        reader.line_max = stream.line_max = limit;
+    stream.sent = stream.taken = stream.fds_sent = stream.fds_taken = 0;
+    stream.too_long = stream.lost = false;
+    stream.line_max = limit ? limit : FRAME_LINE_MAX;
+    reader.line_max = limit;
     cuts.at = source_take(&source, 2 * (size_t) source_byte(&source), &cuts.left);
-    stream.bytes = (const char *) source.at;
-    stream.size = source.left < 65536 ? source.left : 65536; /* what a socket holds */
+    fill(&stream, scale, &source);
     play(&stream, &cuts, &reader);
     frame_reader_done(&reader, left, &count);
     pieces_close(left, count);
