@@ -392,6 +392,15 @@ class Servant:
         """What was told so far."""
         return list(self.clients[-1].events)
 
+    def set_groups(self, groups):
+        os.setgroups(groups)
+
+    def act_as(self, uid, gid):
+        """For connections that are made from now on; it can come back."""
+        os.seteuid(0)
+        os.setegid(gid)
+        os.seteuid(uid)
+
     def become(self, uid, gid):
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""What must hold against others on the machine, and where it is proven.
+
+ 1 identity is frozen at accept     test_identity.py: identity_is_frozen_at_accept; here: groups_are_frozen
+ 2 others' ids are as missing ones  here: every_method_on_what_is_anothers; test_identity.py: events, keys,
+                                    a killed broker
+ 3 the keeper proves every uid      unit/keeper/test_orders.c: numbers, malformed messages and specs;
+                                    test_spec.c: every member
+ 4 the broker has no means          test_identity.py: the_broker_is_nobody; unit/daemon/test_sandbox.c
+ 5 the socket's directory           cli/test_autostart.sh: procctl's side; test_stop.py: two daemons on one
+                                    socket, and a dead one's
+ 6 floods of descriptors            test_framing.py: floods_of_descriptors, truncated_control_message
+ 7 no_new_privs                     test_identity.py: children_run_as_the_caller, a_users_own_daemon
+ 8 arguments and environments       test_spawn.py: large_arguments, bytes_that_are_no_text
+ 9 nothing raw on a terminal        cli/test_output.sh: tables, events, messages; unit/base/test_log.c
+"""
+import collections
+import json
+import os
+import re
+
+from clients import Peer, same
+from harness import main, options
+
+ANN, BOB = 12345, 23456  # uids that nobody has
+
+system = options(mode='--system', root=True)
+
+
+def ann(daemon, **params):
+    return Peer(daemon.path, **{'uid': ANN, 'gid': 111, 'groups': [222, 333], **params})
+
+
+def bob(daemon, **params):
+    return Peer(daemon.path, **{'uid': BOB, 'gid': 444, **params})
+
+
+# ---------------------------------------------------------------- every method on what is another's
+
+class Subject:
+    """In a sample: what stands for an id or a name of something."""
+    def __init__(self, kind):
+        self.kind = kind
+
+
+PROCESS, OBJECT, SUBSCRIPTION, REQUEST = map(Subject, ('process', 'object', 'subscription', 'request'))
+
+# Params of each method, with a subject in each place that takes one. What changes nothing comes first: some
+# of the objects are made, for who asks, while they are asked for.
+SAMPLES = [
+    ('rpc.discover', []), ('daemon.hello', []), ('daemon.info', []), ('daemon.ping', []),
+    ('daemon.stop', []), ('daemon.restart', []), ('object.list', []), ('object.graph', []),
+    ('process.list', [{'name': PROCESS}, {'name': PROCESS, 'alive': True}]),
+    ('process.join', [{'process': PROCESS}, {'process': PROCESS, 'timeout': 0}]),
+    ('process.is_alive', [{'process': PROCESS}]),
+    ('process.terminate', [{'process': PROCESS}, {'process': PROCESS, 'tree': False}]),
+    ('process.kill', [{'process': PROCESS}, {'process': PROCESS, 'tree': False}]),
+    ('process.signal', [{'process': PROCESS, 'signal': 9}, {'process': PROCESS, 'signal': 9, 'tree': True}]),
+    ('process.stop', [{'process': PROCESS}, {'process': PROCESS, 'signal': 9, 'grace': 0}]),
+    ('process.wait', [{'processes': [PROCESS]}, {'processes': [PROCESS], 'mode': 'all', 'timeout': 0},
+                      {'processes': [PROCESS], 'for': 'ready'}]),
+    ('process.info', [{'process': PROCESS}]),
+    ('process.close', [{'process': PROCESS}]),
+    ('events.subscribe', [{'process': PROCESS}, {'process': PROCESS, 'since': 0}, {'object': OBJECT}]),
+    ('events.unsubscribe', [{'subscription': SUBSCRIPTION}]),
+    ('cancel', [{'id': REQUEST}]),
+    ('process.spawn', [{'argv': ['/nonexistent'], 'objects': [OBJECT]}]),
+    ('object.info', [{'name': OBJECT}]),
+    ('object.close', [{'name': OBJECT}]),
+    ('object.open', [{'name': OBJECT}]),
+    ('object.break', [{'name': OBJECT}]),
+    ('object.unlink', [{'name': OBJECT}]),
+    ('event.is_set', [{'name': OBJECT}]),
+    ('lock.release', [{'name': OBJECT}, {'name': OBJECT, 'token': 1}]),
+    ('rlock.release', [{'name': OBJECT}]),
+    ('semaphore.acquire', [{'name': OBJECT, 'timeout': 0}]),
+    ('semaphore.release', [{'name': OBJECT}]),
+    ('condition.wait', [{'name': OBJECT, 'timeout': 0}]),
+    ('condition.notify', [{'name': OBJECT}]),
+    ('condition.notify_all', [{'name': OBJECT}]),
+    ('barrier.wait', [{'name': OBJECT, 'timeout': 0}]),
+    ('barrier.done', [{'name': OBJECT, 'ok': True}]),
+    ('barrier.reset', [{'name': OBJECT}]),
+    ('barrier.abort', [{'name': OBJECT}]),
+    # each of these makes it
+    ('lock.acquire', [{'name': OBJECT, 'timeout': 0}]),
+    ('rlock.acquire', [{'name': OBJECT, 'timeout': 0}]),
+    ('event.set', [{'name': OBJECT}]),
+    ('event.clear', [{'name': OBJECT}]),
+    ('event.wait', [{'name': OBJECT, 'timeout': 0}]),
+    ('object.create', [{'kind': 'event', 'name': OBJECT}, {'kind': 'lock', 'name': OBJECT, 'exist_ok': True},
+                       {'kind': 'condition', 'name': 'own', 'lock': OBJECT}]),
+    ('object.unlink', [{'name': 'own'}, {'name': OBJECT}]),
+]
+
+# Every parameter that there is: those that name something, and what they name; and those that name nothing
+# of anybody's (owner_pid and uid: test_identity.py).
+NAMING = {'process': PROCESS, 'processes': PROCESS, 'object': OBJECT, 'objects': OBJECT, 'lock': OBJECT,
+          'subscription': SUBSCRIPTION, 'id': REQUEST}
+PLAIN = set('''client mode argv env env_add cwd stdin stdout stderr fds exe_fd daemon umask nice limits
+    stop_signal stop_timeout restart notify labels owner_pid pidfd timeout holder on_deadlock tree signal
+    grace for alive kind value parties exist_ok persist trace token undo n action ok since kinds
+    uid'''.split())
+
+
+def subject_named(method, param):
+    """What a parameter names, or None."""
+    if param == 'name':
+        return OBJECT if method.split('.')[0] != 'process' else PROCESS if method == 'process.list' else None
+    return NAMING.get(param)
+
+
+def holds(value, subject):
+    return value is subject or isinstance(value, list) and subject in value
+
+
+def judge_samples(methods):
+    """Does the table above speak of every method and of every parameter that names something?"""
+    samples = collections.defaultdict(list)
+    for name, some in SAMPLES:
+        samples[name] += some
+    same(sorted(samples), sorted(method['name'] for method in methods), 'methods with samples')
+    for method in methods:
+        for param in (each['name'] for each in method['params']):
+            where = '%s, %s' % (method['name'], param)
+            assert param in PLAIN | set(NAMING) | {'name'}, where + ': what does it name?'
+            subject = subject_named(method['name'], param)
+            used = any(holds(params.get(param), subject) for params in samples[method['name']])
+            assert used or not subject, where + ': no sample has it'
+
+
+def filled(value, subjects):
+    if isinstance(value, dict):
+        return {name: filled(each, subjects) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, subjects) for each in value]
+    return subjects[value] if isinstance(value, Subject) else value
+
+
+def masked(line, subjects):
+    """Without what differs from one request to the next anyway, and without the name that was asked for."""
+    line = re.sub('"(token|first|last|seq|created|since)":[0-9.]+', r'"\1":0', line)
+    line = re.sub('"holder":"#[0-9]+"', '"holder":"#"', line)
+    return line.replace('"%s"' % subjects[OBJECT], '"X"').replace('"%s.lock"' % subjects[OBJECT], '"X.lock"')
+
+
+def walk(peer, subjects, key=None, **more):
+    """The answers to all samples about these subjects, as bytes."""
+    requests = [(method, params) for method, samples in SAMPLES for params in samples]
+    for number, (method, params) in enumerate(requests):
+        params = {**filled(params, subjects), **more}
+        request = {'jsonrpc': '2.0', 'id': 'x', 'method': method, 'params': params}
+        if key:
+            request['key'] = '%s-%d' % (key, number)
+        yield '%s, %r' % (method, params), masked(peer.do('exchange', json.dumps(request)), subjects)
+
+
+def alike(peer, theirs, missing, keys=(None, None), **more):
+    """The same requests about both, in the same order: the answers must be the same."""
+    walks = [list(walk(peer, subjects, key, **more)) for subjects, key in zip((theirs, missing), keys)]
+    for (what, got), (_, want) in zip(*walks):
+        same(got, want, what)
+
+
+KINDS = [('lock', {}), ('rlock', {}), ('semaphore', {}), ('bounded_semaphore', {}), ('event', {}),
+         ('condition', {'lock': 'theirs-rlock'}), ('barrier', {'parties': 1})]
+
+
+def make_things(one):
+    """What ann has: processes by ids and names, a subscription, the id of a request under way."""
+    living = one.call('process.spawn', argv=['/bin/sleep', '1000'], name='theirs', labels={'a': 'theirs'})
+    ended = one.call('process.spawn', argv=['/bin/true'], name='theirs-too')
+    one.call('process.join', process=ended['id'])
+    for kind, params in KINDS:
+        one.call('object.create', kind=kind, name='theirs-' + kind, **params)
+    one.call('lock.acquire', name='theirs-lock')
+    subscription = one.call('events.subscribe', kinds=['gap'])['subscription']
+    request = one.start('process.join', process=living['id'])
+    return [living['id'], ended['id'], 'theirs', 'theirs-too'], subscription, request
+
+
+def state_of(one):
+    return one.call('process.list')['processes'], one.call('object.list')['objects']
+
+
+@options(mode='--system', root=True, limit=120)
+def test_every_method_on_what_is_anothers(daemon):
+    """As if there were nothing of that id or name, byte for byte, whoever asks; and nothing is changed."""
+    judge_samples(daemon.connection.call('rpc.discover')['methods'])
+    with ann(daemon) as one, bob(daemon) as other, Peer(daemon.path) as root:
+        processes, subscription, request = make_things(one)
+        before = state_of(one)
+        for turn, (kind, _) in enumerate(KINDS):
+            process = processes[turn % len(processes)]
+            theirs = {PROCESS: process, OBJECT: 'theirs-' + kind,
+                      SUBSCRIPTION: subscription, REQUEST: request}
+            missing = {PROCESS: 'none' if isinstance(process, str) else 987654321, OBJECT: 'absent-' + kind,
+                       SUBSCRIPTION: 987654321, REQUEST: 987654321}
+            for peer in (other, root):
+                alike(peer, theirs, missing)
+            alike(other, theirs, missing, ('k%d' % turn, 'm%d' % turn))
+            alike(other, theirs, missing, uid=ANN)
+            alike(root, theirs, missing, uid=BOB)
+        same(state_of(one), before)
+        same([one.do('answered'), one.do('events')], [[], []], 'nothing has reached it')
+        one.call('process.stop', process='theirs', grace=0)
+
+
+# ---------------------------------------------------------------- a process that changes its uid
+
+@system
+def test_groups_are_frozen(daemon):
+    """What a child may is what its caller was at connect, not what the caller has become since."""
+    with Peer(daemon.path, uid=0, gid=0, groups=[222, 333]) as peer:
+        path = os.path.join(daemon.dir, 'groups')
+        groups = {'argv': ['/bin/sh', '-c', 'id -G'], 'stdout': {'file': path}}
+        for change, expected in ((None, '0 222 333'), ([], '0 222 333'), ('connect', '0')):
+            if change == 'connect':
+                peer.do('connect')
+            elif change is not None:
+                peer.do('set_groups', change)
+            child = peer.call('process.spawn', **groups)
+            same(peer.call('process.join', process=child['id'])['exitcode'], 0)
+            with open(path, encoding='ascii') as file:
+                same(file.read().strip(), expected)
+
+
+if __name__ == '__main__':
+    main()
