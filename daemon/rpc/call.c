@@ -298,14 +298,25 @@ struct outcome call_park(struct call *call)
 
 /* ---- to the core ---- */
 
-/* FNV-1a of method and params: tells a repeated request from another one with the same key. */
-static uint64_t digest_of(const struct request *request)
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
 {
-    char *text = request->params ? json_dumps(request->params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t) request->method;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const unsigned char *) bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
 
-    for (const char *at = text ? text : "{}"; *at; at++)
-        hash = (hash ^ (unsigned char) *at) * UINT64_C(0x100000001b3);
+/*
+ * FNV-1a of method, uid and params: tells a repeated request from another one with the same key. A process
+ * may have become another user's, who is not to be told what the one before was.
+ */
+static uint64_t digest_of(const struct call *call)
+{
+    const json_t *params = call->request.params;
+    char *text = params ? json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t) call->request.method;
+
+    hash = hash_bytes(hash, &call->uid, sizeof call->uid);
+    hash = text ? hash_bytes(hash, text, strlen(text)) : hash_bytes(hash, "{}", 2);
     free(text);
     return hash;
 }
@@ -347,7 +358,7 @@ struct outcome call_submit(struct call *call, struct core_input *input)
     request->uid = call->uid;
     if (call->request.key && method_specs[call->request.method].flags & METHOD_KEYED) {
         input->blob[BLOB_KEY] = (struct blob){call->request.key, strlen(call->request.key)};
-        request->digest = digest_of(&call->request);
+        request->digest = digest_of(call);
     }
     server->stepping = call;
     r = server_step(server, input);

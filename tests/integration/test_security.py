@@ -2,8 +2,8 @@
 """What must hold against others on the machine, and where it is proven.
 
  1 identity is frozen at accept     test_identity.py: identity_is_frozen_at_accept; here: groups_are_frozen
- 2 others' ids are as missing ones  here: every_method_on_what_is_anothers; test_identity.py: events, keys,
-                                    a killed broker
+ 2 others' ids are as missing ones  here: every_method_on_what_is_anothers, recorded_answers_are_for_
+                                    the_uid_that_asked; test_identity.py: events, keys, a killed broker
  3 the keeper proves every uid      unit/keeper/test_orders.c: numbers, malformed messages and specs;
                                     test_spec.c: every member
  4 the broker has no means          test_identity.py: the_broker_is_nobody; unit/daemon/test_sandbox.c
@@ -223,6 +223,25 @@ def test_groups_are_frozen(daemon):
             same(peer.call('process.join', process=child['id'])['exitcode'], 0)
             with open(path, encoding='ascii') as file:
                 same(file.read().strip(), expected)
+
+
+@system
+def test_recorded_answers_are_for_the_uid_that_asked(daemon):
+    """The same process with the same key, as somebody else: what the daemon has told one uid is no answer for
+    another."""
+    with Peer(daemon.path) as peer:
+        spawn = {'argv': ['/bin/sleep', '1000'], 'name': 'secret'}
+        first = peer.reply(peer.start('process.spawn', 'key', **spawn))['result']
+        same(peer.reply(peer.start('process.spawn', 'key', **spawn))['result']['id'], first['id'])
+        peer.do('act_as', ANN, 111)
+        peer.do('connect')
+        same(peer.call('daemon.hello')['peer']['uid'], ANN)
+        again = peer.reply(peer.start('process.spawn', 'key', **spawn))
+        same(again['error']['data']['name'], 'InvalidRequest')
+        same(peer.call('process.list')['processes'], [])
+        peer.do('act_as', 0, 0)
+        peer.do('connect')
+        same(peer.reply(peer.start('process.spawn', 'key', **spawn))['result']['id'], first['id'])
 
 
 if __name__ == '__main__':
