@@ -109,20 +109,26 @@ static int edges_to_process(struct core *core, struct graph *graph, uint64_t fro
     return any ? r : add_edge(graph, from, node_of_process(core, graph, process), NULL, process->data.id);
 }
 
-static int edges_of(struct core *core, struct graph *graph, struct owner *owner)
+static int edges_of_wait(struct core *core, struct graph *graph, uint64_t from, const struct waiter *waiter)
 {
-    uint64_t from = node_of_owner(core, graph, owner);
-    const struct waiter *waiter;
-    int r = from == 0 ? -ENOMEM : 0;
+    if (from == 0)
+        return -ENOMEM;
+    if (waiter->data.kind == WAIT_HOLD || waiter->data.kind == WAIT_RELOCK)
+        return edges_to_holders(core, graph, from, waiter);
+    if (waiter->data.kind == WAIT_JOIN && waiter->link_count > 0 && waiter->links[0].process)
+        return edges_to_process(core, graph, from, waiter->links[0].process);
+    return 0;
+}
 
-    TAILQ_FOREACH(waiter, &owner->waits, of_owner) {
-        if (r < 0)
-            return r;
-        if (waiter->data.kind == WAIT_HOLD || waiter->data.kind == WAIT_RELOCK)
-            r = edges_to_holders(core, graph, from, waiter);
-        else if (waiter->data.kind == WAIT_JOIN && waiter->link_count > 0 && waiter->links[0].process)
-            r = edges_to_process(core, graph, from, waiter->links[0].process);
-    }
+/* Of the waits that this uid has asked for: a process may have become another user's. */
+static int edges_of(struct core *core, uint32_t uid, struct graph *graph, struct owner *owner)
+{
+    const struct waiter *waiter;
+    int r = 0;
+
+    TAILQ_FOREACH(waiter, &owner->waits, of_owner)
+        if (r == 0 && waiter->data.uid == uid)
+            r = edges_of_wait(core, graph, node_of_owner(core, graph, owner), waiter);
     return r;
 }
 
@@ -133,13 +139,10 @@ static int collect(struct core *core, uint32_t uid, struct graph *graph)
     int r = 0;
 
     core->search++;
-    HASH_ITER(hh, core->clients, client, next_client) {
-        if (client->data.uid != uid)
-            continue;
+    HASH_ITER(hh, core->clients, client, next_client)
         HASH_ITER(hh, client->owners, owner, next)
-            if (r == 0 && !TAILQ_EMPTY(&owner->waits))
-                r = edges_of(core, graph, owner);
-    }
+            if (r == 0)
+                r = edges_of(core, uid, graph, owner);
     return r;
 }
 

@@ -3,7 +3,8 @@
 
  1 identity is frozen at accept     test_identity.py: identity_is_frozen_at_accept; here: groups_are_frozen
  2 others' ids are as missing ones  here: every_method_on_what_is_anothers, recorded_answers_are_for_
-                                    the_uid_that_asked; test_identity.py: events, keys, a killed broker
+                                    the_uid_that_asked, the_graph_is_of_what_a_uid_has_asked;
+                                    test_identity.py: events, keys, a killed broker
  3 the keeper proves every uid      unit/keeper/test_orders.c: numbers, malformed messages and specs;
                                     test_spec.c: every member
  4 the broker has no means          test_identity.py: the_broker_is_nobody; unit/daemon/test_sandbox.c
@@ -242,6 +243,29 @@ def test_recorded_answers_are_for_the_uid_that_asked(daemon):
         peer.do('act_as', 0, 0)
         peer.do('connect')
         same(peer.reply(peer.start('process.spawn', 'key', **spawn))['result']['id'], first['id'])
+
+
+@system
+def test_the_graph_is_of_what_a_uid_has_asked(daemon):
+    """Not of what its processes have asked, which may have become somebody else (sudo keeps the process)."""
+    with Peer(daemon.path) as peer, ann(daemon) as one, Peer(daemon.path) as root:
+        def graph_of(who):
+            graph = who.call('object.graph')
+            return len(graph['nodes']), [edge['object'] for edge in graph['edges']]
+
+        root.call('lock.acquire', name='roots')
+        one.call('lock.acquire', name='anns')
+        for uid, gid, name, owner, stranger in ((ANN, 111, 'anns', one, root), (0, 0, 'roots', root, one)):
+            peer.do('act_as', uid, gid)
+            peer.do('connect')
+            waiting = peer.start('lock.acquire', name=name, holder=name)
+            peer.call('daemon.ping')
+            same(graph_of(owner), (2, [name]))
+            same(graph_of(stranger), (0, []), 'of %s' % name)
+            owner.call('lock.release', name=name)
+            same(peer.reply(waiting)['result']['acquired'], True)
+            peer.call('lock.release', name=name)
+            owner.call('lock.acquire', name=name)
 
 
 if __name__ == '__main__':
