@@ -1,6 +1,7 @@
 #include "daemon/base/log.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/base/harmless.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -68,12 +69,19 @@ bool log_again(int64_t *next, int64_t now)
     return true;
 }
 
-/* A path or a name of somebody else in the message begins no line of its own, and moves no cursor. */
-static void blank_controls(char *text)
+/* A path or a name of somebody else in the message begins no line of its own, moves no cursor, and does not
+ * turn round what is written behind it. */
+static void blank_harmful(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char) *text < ' ' || *text == '\x7f')
-            *text = '?';
+    size_t rest = strlen(text), length;
+
+    for (; rest > 0; text += length, rest -= length) {
+        length = harmless_length(text, rest);
+        if (length > 0)
+            continue;
+        *text = '?';
+        length = 1;
+    }
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -90,7 +98,7 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(arguments);
     if (more < 0)
         more = 0;
-    blank_controls(line + used);
+    blank_harmful(line + used);
     used = used + more < (int) sizeof line - 1 ? used + more : (int) sizeof line - 2;
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, (size_t) used) < 0)

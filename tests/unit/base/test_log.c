@@ -139,6 +139,9 @@ START_TEST(a_message_is_one_line)
     ck_assert_str_eq(written(), "procd: role: a?procd: role: forged???[2J?\n");
     log_info("h\xc3\xa9"); /* what is not ASCII stays */
     ck_assert_str_eq(written(), "procd: role: h\xc3\xa9\n");
+    /* a C1 control, as UTF-8 and as a bare byte, and an override of the direction */
+    log_info("%s", "a\xc2\x9b" "b\x9b" "c\xe2\x80\xae" "d\xc3");
+    ck_assert_str_eq(written(), "procd: role: a??b?c???d?\n");
 }
 END_TEST
 
