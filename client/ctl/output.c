@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16))
-
 /* One write, so that lines of several procctl do not mix. */
 static void put_line(const struct ctl *ctl, const char *format, va_list list)
 {
@@ -82,11 +80,16 @@ void catch_interrupt(bool owes_document)
         sigaction(SIGINT, &action, NULL);
 }
 
-void print_line(json_t *document)
+static void print_json(json_t *document, size_t flags)
 {
-    json_dumpf(document, stdout, JSON_FLAGS | JSON_COMPACT);
+    text_put_json(stdout, document, JSON_REAL_PRECISION(16) | flags);
     fputc('\n', stdout);
     json_decref(document);
+}
+
+void print_line(json_t *document)
+{
+    print_json(document, JSON_COMPACT);
 }
 
 /* The document is the last thing that a command does: too late for ^C, which would leave none, or two. */
@@ -98,9 +101,7 @@ void print_document(json_t *document)
 
 void print_pretty(json_t *document)
 {
-    json_dumpf(document, stdout, JSON_FLAGS | JSON_INDENT(2));
-    fputc('\n', stdout);
-    json_decref(document);
+    print_json(document, JSON_INDENT(2));
 }
 
 void print_failure(const struct ctl *ctl, const char *name, const char *message)

@@ -112,20 +112,39 @@ char *text_quoted(const char *bytes, size_t size)
     return text_close(&text);
 }
 
+/* DEL is ASCII, and no control character to JSON. It is found in strings only. */
+static int put_json_bytes(const char *bytes, size_t size, void *context)
+{
+    FILE *stream = context;
+
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == 0x7f)
+            fputs("\\u007F", stream);
+        else
+            putc(bytes[i], stream);
+    }
+    return 0;
+}
+
+int text_put_json(FILE *stream, const json_t *value, size_t flags)
+{
+    return json_dump_callback(value, put_json_bytes, stream, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+}
+
 char *text_of_json(const json_t *value)
 {
     CLEANUP_MEMORY char *bytes = NULL;
+    struct text text;
     size_t size;
-    char *text;
 
     if (!value || json_is_null(value))
         return text_format("-");
     if (bytes_from_json(value, &bytes, &size) == 0)
         return text_escaped(bytes, size);
-    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
-    if (!text)
+    text_open(&text);
+    if (text_put_json(text.stream, value, JSON_COMPACT | JSON_REAL_PRECISION(12)) < 0)
         out_of_memory();
-    return text;
+    return text_close(&text);
 }
 
 char *text_of_argv(const json_t *argv)

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* All return a new string (never NULL: without memory the program ends). */
 char *text_escaped(const char *bytes, size_t size);
@@ -18,6 +19,9 @@ char *text_quoted(const char *bytes, size_t size);
 
 /* A JSON value: strings and {"b64"} escaped, null as "-", numbers plain, anything else as compact JSON. */
 char *text_of_json(const json_t *value);
+
+/* As JSON in printable ASCII (jansson's flags beside that). -1 without memory. */
+int text_put_json(FILE *stream, const json_t *value, size_t flags);
 
 /* An array of byte strings as a command line that could be typed. */
 char *text_of_argv(const json_t *argv);

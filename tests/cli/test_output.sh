@@ -60,6 +60,17 @@ for command in "ps -a" events; do
     ! grep -q "$(printf '\302\233')" "$dir/out" || fail "$command lets C1 through"
     out_has 'a\x1b[31mb\xc2\x9bc\x7fd\xe2\x80\xaee'
 done
+# JSON has them all, but none raw
+for command in "ps -a --json" "events --json" "call process.list"; do
+    # shellcheck disable=SC2086
+    expect 0 ctl $command
+    ! LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177-\377]')" "$dir/out" ||
+        fail "$command lets bytes through"
+    python3 -c 'import json, sys
+documents = open(0).read().splitlines() if sys.argv[2].startswith("events") else [open(0).read()]
+assert sys.argv[1] in json.dumps([json.loads(each) for each in documents], ensure_ascii=False)' \
+        "$(printf 'b\302\233c\177d')" "$command" <"$dir/out" || fail "$command has lost the name"
+done
 expect 0 ctl inspect "$evil"
 # shellcheck disable=SC1003
 out_has '\xff\x01'
