@@ -62,6 +62,7 @@ unit_tests = \
 	%D%/journal/test_journal \
 	%D%/keeper/test_clock \
 	%D%/keeper/test_handover \
+	%D%/keeper/test_hostile \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
@@ -163,6 +164,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_clock_SOURCES = %D%/keeper/test_clock.c $(unit_keeper_helpers)
 %C%_keeper_test_handover_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_handover_SOURCES = %D%/keeper/test_handover.c
+%C%_keeper_test_hostile_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_hostile_SOURCES = %D%/keeper/test_hostile.c $(unit_keeper_helpers)
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
