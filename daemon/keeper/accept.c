@@ -31,7 +31,7 @@ static int peer_groups(int fd, gid_t **ret_groups, size_t *ret_count)
     socklen_t size = 0;
     CLEANUP_MEMORY gid_t *groups = NULL;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 || size == 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0) {
         *ret_count = 0;
         return 0;
     }

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """What must hold against others on the machine, and where it is proven.
 
- 1 identity is frozen at accept     test_identity.py: identity_is_frozen_at_accept; here: groups_are_frozen
+ 1 identity is frozen at accept     test_identity.py: identity_is_frozen_at_accept; here: groups_are_frozen;
+                                    unit/keeper/test_accept.c: pidfds on old and new kernels
  2 others' ids are as missing ones  here: every_method_on_what_is_anothers, recorded_answers_are_for_
                                     the_uid_that_asked, the_graph_is_of_what_a_uid_has_asked;
                                     test_identity.py: events, keys, a killed broker
- 3 the keeper proves every uid      unit/keeper/test_orders.c: numbers, malformed messages and specs;
-                                    test_spec.c: every member
+ 3 the keeper proves every uid      unit/keeper/test_hostile.c: a broker that was taken over; test_orders.c:
+                                    numbers, malformed messages and specs; test_spec.c: every member
  4 the broker has no means          test_identity.py: the_broker_is_nobody; unit/daemon/test_sandbox.c
  5 the socket's directory           cli/test_autostart.sh: procctl's side; test_stop.py: two daemons on one
                                     socket, and a dead one's
- 6 floods of descriptors            test_framing.py: floods_of_descriptors, truncated_control_message
+ 6 floods of descriptors            test_framing.py: floods_of_descriptors, truncated_control_message;
+                                    unit/keeper/test_hostile.c: the same on the private link
  7 no_new_privs                     test_identity.py: children_run_as_the_caller, a_users_own_daemon
  8 arguments and environments       test_spawn.py: large_arguments, bytes_that_are_no_text
- 9 nothing raw on a terminal        cli/test_output.sh: tables, events, messages; unit/base/test_log.c
+ 9 nothing raw on a terminal        cli/test_output.sh: tables, events, JSON, messages; unit/base/test_log.c,
+                                    test_harmless.c
 """
 import collections
 import json

@@ -60,6 +60,7 @@ unit_tests = \
 	%D%/core/test_waiter \
 	%D%/daemon/test_sandbox \
 	%D%/journal/test_journal \
+	%D%/keeper/test_accept \
 	%D%/keeper/test_clock \
 	%D%/keeper/test_handover \
 	%D%/keeper/test_hostile \
@@ -159,6 +160,9 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_journal_test_journal_LDADD = $(unit_journal_libs)
 %C%_journal_test_journal_LDFLAGS = -Wl,--wrap=fallocate
 %C%_journal_test_journal_SOURCES = %D%/journal/test_journal.c $(unit_core_chance)
+%C%_keeper_test_accept_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_accept_LDFLAGS = -Wl,--wrap=getsockopt
+%C%_keeper_test_accept_SOURCES = %D%/keeper/test_accept.c $(unit_keeper_helpers)
 %C%_keeper_test_clock_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_clock_LDFLAGS = -Wl,--wrap=clock_gettime
 %C%_keeper_test_clock_SOURCES = %D%/keeper/test_clock.c $(unit_keeper_helpers)
