@@ -8,7 +8,8 @@
                                     test_identity.py: events, keys, a killed broker
  3 the keeper proves every uid      unit/keeper/test_hostile.c: a broker that was taken over; test_orders.c:
                                     numbers, malformed messages and specs; test_spec.c: every member
- 4 the broker has no means          test_identity.py: the_broker_is_nobody; unit/daemon/test_sandbox.c
+ 4 the broker has no means          here: the_broker_is_sandboxed, a_users_broker_is_sandboxed;
+                                    unit/daemon/test_sandbox.c: what is refused
  5 the socket's directory           cli/test_autostart.sh: procctl's side; test_stop.py: two daemons on one
                                     socket, and a dead one's
  6 floods of descriptors            test_framing.py: floods_of_descriptors, truncated_control_message;
@@ -24,7 +25,7 @@ import os
 import re
 
 from clients import Peer, same
-from harness import main, options
+from harness import children_of, main, options
 
 ANN, BOB = 12345, 23456  # uids that nobody has
 
@@ -269,6 +270,73 @@ def test_the_graph_is_of_what_a_uid_has_asked(daemon):
             same(peer.reply(waiting)['result']['acquired'], True)
             peer.call('lock.release', name=name)
             owner.call('lock.acquire', name=name)
+
+
+# ---------------------------------------------------------------- the broker
+
+CAPABILITIES = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']
+
+
+def status_of(pid):
+    with open('/proc/%d/status' % pid, encoding='utf-8') as file:
+        return dict(line.rstrip('\n').split(':\t') for line in file if ':\t' in line)
+
+
+CAP_SYS_CHROOT, CAP_SYS_ADMIN = 18, 21
+
+
+def may(capability):
+    """Not every root may do everything: in a container."""
+    return int(status_of(os.getpid())['CapEff'], 16) >> capability & 1
+
+
+def namespace_of(pid, kind):
+    return os.readlink('/proc/%d/ns/%s' % (pid, kind))
+
+
+def is_filtered(daemon, status):
+    """Has it a filter of system calls? Not where a sanitizer looks on, nor on every machine."""
+    same(status['NoNewPrivs'], '1')
+    known = os.uname().machine in ('x86_64', 'aarch64', 'riscv64')
+    same(status['Seccomp'], '2' if known and not daemon.sanitized() else status['Seccomp'])
+
+
+def owns(pid, pattern):
+    """Its descriptors of that sort."""
+    folder = '/proc/%d/fd' % pid
+    targets = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
+    return [target for target in targets if re.match(pattern, target)]
+
+
+@system
+def test_the_broker_is_sandboxed(daemon):
+    """The first one, and the next: nobody, without capabilities, files, network, and most system calls."""
+    for next_one in (lambda: daemon.broker_pid, daemon.kill_broker):
+        pid = next_one()
+        status = status_of(pid)
+        same({status[name] for name in CAPABILITIES}, {'0' * 16})
+        assert '0' not in status['Uid'].split() + status['Gid'].split(), status
+        same(len(set(status['Uid'].split())), 1, 'saved and file system uid, too')
+        same(status['Groups'].strip(), '')
+        is_filtered(daemon, status)
+        if not daemon.sanitized() and may(CAP_SYS_CHROOT):
+            root = os.readlink('/proc/%d/root' % pid)
+            assert re.fullmatch('/proc/[0-9]+/fdinfo', root), 'its root is ' + root
+            same(os.readlink('/proc/%d/cwd' % pid), root)
+        for kind in ('net', 'ipc') if may(CAP_SYS_ADMIN) else ():
+            assert namespace_of(pid, kind) != namespace_of(daemon.keeper_pid, kind), kind
+        files = owns(pid, '/')
+        same([path for path in files if path not in ('/dev/null', '/proc/%d/statm' % pid, daemon.log_path,
+                                                     '/memfd:procd-state (deleted)')], [])
+    helpers = [pid for pid, (name, _, _) in children_of(daemon.keeper_pid).items() if name == 'procd-lookup']
+    status = status_of(helpers[0])
+    same((status['CapPrm'], status['CapEff'], '0' in status['Uid'].split()), ('0' * 16, '0' * 16, False))
+
+
+def test_a_users_broker_is_sandboxed(daemon):
+    """It is that user still, but starts no program and opens no file to write into."""
+    is_filtered(daemon, status_of(daemon.broker_pid))
+    is_filtered(daemon, status_of(daemon.kill_broker()))
 
 
 if __name__ == '__main__':

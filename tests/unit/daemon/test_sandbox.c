@@ -8,11 +8,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -59,6 +62,7 @@ static void must_refuse(long result)
 START_TEST(calls_are_refused)
 {
     char *words[] = {(char *) "/bin/true", NULL};
+    int fds[2];
 
     if (!is_filtered())
         return;
@@ -70,12 +74,49 @@ START_TEST(calls_are_refused)
     must_refuse(ptrace(PTRACE_TRACEME, 0, 0, 0));
     must_refuse(unshare(CLONE_NEWUSER));
     must_refuse(chroot("/"));
+    must_refuse(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+}
+END_TEST
+
+/* By the filter: where it is root's, the broker has no files at all (root_becomes_nobody). */
+START_TEST(files_are_not_written)
+{
+    static const int flags[] = {O_WRONLY, O_RDWR, O_WRONLY | O_APPEND, O_RDONLY | O_CREAT, O_RDONLY | O_TRUNC,
+                                O_RDWR | O_TMPFILE};
+    static const char name[] = "/tmp/of-a-broker";
+    const uint64_t how[3] = {O_RDONLY};
+
+    (void) how;
+    if (!is_filtered())
+        return;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        must_refuse(open(flags[i] & O_DIRECTORY ? "/tmp" : name, flags[i], 0600));
+        must_refuse(syscall(SYS_openat, AT_FDCWD, name, flags[i], 0600));
+#ifdef SYS_open
+        must_refuse(syscall(SYS_open, name, flags[i], 0600));
+#endif
+    }
+    must_refuse(creat(name, 0600));
+    must_refuse(mkdir(name, 0700));
+    must_refuse(mknod(name, S_IFIFO | 0600, 0));
+    must_refuse(unlink(name));
+    must_refuse(rmdir(name));
+    must_refuse(rename(name, name));
+    must_refuse(link(name, name));
+    must_refuse(symlink(name, name));
+    must_refuse(chmod(name, 0777));
+    must_refuse(chown(name, 0, 0));
+    must_refuse(truncate(name, 0));
+#ifdef SYS_openat2 /* which would hide its flags in memory */
+    ck_assert_int_eq(syscall(SYS_openat2, AT_FDCWD, "/", how, sizeof how), -1);
+    ck_assert_int_eq(errno, ENOSYS);
+#endif
 }
 END_TEST
 
 START_TEST(threads_and_descriptors_go_on)
 {
-    int made = 0, fds[2];
+    int made = 0, fds[2], memory;
     pthread_t id;
 
     ck_assert_int_eq(pthread_create(&id, NULL, thread, &made), 0);
@@ -83,7 +124,9 @@ START_TEST(threads_and_descriptors_go_on)
     ck_assert_int_eq(made, 1);
     ck_assert_int_ge(epoll_create1(EPOLL_CLOEXEC), 0);
     ck_assert_int_ge(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), 0);
-    ck_assert_int_ge(memfd_create("x", MFD_CLOEXEC), 0);
+    ck_assert_int_ge(memory = memfd_create("x", MFD_CLOEXEC), 0);
+    ck_assert_int_eq(write(memory, "x", 1), 1);
+    ck_assert_int_eq(ftruncate(memory, 4096), 0);
     ck_assert_int_eq(pipe(fds), 0);
     ck_assert_int_ge(open("/proc/self/statm", O_RDONLY), 0);
 }
@@ -135,6 +178,7 @@ int main(void)
     tcase_add_checked_fixture(inside, set_up, NULL);
     tcase_add_test(inside, it_cannot_gain_privileges);
     tcase_add_test(inside, calls_are_refused);
+    tcase_add_test(inside, files_are_not_written);
     tcase_add_test(inside, threads_and_descriptors_go_on);
     tcase_add_test(root, root_becomes_nobody);
     suite_add_tcase(suite, inside);
