@@ -177,13 +177,21 @@ static bool is_private(const char *folder)
            (st.st_mode & 0777) == 0700;
 }
 
+static bool belongs_to_another(const char *folder, const struct stat *st)
+{
+    if (st->st_uid == geteuid() || st->st_uid == 0)
+        return false;
+    fprintf(stderr, "procd: %s belongs to another user (uid %u)\n", folder, st->st_uid);
+    return true;
+}
+
 /* Makes the folder unless it is there, and refuses one in which somebody else could put something in our
- * place. */
+ * place, and a link to one that somebody else could turn to another. */
 static int folder_make(const char *folder, mode_t mode)
 {
     mode_t before = umask(0);
     int made = mkdir(folder, mode), r = made < 0 ? -errno : 0;
-    struct stat st;
+    struct stat st, link;
 
     umask(before);
     if (r < 0 && r != -EEXIST) {
@@ -194,10 +202,8 @@ static int folder_make(const char *folder, mode_t mode)
         fprintf(stderr, "procd: %s is not a directory\n", folder);
         return -ENOTDIR;
     }
-    if (st.st_uid != geteuid() && st.st_uid != 0) {
-        fprintf(stderr, "procd: %s belongs to another user (uid %u)\n", folder, st.st_uid);
+    if (belongs_to_another(folder, &st) || (lstat(folder, &link) == 0 && belongs_to_another(folder, &link)))
         return -EPERM;
-    }
     if (st.st_mode & 0022 && !(st.st_mode & S_ISVTX)) {
         fprintf(stderr, "procd: %s can be written by other users\n", folder);
         return -EPERM;

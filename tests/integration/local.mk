@@ -4,8 +4,8 @@ integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_pro
 integration_scripts = %D%/test_absence.py %D%/test_crash.py %D%/test_deadlock.py %D%/test_events.py \
 	%D%/test_examples.py %D%/test_exits.py %D%/test_framing.py %D%/test_front.py %D%/test_identity.py \
 	%D%/test_install.sh %D%/test_join.py %D%/test_restart.py %D%/test_security.py %D%/test_slow.py \
-	%D%/test_spawn.py %D%/test_stop.py %D%/test_sync.py %D%/test_systemd.sh %D%/test_units.sh \
-	%D%/test_upgrade.py
+	%D%/test_socket.py %D%/test_spawn.py %D%/test_stop.py %D%/test_sync.py %D%/test_systemd.sh \
+	%D%/test_units.sh %D%/test_upgrade.py
 integration_helpers = %D%/clients.py %D%/harness.py %D%/histories.py %D%/locker.py %D%/systemd_inside.py
 # Other builds of the daemon: a newer one, and one whose states have another format; and what is none.
 integration_others = %D%/procd_newer %D%/procd_foreign %D%/no_procd

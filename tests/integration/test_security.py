@@ -10,8 +10,8 @@
                                     numbers, malformed messages and specs; test_spec.c: every member
  4 the broker has no means          here: the_broker_is_sandboxed, a_users_broker_is_sandboxed;
                                     unit/daemon/test_sandbox.c: what is refused
- 5 the socket's directory           cli/test_autostart.sh: procctl's side; test_stop.py: two daemons on one
-                                    socket, and a dead one's
+ 5 the socket's directory           test_socket.py: directories of others, links, live daemons, long paths;
+                                    test_stop.py: a dead one's socket; cli/test_autostart.sh: procctl's side
  6 floods of descriptors            test_framing.py: floods_of_descriptors, truncated_control_message;
                                     unit/keeper/test_hostile.c: the same on the private link
  7 no_new_privs                     test_identity.py: children_run_as_the_caller, a_users_own_daemon
