@@ -209,6 +209,7 @@ def test_floods_of_descriptors(daemon):
         'with garbage': (b'garbage\n', 3),
         'declared as fewer': (b'{"jsonrpc":"2.0","id":1,"method":"daemon.ping","fds":2}\n', 3),
         'declared as more': (b'{"jsonrpc":"2.0","id":1,"method":"daemon.ping","fds":3}\n', 2),
+        'declared as too many': (b'{"jsonrpc":"2.0","id":1,"method":"daemon.ping","fds":65}\n', 65),
         'declared as words': (b'{"jsonrpc":"2.0","id":1,"method":"daemon.ping","fds":"two"}\n', 2),
     }
     for what, (data, count) in floods.items():

@@ -15,16 +15,19 @@
  6 floods of descriptors            test_framing.py: floods_of_descriptors, truncated_control_message;
                                     unit/keeper/test_hostile.c: the same on the private link
  7 no_new_privs                     test_identity.py: children_run_as_the_caller, a_users_own_daemon
- 8 arguments and environments       test_spawn.py: large_arguments, bytes_that_are_no_text
+ 8 arguments and environments       here: hostile_arguments; test_spawn.py: large_arguments,
+                                    bytes_that_are_no_text
  9 nothing raw on a terminal        cli/test_output.sh: tables, events, JSON, messages; unit/base/test_log.c,
                                     test_harmless.c
+10 names are no paths               here: names_are_no_paths
 """
+import base64
 import collections
 import json
 import os
 import re
 
-from clients import Peer, same
+from clients import Client, Peer, fails, same
 from harness import children_of, main, options
 
 ANN, BOB = 12345, 23456  # uids that nobody has
@@ -337,6 +340,81 @@ def test_a_users_broker_is_sandboxed(daemon):
     """It is that user still, but starts no program and opens no file to write into."""
     is_filtered(daemon, status_of(daemon.broker_pid))
     is_filtered(daemon, status_of(daemon.kill_broker()))
+
+
+# ---------------------------------------------------------------- arguments, environments, names
+
+def b64(data):
+    return {'b64': base64.b64encode(data).decode()}
+
+
+def test_hostile_arguments(daemon):
+    """Each is refused by name, or fails as exec(2) does; the connection, and the next spawn, are fine."""
+    fine, nul = ['/bin/true'], b64(b'a\0b')
+    refused = {
+        'argv': ([], [''], [b64(b'')], 'text', {}, [1], [None], [fine], [nul], ['/bin/true', nul],
+                 [{'b64': '*'}], [{'b64': 'YQ==', 'x': 1}]),
+        'env': ({'': 'x'}, {'A=B': 'x'}, {'=': ''}, {'A': 1}, {'A': {}}, {'A': nul}, {'A': None}, [], 'A=B'),
+        'env_add': ({'': 'x'}, {'A=': 'x'}, {'A': nul}, []),
+        'cwd': ('', nul, 1, ['/']),
+        'name': ('', 'x' * 256, 'é' * 128, 1, b64(b'x')),
+        'labels': ([], {'a': 1}, {'a': b64(b'x')}),
+        'limits': (5, {'no': 1}, {'nofile': -1}, {'nofile': [1]}, {'nofile': [2, 1]}, {'nofile': 1 << 53}),
+        'fds': ([[0, 3]], [[0]], [0], [[0, 3]] * 2000),
+        'stdin': ('log', {}, {'fd': 0}, {'file': ''}, {'file': nul}),
+    }
+    too_big = [
+        {'argv': ['/bin/true', 'x' * 131072]},  # MAX_ARG_STRLEN, with its NUL
+        {'argv': ['/bin/true'] + [''] * 200000, 'limits': {'stack': 1 << 20}},
+        {'argv': fine, 'env': {'A': 'x' * 131072}},
+        {'argv': fine, 'env': {'x' * 131072: ''}},
+        {'argv': ['/bin/true', 'x' * 50000, 'x' * 50000, 'x' * 50000], 'limits': {'stack': 131072}},
+    ]
+    with Client(daemon.path) as client:
+        for param, values in refused.items():
+            for value in values:
+                params = {'argv': fine, param: value}
+                fails('InvalidParams', lambda: client.call('process.spawn', **params), param=param)
+        for params in too_big:
+            fails('SpawnFailed', lambda: client.call('process.spawn', **params), errno='E2BIG', stage='exec')
+        for text in ('"argv":["a\\u0000b"]', '"argv":["true"],"env":{"A\\u0000B":"x"}', '"argv":["\\ud800"]'):
+            line = '{"jsonrpc":"2.0","id":1,"method":"process.spawn","params":{%s}}\n' % text
+            client.raw(line.encode())
+            same(client.reply(None)['error']['data']['name'], 'ParseError')
+        many = {'V%d' % i: 'x' * 5 for i in range(20000)}
+        same(client.exitcode(client.spawn('/bin/true', 'x' * 131071, env=many, name='é' * 127)['id']), 0)
+        same(client.call('daemon.info')['processes'], {'running': 0, 'ended': 1})
+
+
+PATHS = ['.', '..', '../x', './x', 'a/b', '/', '/.', '/..', '/../x', '/a/b', '//x', '.x', '/.x']
+
+
+def test_names_are_no_paths(daemon):
+    """Objects have no such names, whatever the method; processes may, and nothing is called by them."""
+    with Client(daemon.path) as client:
+        for name in (*PATHS, '', 'a b', 'a\\b', 'a\nb', 'é', '\x7f', 'x' * 256, '/' + 'x' * 255):
+            for method, samples in SAMPLES:
+                for params in samples:
+                    if any(holds(value, OBJECT) for value in params.values()):
+                        params = filled(params, {OBJECT: name})
+                        fails('InvalidParams', lambda: client.call(method, **params))
+        for name in ('a..b', '/a..', '-', '@', '_', 'x' * 255, '/' + 'x' * 254):
+            client.call('event.set', name=name)
+            client.call('object.unlink', name=name)
+        same(client.call('object.list')['objects'], [])
+        before = sorted(os.listdir(daemon.dir))
+        for name in (*PATHS, '/etc/passwd', '\x1b[2J', 'x' * 255):
+            child = client.spawn('/bin/sleep', '1000', name=name)
+            with open('/proc/%d/cgroup' % child['pid'], encoding='utf-8') as file:
+                ours = re.findall('/procd-.*', file.read())
+            for path in ours:
+                assert re.fullmatch('/procd-[0-9]+[.][0-9]+/[0-9]+', path), path
+            same(client.call('process.info', process=name)['id'], child['id'])
+            client.call('process.stop', process=name, grace=0)
+        same(sorted(os.listdir(daemon.dir)), before)
+        for path in daemon.cgroups():
+            for folder in (entry for entry in os.scandir(path) if entry.is_dir()):
+                assert folder.name.isdigit(), folder.path
 
 
 if __name__ == '__main__':
