@@ -18,6 +18,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 #define BACKOFF_FIRST    (100 * NSEC_PER_MSEC)
 #define BACKOFF_MOST     (10 * NSEC_PER_SEC)
 #define UNREADY_MOST     3 /* deaths in a row before LINK_READY: the state is thought to be the cause */
@@ -38,6 +42,18 @@ static void role_plan(struct role *role, int64_t now)
     role->start_at = now + role->backoff;
 }
 
+/*
+ * Between broker and look-up helper, of whom neither trusts the other, go words only: a descriptor whose
+ * close blocks could hold up who gets it. Linux 6.16 and later. Clients' sockets and our own link are no
+ * place for this: any request may carry descriptors, and whoever takes them has others close them.
+ */
+static void pass_words_only(int fd)
+{
+    int no = 0;
+
+    (void) setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no);
+}
+
 /* Starts it and watches its end. ret_fd: our end of its socket pair. */
 static int role_begin(struct keeper *keeper, struct role *role, watch_fn *death, int *ret_fd)
 {
@@ -47,6 +63,8 @@ static int role_begin(struct keeper *keeper, struct role *role, watch_fn *death,
     role->answered = false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
+    for (int i = 0; i < 2 && role == &keeper->lookup; i++)
+        pass_words_only(pair[i]);
     r = keeper->config->start(keeper->config, role->name, false, pair[1], &pidfd);
     if (r == 0)
         r = loop_add(&keeper->loop, &role->death, pidfd, EPOLLIN, death);

@@ -15,6 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 #define ANN 1000
 #define BOB 1001
 
@@ -333,6 +337,26 @@ START_TEST(floods_of_descriptors)
 }
 END_TEST
 
+/* Where the kernel can keep them away. */
+START_TEST(no_descriptors_to_the_lookup_helper)
+{
+    struct lookup_question question = {.uid = ANN};
+    const struct iovec iov = {.iov_base = &question, .iov_len = sizeof question};
+    int pair[2], no = 0;
+    bool has_option;
+
+    harness_start(&harness);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    has_option = setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no) == 0;
+    ck_assert_int_eq(fdpass_send(harness.lookup, &iov, 1, &pair[1], 1),
+                     has_option ? -EPERM : (ssize_t) sizeof question);
+    ck_assert_int_eq(fdpass_send(harness.lookup, &iov, 1, NULL, 0), sizeof question);
+    close(pair[0]);
+    close(pair[1]);
+    harness_stop(&harness);
+}
+END_TEST
+
 static void add(TCase *test)
 {
     tcase_add_test(test, only_whose_client_is_connected);
@@ -342,6 +366,7 @@ static void add(TCase *test)
     tcase_add_test(test, no_signal_to_others);
     tcase_add_test(test, specs_up_to_their_limit);
     tcase_add_test(test, floods_of_descriptors);
+    tcase_add_test(test, no_descriptors_to_the_lookup_helper);
 }
 
 int main(void)
