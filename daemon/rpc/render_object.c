@@ -18,7 +18,7 @@ static json_t *render_holders(const struct object *object)
     TAILQ_FOREACH(hold, &object->holds, of_object)
         json_array_append_new(
             list, json_pack("{s:i, s:I, s:o, s:i, s:o, s:I}", "pid", hold->owner->client->data.pid, "uid",
-                            (json_int_t) hold->owner->client->data.uid, "holder",
+                            (json_int_t) hold->account->uid, "holder",
                             render_text(hold->owner->holder), "count", (int) hold->data.count, "since",
                             render_time(hold->data.since), "token", (json_int_t) hold->data.token));
     return list;

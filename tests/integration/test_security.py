@@ -271,6 +271,8 @@ def test_the_graph_is_of_what_a_uid_has_asked(daemon):
             same(graph_of(stranger), (0, []), 'of %s' % name)
             owner.call('lock.release', name=name)
             same(peer.reply(waiting)['result']['acquired'], True)
+            holder = owner.call('object.info', name=name)['holders'][0]
+            same((holder['pid'], holder['uid']), (peer.pid, uid), 'as whom it holds')
             peer.call('lock.release', name=name)
             owner.call('lock.acquire', name=name)
 
