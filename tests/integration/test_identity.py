@@ -301,15 +301,6 @@ def test_a_client_that_was_refused_comes_again(daemon):
 # ---------------------------------------------------------------- the roles
 
 @system
-def test_the_broker_is_nobody(daemon):
-    for next_one in (lambda: daemon.broker_pid, daemon.kill_broker):
-        status = status_of(next_one())
-        assert '0' not in status['Uid'] + status['Gid'], status
-        same((int(status['CapEff'][0], 16), int(status['CapPrm'][0], 16)), (0, 0))
-        same((int(status['CapBnd'][0], 16), status['NoNewPrivs'], status['Groups']), (0, ['1'], []))
-
-
-@system
 def test_uids_after_a_broker_kill(daemon):
     with ann(daemon) as one, bob(daemon) as other:
         child = one.call('process.spawn', argv=['/bin/sleep', '1000'], name='kept')
