@@ -2,10 +2,13 @@
 #include "client/ctl/each.h"
 #include "client/ctl/join.h"
 #include "client/ctl/output.h"
+#include "client/ctl/text.h"
 #include "client/ctl/values.h"
+#include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* A daemon that does not answer must not keep us longer than was asked: it gets a second more. */
 #define ANSWER_SECONDS 1.0
@@ -40,15 +43,16 @@ static int joined_of_several(const struct ctl *ctl, const char *word, const json
 {
     const json_t *exitcode = json_object_get(result, "exitcode");
     json_int_t number = json_integer_value(exitcode);
+    CLEANUP_MEMORY char *name = text_escaped(word, strlen(word));
 
     if (!json_is_true(json_object_get(result, "exited")))
         return CTL_TIMEOUT;
     if (ctl->is_json)
         return json_is_integer(exitcode) && number == 0 ? CTL_OK : CTL_NEGATIVE;
     if (json_is_integer(exitcode))
-        printf("%s %" JSON_INTEGER_FORMAT "\n", word, number);
+        printf("%s %" JSON_INTEGER_FORMAT "\n", name, number);
     else
-        printf("%s unknown\n", word);
+        printf("%s unknown\n", name);
     fflush(stdout);
     return json_is_integer(exitcode) && number == 0 ? CTL_OK : CTL_NEGATIVE;
 }

@@ -74,6 +74,8 @@ done
 expect 0 ctl inspect "$evil"
 # shellcheck disable=SC1003
 out_has '\xff\x01'
+expect 1 ctl join "$evil" closed
+out_has 'a\x1b[31mb\xc2\x9bc\x7fd\xe2\x80\xaee'
 expect 4 ctl inspect "$(printf 'no\033such')"
 err_has 'no\x1bsuch'
 expect 2 ctl "$(printf 'no\033such')"
