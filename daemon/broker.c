@@ -203,7 +203,7 @@ static void serve(struct server *server)
         server_turn_end(server);
         if (server->done)
             break;
-        look = !TAILQ_EMPTY(&server->ready) || busy_poll_again(&server->busy);
+        look = server_has_more(server) || busy_poll_again(&server->busy);
         event_base_loop(server->base, EVLOOP_ONCE | (look ? EVLOOP_NONBLOCK : 0));
     }
 }

@@ -167,13 +167,20 @@ void server_idle_over(struct server *server)
         leave(server, true);
 }
 
+bool server_has_more(const struct server *server)
+{
+    return !TAILQ_EMPTY(&server->ready) || !TAILQ_EMPTY(&server->unsent) || !TAILQ_EMPTY(&server->dead);
+}
+
 void server_turn_end(struct server *server)
 {
     run_ready(server);
-    session_sweep(server);
-    tell_subscribers(server);
-    server_flush(server);
-    session_sweep(server);
+    /* a write may show that somebody is gone, and what that leaves be for somebody else to be told */
+    do {
+        session_sweep(server);
+        tell_subscribers(server);
+        server_flush(server);
+    } while (!TAILQ_EMPTY(&server->dead));
     acknowledge_in_time(server);
     server_arm_deadline(server);
     watch_idleness(server);

@@ -84,6 +84,9 @@ int server_step(struct server *server, struct core_input *input);
 /* Writes what is queued. At the end of each turn; and in one that answers many, before it is over. */
 void server_flush(struct server *server);
 
+/* Is there something left to be done, without anything that happens? Then the loop must not sleep. */
+bool server_has_more(const struct server *server);
+
 /* The end of each turn of the loop. */
 void server_turn_end(struct server *server);
 

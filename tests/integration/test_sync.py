@@ -226,6 +226,40 @@ def test_a_time_out_crosses_a_grant(daemon):
             same(holders(client, lock), [])
 
 
+def test_who_is_next_is_told_at_once(daemon):
+    """The head of a queue closes its connection in the moment it is granted: whoever has the lock then is told,
+    though nobody asks anything meanwhile."""
+    with Made(daemon) as made, Client(daemon.path) as last:
+        lock, holder = made('lock'), made.client
+        holder.call('lock.acquire', name=lock, holder='h')
+        for _ in range(50):
+            with Client(daemon.path) as first:
+                first.start('lock.acquire', name=lock, holder='first')
+                wait_for(lambda: len(waiters(holder, lock)) == 1, step=0)
+                number = queue_up(holder, lock, holder='last')
+                released = holder.start('lock.release', name=lock)
+            same(holder.result(number, limit=2)['acquired'], True)
+            holder.result(released)
+            holder.call('lock.acquire', name=lock, holder='h', timeout=0)
+            holder.call('object.break', name=lock)
+            holder.call('lock.acquire', name=lock, holder='h')
+        last.call('daemon.ping')
+
+
+def test_parties_are_told_of_a_closed_connection(daemon):
+    """A party asks and closes at once: the others learn that the barrier is broken, without asking."""
+    with Made(daemon) as made, Client(daemon.path) as waiting:
+        barrier = made('barrier', parties=3)
+        for _ in range(20):
+            number = queue_up(waiting, barrier, method='barrier.wait')
+            with Client(daemon.path) as gone:
+                gone.call('daemon.ping')
+                gone.start('barrier.wait', name=barrier)
+                gone.start('daemon.ping')
+            fails('BrokenBarrier', lambda: waiting.result(number, limit=2))
+            waiting.call('barrier.reset', name=barrier)
+
+
 def test_a_client_vanishes_when_it_is_granted(daemon):
     """Its connection, or the whole process: the next gets the lock, and only a death is called abandoned."""
     with Made(daemon) as made:
