@@ -44,9 +44,15 @@ static bool read_file(const struct keeper *keeper, const struct cgroup *cgroup, 
 
 /* ---- the pool ---- */
 
+static void cool(struct cgroups *cgroups, struct cgroup *cgroup)
+{
+    cgroups->hot -= cgroup->hot;
+    cgroup->hot = false;
+}
+
 static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
 {
-    cgroups->hot -= cgroup->state == CGROUP_TAKEN && cgroup->dir >= 0;
+    cool(cgroups, cgroup);
     if (cgroups->pooled >= HOT_MAX)
         cgroup->events = close_fd(cgroup->events);
     cgroup->state = CGROUP_EMPTY;
@@ -56,7 +62,7 @@ static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
 
 static void close_descriptors(struct keeper *keeper, struct cgroup *cgroup)
 {
-    keeper->cgroups.hot -= cgroup->state == CGROUP_TAKEN && cgroup->dir >= 0;
+    cool(&keeper->cgroups, cgroup);
     cgroup->dir = close_fd(cgroup->dir);
     cgroup->events = close_fd(cgroup->events);
 }
@@ -172,10 +178,10 @@ void cgroups_renew(struct keeper *keeper)
 
 void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup)
 {
-    if (keeper->cgroups.hot >= HOT_MAX)
+    cgroup->hot = keeper->cgroups.hot < HOT_MAX;
+    keeper->cgroups.hot += cgroup->hot;
+    if (!cgroup->hot)
         close_descriptors(keeper, cgroup);
-    else
-        keeper->cgroups.hot++;
     cgroup->state = CGROUP_TAKEN;
 }
 

@@ -44,6 +44,7 @@ struct cgroup {
     int dir;    /* open while it waits in the pool, and after that in as many as may be hot; else -1 */
     int events; /* its cgroup.events, once read, in those; else -1 */
     bool was_killed; /* by cgroup.kill: not to be used again */
+    bool hot;        /* counted as one of those in use that keep their descriptors */
 };
 
 TAILQ_HEAD(cgroup_list, cgroup);

@@ -47,6 +47,41 @@ def test_1000_exits_at_once(daemon):
         same(client.call('daemon.info')['processes'], {'running': 0, 'ended': 1000})
 
 
+def keeps_its_cgroup_open(daemon, pid):
+    """Has the keeper a descriptor of the folder of its cgroup?"""
+    folder = '/proc/%d/fd' % daemon.keeper_pid
+    for name in os.listdir(folder):
+        try:
+            with open(os.path.join(os.readlink(os.path.join(folder, name)), 'cgroup.procs'),
+                      encoding='ascii') as file:
+                if str(pid) in file.read().split():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+@options(root=True)
+def test_cgroups_are_hot_again_after_a_burst(daemon):
+    """Of more children at once than keep their cgroups open some do not: that must not be for good."""
+    if not daemon.cgroups():
+        raise Skip('there are no cgroups here')
+    for _ in range(3):
+        with Client(daemon.path) as client:
+            with Gate() as gate:
+                argv = ['/bin/sh', '-c', 'read x']
+                numbers = [client.start('process.spawn', _fds=gate.fds, argv=argv, stdin=gate.stdin)
+                           for _ in range(40)]
+                burst = [client.result(number) for number in numbers]
+                same(sum(keeps_its_cgroup_open(daemon, each['pid']) for each in burst), 8, 'hot ones')
+            for each in burst:
+                client.exitcode(each['id'])
+            one = client.spawn('/bin/sleep', '100')
+            assert keeps_its_cgroup_open(daemon, one['pid']), 'the cgroup of a single child is not hot'
+            client.call('process.kill', process=one['id'])
+            client.exitcode(one['id'])
+
+
 def test_1000_are_killed_at_once(daemon):
     with Client(daemon.path) as client:
         spawns = windowed(client, [('process.spawn', {'argv': ['/bin/sleep', '1000']})] * 1000)
