@@ -1,6 +1,7 @@
 #include "daemon/rpc/peer.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/keeper_link.h"
@@ -181,7 +182,8 @@ static void refuse_connection(struct server *server, const struct link_connectio
         proto_error_name(ERROR_LIMIT_EXCEEDED), limit,
         (long long) connections_limit(server, connection->uid));
 
-    log_warning("connection of uid %u refused: %s", connection->uid, limit);
+    if (log_again(&server->tell_refused_at, clock_monotonic()))
+        log_warning("connection of uid %u refused: %s", connection->uid, limit);
     if (pidfd >= 0)
         (void) peer_meet(server, &who, pidfd);
     (void) fdpass_send(socket, &iov, 1, NULL, 0);
@@ -195,7 +197,8 @@ static void connection_lost(struct server *server, const struct input_connect *w
 {
     struct core_input input = {.kind = INPUT_CLIENT, .body.connect = *who};
 
-    log_warning("a connection of uid %u is lost: no descriptor is free", who->uid);
+    if (log_again(&server->tell_lost_at, clock_monotonic()))
+        log_warning("a connection of uid %u is lost: no descriptor is free", who->uid);
     close_fd(socket);
     close_fd(pidfd);
     if (!peer_find(server, who->client) && server_step(server, &input) == 0) {

@@ -65,6 +65,7 @@ struct server {
     struct event *unread_timer;
 
     struct busy_poll busy;
+    int64_t tell_refused_at, tell_lost_at; /* when it may be said again of connections: anybody causes it */
     uint64_t turn;         /* of the loop, from 1 */
     uint64_t ticket;       /* last one given */
     uint64_t told;         /* last event that subscribers were told of */
