@@ -99,6 +99,14 @@ static bool parse_key(struct request *request, const json_t *key)
     return request->key && json_string_length(key) <= PROTO_KEY_MAX && request->id;
 }
 
+static void no_such_method(struct failure *failure, const char *name)
+{
+    char shown[PROTO_KEY_MAX + 1];
+
+    copy_cut(shown, sizeof shown, name);
+    failure_set(failure, ERROR_METHOD_NOT_FOUND, "no such method: %s", shown);
+}
+
 static void parse_members(struct request *request, struct failure *failure)
 {
     const json_t *version = json_object_get(request->root, "jsonrpc"),
@@ -132,7 +140,7 @@ static void parse_members(struct request *request, struct failure *failure)
     request->method = method_find(json_string_value(method));
     request->params = json_object_get(request->root, "params");
     if (request->method == METHOD_COUNT)
-        failure_set(failure, ERROR_METHOD_NOT_FOUND, "no such method");
+        no_such_method(failure, json_string_value(method));
     else if (request->params && !json_is_object(request->params))
         failure_param(failure, "params", "an object");
 }
@@ -173,12 +181,22 @@ void message_parse(const char *line, size_t length, struct request *ret_request,
 
 void message_check(struct request *request, struct failure *ret_failure)
 {
+    const struct method_spec *method = &method_specs[request->method];
+    const struct param_spec *spec;
     const char *param, *wanted;
+    char range[96];
 
     ret_failure->error = ERROR_NONE;
-    if (schema_check(&method_specs[request->method], request->params, request->fd_count, &request->args,
-                     &param, &wanted) != 0)
-        failure_param(ret_failure, param, wanted);
+    if (schema_check(method, request->params, request->fd_count, &request->args, &param, &wanted) == 0)
+        return;
+    spec = schema_param(method, param);
+    if (spec && (spec->type == PARAM_TYPE_INTEGER || spec->type == PARAM_TYPE_NUMBER)) {
+        snprintf(range, sizeof range, "%s from %lld to %lld",
+                 spec->type == PARAM_TYPE_INTEGER ? "an integer" : "a number", (long long) spec->low,
+                 (long long) spec->high);
+        wanted = range;
+    }
+    failure_param(ret_failure, param, wanted);
 }
 
 void request_forget(struct request *request)

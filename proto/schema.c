@@ -371,6 +371,13 @@ static size_t find_param(const struct method_spec *method, const char *name)
 static const struct param_spec uid_param = {
     .name = "uid", .type = PARAM_TYPE_INTEGER, .high = UINT32_MAX - 1};
 
+const struct param_spec *schema_param(const struct method_spec *method, const char *name)
+{
+    size_t index = find_param(method, name);
+
+    return index < method->param_count ? &method->params[index] : NULL;
+}
+
 int schema_check(const struct method_spec *method, const json_t *params, size_t fd_count,
                  struct args *ret_args, const char **ret_param, const char **ret_wanted)
 {

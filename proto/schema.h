@@ -36,8 +36,9 @@
     X(LABELS, "an object of strings",                                                                        \
       "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")                                \
     X(LIMITS, "an object of limits: n, \"unlimited\" or [soft, hard]", "{\"type\":\"object\"}")              \
-    X(STDIN, "null, {fd: index} or {file: path}", "{\"$ref\":\"#/components/schemas/stdio\"}")               \
-    X(STDOUT, "log, null, {fd: index} or {file: path, append: bool}",                                        \
+    X(STDIN, "null, {fd: index of a descriptor that was sent} or {file: path}",                              \
+      "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
+    X(STDOUT, "log, null, {fd: index of a descriptor that was sent} or {file: path, append: bool}",          \
       "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
     X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",        \
       "{\"type\":\"array\"}")                                                                                \
@@ -103,6 +104,9 @@ struct args {
     const json_t *value[PARAM_MAX];
     const json_t *uid;
 };
+
+/* The parameter of that name, or NULL; uid, which is of many methods, is not one of its own. */
+const struct param_spec *schema_param(const struct method_spec *method, const char *name);
 
 /* Checks params (an object, or NULL) of a request with fd_count descriptors against the method's table. 0 and
  * ret_args; or 1 with the name of the wrong member (borrowed from params or the tables) and what is wanted of

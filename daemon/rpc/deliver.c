@@ -95,6 +95,8 @@ static void fail(struct call *call, const struct waiter *waiter)
         (void) call_fail_limit(call, quota_name((enum core_quota) reply->quota), reply->value);
     } else if (reply->error == ERROR_SPAWN_FAILED) {
         fail_spawn(call, reply);
+    } else if (reply->error == ERROR_INVALID_REQUEST) {
+        (void) call_fail(call, ERROR_INVALID_REQUEST, "key: used before, for another request");
     } else {
         failure_set(&failure, (enum proto_error) reply->error, "%s",
                     proto_error_message((enum proto_error) reply->error));

@@ -18,7 +18,9 @@ struct outcome dispatch(struct call *call)
     enum method_id method = call->request.method;
 
     if (!access_uid(call, &call->uid))
-        return call_fail(call, ERROR_PERMISSION_DENIED, "uid: only root may act in another's place");
+        return call_fail(call, ERROR_PERMISSION_DENIED,
+                         call->server->hello.system ? "uid: only root may act in another's place"
+                                                    : "uid: this daemon acts for its own user only");
     if (call->server->core->counters.shutting_down && !(method_specs[method].flags & METHOD_EARLY))
         return call_fail(call, ERROR_SHUTTING_DOWN, "%s", proto_error_message(ERROR_SHUTTING_DOWN));
     return handlers[method](call);

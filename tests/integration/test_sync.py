@@ -227,8 +227,8 @@ def test_a_time_out_crosses_a_grant(daemon):
 
 
 def test_who_is_next_is_told_at_once(daemon):
-    """The head of a queue closes its connection in the moment it is granted: whoever has the lock then is told,
-    though nobody asks anything meanwhile."""
+    """The head of a queue closes its connection in the moment it is granted: whoever has the lock then is
+    told, though nobody asks anything meanwhile."""
     with Made(daemon) as made, Client(daemon.path) as last:
         lock, holder = made('lock'), made.client
         holder.call('lock.acquire', name=lock, holder='h')
