@@ -26,6 +26,7 @@ struct header {
     uint64_t snapshot[2];    /* bytes */
     uint64_t checksum[2];    /* of the snapshots, padded; each input has its own in front of it */
     _Atomic uint64_t committed[2];
+    uint64_t allocated[2]; /* bytes that the kernel has promised, so that no store can fail */
 };
 
 struct journal {
@@ -36,7 +37,6 @@ struct journal {
     char build[64];   /* ours */
     bool is_foreign;  /* what the memory holds was written by another build */
     size_t used;      /* of it, committed */
-    size_t allocated; /* of it: bytes that the kernel has promised, so that no store can fail */
 };
 
 /* Every bit counts: what a stray store of ours has hit is not taken for a state. size is a multiple of 8. */
@@ -225,7 +225,7 @@ static off_t area_offset(int area)
 
 /* Memory for the first `size` bytes of an area: from then on a store cannot fail for lack of it (no
  * SIGBUS). */
-static int area_reserve(struct journal *journal, int area, size_t from, size_t size, size_t *ret_allocated)
+static int area_reserve(struct journal *journal, int area, size_t from, size_t size)
 {
     size_t to = (size + RESERVE_CHUNK - 1) / RESERVE_CHUNK * RESERVE_CHUNK;
 
@@ -233,7 +233,7 @@ static int area_reserve(struct journal *journal, int area, size_t from, size_t s
         return -ENOSPC;
     if (fallocate(journal->fd, 0, area_offset(area) + (off_t) from, (off_t) (to - from)) < 0)
         return -errno;
-    *ret_allocated = to;
+    journal->header->allocated[area] = to;
     return 0;
 }
 
@@ -248,10 +248,10 @@ static void append(void *context, const void *data, size_t size)
 int journal_snapshot(struct journal *journal, const struct core *core)
 {
     int next = journal->current == 0 ? 1 : 0, before = journal->current, r;
-    size_t size = core_save_size(core), end = padded(size), allocated = 0;
+    size_t size = core_save_size(core), end = padded(size);
     char *at = journal->area[next];
 
-    r = area_reserve(journal, next, 0, end + RESERVE_CHUNK, &allocated);
+    r = area_reserve(journal, next, 0, end + RESERVE_CHUNK);
     if (r < 0)
         return r;
     core_save(core, append, &at);
@@ -262,7 +262,6 @@ int journal_snapshot(struct journal *journal, const struct core *core)
     atomic_store(&journal->header->active, (uint64_t) next + 1);
     journal->current = next;
     journal->used = end;
-    journal->allocated = allocated;
     if (before >= 0) /* the old area's memory goes back */
         punch(journal->fd, area_offset(before), JOURNAL_AREA_MAX);
     return 0;
@@ -276,22 +275,27 @@ int journal_settle(struct journal *journal, const struct core *core)
     return is_settled ? 0 : journal_snapshot(journal, core);
 }
 
-int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input)
+/* Also the next broker may find that there is no more memory, and must tell at once of its own start: what is
+ * spared is spared across its predecessor's death. */
+int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input,
+                    bool has_happened)
 {
     size_t snapshot = journal->current < 0 ? 0 : journal->header->snapshot[journal->current];
-    size_t size = sizeof(uint64_t) + input_encoded_size(input);
+    size_t end = journal->used + sizeof(uint64_t) + input_encoded_size(input), allocated;
+    int r;
 
     if (journal->current < 0 ||
         (journal->used - snapshot > JOURNAL_LOG_MIN && journal->used - snapshot > snapshot)) {
-        int r = journal_snapshot(journal, core);
-
+        r = journal_snapshot(journal, core);
         if (r < 0 && journal->current < 0)
             return r;
+        end = journal->used + sizeof(uint64_t) + input_encoded_size(input);
     }
-    if (journal->used + size <= journal->allocated)
+    allocated = journal->header->allocated[journal->current];
+    if (end + JOURNAL_SPARE <= allocated)
         return 0;
-    return area_reserve(journal, journal->current, journal->allocated, journal->used + size,
-                        &journal->allocated);
+    r = area_reserve(journal, journal->current, allocated, end + JOURNAL_SPARE);
+    return r < 0 && has_happened && end <= allocated ? 0 : r;
 }
 
 void journal_abandon(struct journal *journal)

@@ -20,6 +20,7 @@
 
 #define JOURNAL_LOG_MIN  (4u << 20)        /* bytes of inputs before a snapshot pays */
 #define JOURNAL_AREA_MAX ((size_t) 1 << 30) /* of address space; only pages that were written take memory */
+#define JOURNAL_SPARE    (256u << 10)       /* bytes that are kept for what cannot be refused */
 
 struct journal;
 
@@ -39,8 +40,9 @@ int journal_snapshot(struct journal *journal, const struct core *core);
 int journal_settle(struct journal *journal, const struct core *core);
 
 /* Makes sure that the input can be written, with a snapshot of core where it is due. 0 or -errno: do not
- * step. */
-int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input);
+ * step. has_happened: it cannot be refused, and may take what is spared. */
+int journal_reserve(struct journal *journal, const struct core *core, const struct core_input *input,
+                    bool has_happened);
 
 /* What the memory holds is no longer the state: a new broker must not begin from it. */
 void journal_abandon(struct journal *journal);

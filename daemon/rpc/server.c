@@ -39,7 +39,7 @@ int server_step(struct server *server, struct core_input *input)
 
     input->mono = clock_monotonic();
     input->wall = clock_realtime();
-    r = server->journal ? journal_reserve(server->journal, server->core, input) : 0;
+    r = server->journal ? journal_reserve(server->journal, server->core, input, !refusable(input->kind)) : 0;
     if (r < 0 && refusable(input->kind))
         return -ENOMEM;
     if (r < 0) {

@@ -56,7 +56,7 @@ static void apply(struct run *run)
     struct core_input input;
 
     chance_input(&run->chance, run->core, &input);
-    must(journal_reserve(run->journal, run->core, &input) == 0);
+    must(journal_reserve(run->journal, run->core, &input, false) == 0);
     must(core_step(run->core, &input) == 0);
     journal_commit(run->journal, &input);
     core_delivered(run->core);

@@ -60,7 +60,7 @@ static void tear_down(void)
 /* As the broker does it. */
 static void apply(const struct core_input *input)
 {
-    must(journal_reserve(journal, core, input) == 0);
+    must(journal_reserve(journal, core, input, false) == 0);
     must(core_step(core, input) == 0);
     journal_commit(journal, input);
     core_delivered(core);
@@ -159,7 +159,7 @@ START_TEST(what_is_not_committed_is_not_there)
 
     apply_by_chance(50);
     before = core_hash(core);
-    ck_assert_int_eq(journal_reserve(journal, core, &input), 0);
+    ck_assert_int_eq(journal_reserve(journal, core, &input, false), 0);
     ck_assert_int_eq(core_step(core, &input), 0);
     core_delivered(core);
     ck_assert_uint_ne(core_hash(core), before);
@@ -235,7 +235,7 @@ START_TEST(without_memory_nothing_is_lost)
 
     no_memory = true;
     chance_input(&chance, core, &input);
-    ck_assert_int_eq(journal_reserve(journal, core, &input), -ENOSPC); /* there is no snapshot yet */
+    ck_assert_int_eq(journal_reserve(journal, core, &input, false), -ENOSPC); /* there is no snapshot yet */
     no_memory = false;
     apply_by_chance(30);
     no_memory = true;
@@ -244,7 +244,7 @@ START_TEST(without_memory_nothing_is_lost)
     /* what was promised lasts for a while; then no step is made */
     for (;;) {
         chance_input(&chance, core, &input);
-        if (journal_reserve(journal, core, &input) < 0)
+        if (journal_reserve(journal, core, &input, false) < 0)
             break;
         must(core_step(core, &input) == 0);
         journal_commit(journal, &input);
@@ -254,6 +254,39 @@ START_TEST(without_memory_nothing_is_lost)
     ck_assert_uint_eq(found, core_hash(core));
     no_memory = false;
     apply(&input);
+    must_be_found();
+}
+END_TEST
+
+/* What cannot be refused has room where everything else is refused, also in the next broker, and is found. */
+START_TEST(what_has_happened_has_room_to_spare)
+{
+    struct core_input input;
+    size_t bytes = 0;
+
+    apply_by_chance(30);
+    no_memory = true;
+    for (;;) {
+        chance_input(&chance, core, &input);
+        if (journal_reserve(journal, core, &input, false) < 0)
+            break;
+        apply(&input);
+    }
+    for (int broker = 0; broker < 3; broker++) {
+        for (size_t most = bytes + JOURNAL_SPARE / 4; bytes < most; bytes += input_encoded_size(&input) + 8) {
+            chance_input(&chance, core, &input);
+            ck_assert_int_eq(journal_reserve(journal, core, &input, false), -ENOSPC);
+            must(journal_reserve(journal, core, &input, true) == 0);
+            must(core_step(core, &input) == 0);
+            journal_commit(journal, &input);
+            core_delivered(core);
+        }
+        journal_close(journal);
+        must(journal_open(memory, EPOCH, BUILD, &journal) == 0);
+        must_be_found();
+    }
+    no_memory = false;
+    apply_by_chance(30);
     must_be_found();
 }
 END_TEST
@@ -441,6 +474,7 @@ int main(void)
     tcase_add_test(tcase, a_snapshot_is_taken_when_it_pays);
     tcase_add_test(tcase, a_settled_journal_is_a_snapshot);
     tcase_add_test(tcase, without_memory_nothing_is_lost);
+    tcase_add_test(tcase, what_has_happened_has_room_to_spare);
     tcase_add_loop_test(tcase, a_kill_at_any_instruction, 0, 30);
     tcase_add_test(tcase, inputs_are_for_their_build);
     tcase_add_test(tcase, a_snapshot_is_for_every_build);
