@@ -5,6 +5,7 @@
 #ifndef PROCD_BASE_FDPASS_H
 #define PROCD_BASE_FDPASS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -21,6 +22,15 @@ struct fdpass {
 /* Sends once, without blocking and without SIGPIPE. Bytes sent, or -errno (-EAGAIN: full). The descriptors
  * stay ours. */
 ssize_t fdpass_send(int socket, const struct iovec *iov, size_t iov_count, const int *fds, size_t fd_count);
+
+#define FDPASS_PAUSE 10 /* ms, then one may try again what the kernel had no memory for */
+
+/* Does this error of a send speak of the kernel's means? They come again, but nothing tells when: a socket
+ * with room is no sign of it. */
+static inline bool fdpass_is_short(ssize_t error)
+{
+    return error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS;
+}
 
 /* Receives once, without blocking. Bytes received (0: end of stream), or -errno. ret_fds is always set; the
  * caller owns what it holds. */

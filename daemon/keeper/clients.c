@@ -19,23 +19,30 @@ bool client_alive(const struct client *client)
 }
 
 /* Do two pidfds with the same number speak of the same process? Since Linux 6.9 their inodes tell, dead or
- * alive; before that only what lives has its number for sure. */
-static bool same_process(int one, int other)
+ * alive; before that only what lives has its number for sure. 0 or 1; -errno: no answer is better than a
+ * wrong one, by which a process would be two clients. */
+static int same_process(int one, int other)
 {
     struct statfs fs;
     struct stat first, second;
 
-    if (fstatfs(one, &fs) == 0 && fs.f_type == PIDFS_MAGIC)
-        return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_ino == second.st_ino;
-    return pidfd_alive(one) && pidfd_alive(other);
+    if (fstatfs(one, &fs) < 0)
+        return -errno;
+    if (fs.f_type != PIDFS_MAGIC)
+        return pidfd_alive(one) && pidfd_alive(other);
+    if (fstat(one, &first) < 0 || fstat(other, &second) < 0)
+        return -errno;
+    return first.st_ino == second.st_ino;
 }
 
 /* The managed process that the client is, or 0. */
-static uint64_t process_of(const struct keeper *keeper, pid_t pid, int pidfd)
+static int process_of(const struct keeper *keeper, pid_t pid, int pidfd, uint64_t *ret_process)
 {
     const struct slot *slot = pid > 0 ? slot_by_pid(keeper, pid) : NULL;
+    int same = slot && slot->pidfd >= 0 ? same_process(slot->pidfd, pidfd) : 0;
 
-    return slot && slot->pidfd >= 0 && same_process(slot->pidfd, pidfd) ? slot->process : 0;
+    *ret_process = same > 0 ? slot->process : 0;
+    return same < 0 ? same : 0;
 }
 
 struct client *client_find(const struct keeper *keeper, uint64_t client)
@@ -65,9 +72,12 @@ static struct client *client_add(struct keeper *keeper, uint64_t number, uint64_
 
 static struct client *client_new(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid)
 {
-    struct client *client = client_add(keeper, keeper->clients.last_client + 1,
-                                       process_of(keeper, pid, pidfd), pid, pidfd, uid);
+    struct client *client;
+    uint64_t process;
 
+    if (process_of(keeper, pid, pidfd, &process) < 0)
+        return NULL;
+    client = client_add(keeper, keeper->clients.last_client + 1, process, pid, pidfd, uid);
     keeper->clients.last_client += client != NULL;
     return client;
 }
@@ -81,17 +91,14 @@ struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid
 {
     struct node *node = pid > 0 ? map_find(&keeper->clients.by_pid, (uint64_t) pid) : NULL;
     struct client *client = node ? owner_of(node, struct client, by_pid) : NULL;
+    int same = client ? same_process(client->pidfd, pidfd) : 0;
 
-    if (client && same_process(client->pidfd, pidfd)) {
+    *ret_is_new = same == 0;
+    if (same == 0)
+        client = client_new(keeper, pid, pidfd, uid);
+    if (same != 0 || !client)
         close_fd(pidfd);
-        *ret_is_new = false;
-        return client;
-    }
-    client = client_new(keeper, pid, pidfd, uid);
-    if (!client)
-        close_fd(pidfd);
-    *ret_is_new = true;
-    return client;
+    return same < 0 ? NULL : client;
 }
 
 static void client_free_unused(struct client *client)

@@ -155,7 +155,8 @@ static int rooms_open(struct keeper *keeper)
 
     TAILQ_INIT(&keeper->jobs);
     TAILQ_INIT(&keeper->free_jobs);
-    keeper->stop_at = keeper->sweep_at = keeper->link.executed_at = INT64_MAX;
+    keeper->stop_at = keeper->sweep_at = INT64_MAX;
+    keeper->link.executed_at = keeper->link.retry_at = INT64_MAX;
     keeper->link.fd = keeper->loop.epoll = keeper->state_fd = keeper->cgroups.base = -1;
     keeper->now = clock_monotonic();
     keeper->socket = keeper->config->socket;
@@ -214,6 +215,7 @@ static int64_t tick(struct keeper *keeper)
     next = earlier(next, broker_tick(keeper));
     next = earlier(next, link_tick(keeper));
     link_flush(keeper);
+    next = earlier(next, keeper->link.retry_at);
     return earlier(next, clients_gate(keeper));
 }
 

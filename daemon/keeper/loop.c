@@ -33,8 +33,8 @@ void loop_arm(struct loop *loop, struct watch *watch, uint32_t events)
 
     if (!watch->ready || watch->events == events)
         return;
-    watch->events = events;
-    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &event);
+    if (epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0)
+        watch->events = events;
 }
 
 void loop_remove(struct loop *loop, struct watch *watch)

@@ -106,8 +106,12 @@ int proc_identity(pid_t pid, uid_t *ret_uid, bool *ret_same_namespace)
 bool pidfd_alive(int pidfd)
 {
     struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
+    int r;
 
-    return poll(&wait_for, 1, 0) == 0;
+    do
+        r = poll(&wait_for, 1, 0);
+    while (r < 0 && errno == EINTR);
+    return r == 0;
 }
 
 int pidfd_open_process(pid_t pid)

@@ -19,8 +19,13 @@
 /* The system call: glibc's waitid has no rusage. 0 and info, or -errno; info->si_pid 0: nothing. */
 static int wait_for(idtype_t type, id_t id, int options, siginfo_t *ret_info, struct rusage *ret_usage)
 {
+    long r;
+
     memset(ret_info, 0, sizeof *ret_info);
-    return syscall(SYS_waitid, type, id, ret_info, options | WNOHANG, ret_usage) < 0 ? -errno : 0;
+    do
+        r = syscall(SYS_waitid, type, id, ret_info, options | WNOHANG, ret_usage);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
 }
 
 /* ---- when to look ---- */

@@ -199,6 +199,7 @@ struct link {
     } answer;
     uint64_t executed, executed_told;
     int64_t executed_at; /* when the broker is to be told, INT64_MAX: it has been */
+    int64_t retry_at; /* when the kernel may have memory for what it refused, INT64_MAX: it did not */
     _Alignas(16) unsigned char buffer[LINK_MESSAGE_MAX];
 };
 

@@ -18,8 +18,9 @@ static void arm(struct keeper *keeper)
 {
     struct link *link = &keeper->link;
     uint32_t read = link->phase == PHASE_SERVING && link->answer_size == 0 ? EPOLLIN : 0;
+    uint32_t write = link->full && link->retry_at == INT64_MAX ? EPOLLOUT : 0;
 
-    loop_arm(&keeper->loop, &link->socket, read | (link->full ? EPOLLOUT : 0));
+    loop_arm(&keeper->loop, &link->socket, read | write);
 }
 
 bool link_send(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t fd_count)
@@ -35,6 +36,8 @@ bool link_send(struct keeper *keeper, const void *message, size_t size, const in
     if (sent != -EAGAIN)
         log_debug("link: %s", strerror((int) -sent));
     keeper->link.full = true; /* or its end is at hand, which is told elsewhere */
+    if (fdpass_is_short(sent))
+        keeper->link.retry_at = keeper->now + FDPASS_PAUSE * NSEC_PER_MSEC;
     arm(keeper);
     return false;
 }
@@ -245,6 +248,11 @@ int64_t link_tick(struct keeper *keeper)
         link->due |= DUE_EXECUTED;
         link->executed_at = INT64_MAX;
     }
+    if (link->retry_at <= keeper->now) {
+        link->retry_at = INT64_MAX;
+        link->full = false;
+        arm(keeper);
+    }
     return link->executed_at;
 }
 
@@ -307,7 +315,7 @@ int link_up(struct keeper *keeper, int fd)
     link->due &= DUE_RESTART; /* asked for while there was nobody to tell */
     link->due |= keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
     link->executed_told = link->executed; /* the hello says it */
-    link->executed_at = INT64_MAX;
+    link->executed_at = link->retry_at = INT64_MAX;
     link->client_cursor = NULL;
     link->slot_cursor = NULL;
     link->report_cursor = NULL;
