@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
+#include "daemon/base/fdpass.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/process_spawn.h"
 #include "daemon/rpc/session.h"
@@ -30,6 +31,7 @@ struct lookup_client {
     int socket;
     struct event *readable;
     TAILQ_HEAD(question_list, question) asked; /* answered in this order */
+    struct question *unsent; /* the first of them that the helper has not got yet, and all behind it */
     struct cached cache[CACHE_SIZE];
     size_t oldest;
     struct lookup_answer buffer;
@@ -54,6 +56,7 @@ static void disconnect(struct lookup_client *client)
         event_free(client->readable);
     client->readable = NULL;
     client->socket = close_fd(client->socket);
+    client->unsent = TAILQ_FIRST(&client->asked);
 }
 
 struct lookup_client *lookup_client_free(struct lookup_client *client)
@@ -108,13 +111,21 @@ static void remember(struct lookup_client *client, const struct lookup_answer *a
 
 /* ---- asking ---- */
 
-static void send_question(const struct lookup_client *client, const struct question *question)
+/* As many as the helper takes; the rest follows its next answer. One that has none to give and takes none is
+ * let go, and ends: all are asked again when there is another. */
+static void send_questions(struct lookup_client *client)
 {
-    struct lookup_question message = {.tag = question->tag, .uid = question->uid};
+    while (client->socket >= 0 && client->unsent) {
+        struct lookup_question message = {.tag = client->unsent->tag, .uid = client->unsent->uid};
+        const struct iovec iov = {&message, sizeof message};
 
-    /* a helper that does not take it is as good as dead: it is asked again when there is a new one */
-    if (client->socket >= 0)
-        (void) send(client->socket, &message, sizeof message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (fdpass_send(client->socket, &iov, 1, NULL, 0) < 0) {
+            if (client->unsent == TAILQ_FIRST(&client->asked))
+                disconnect(client);
+            return;
+        }
+        client->unsent = TAILQ_NEXT(client->unsent, next);
+    }
 }
 
 struct outcome lookup_ask(struct call *call, uint32_t uid)
@@ -129,7 +140,9 @@ struct outcome lookup_ask(struct call *call, uint32_t uid)
     question->tag = call->ticket;
     question->uid = uid;
     TAILQ_INSERT_TAIL(&client->asked, question, next);
-    send_question(client, question);
+    if (!client->unsent)
+        client->unsent = question;
+    send_questions(client);
     return call_park(call);
 }
 
@@ -155,7 +168,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void) what;
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size < (ssize_t) offsetof(struct lookup_answer, groups) || !question ||
+    if (size < (ssize_t) offsetof(struct lookup_answer, groups) || !question || question == client->unsent ||
         answer->tag != question->tag) {
         log_warning("the look-up helper is gone");
         disconnect(client);
@@ -164,14 +177,13 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     TAILQ_REMOVE(&client->asked, question, next);
     if (answer->found)
         remember(client, answer, (size_t) size);
+    send_questions(client);
     go_on(client->server, question->tag, answer);
     free(question);
 }
 
 void lookup_client_connect(struct lookup_client *client, int socket)
 {
-    struct question *question;
-
     disconnect(client);
     client->socket = socket;
     if (socket < 0)
@@ -181,6 +193,5 @@ void lookup_client_connect(struct lookup_client *client, int socket)
         disconnect(client);
         return;
     }
-    TAILQ_FOREACH(question, &client->asked, next)
-        send_question(client, question);
+    send_questions(client);
 }
