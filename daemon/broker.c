@@ -173,6 +173,13 @@ static struct event_base *new_base(void)
     return base;
 }
 
+/* The library speaks to stderr; its lines are to have a level, as ours. */
+static void on_event_log(int severity, const char *message)
+{
+    if (severity >= EVENT_LOG_WARN)
+        log_warning("%s", message);
+}
+
 static int server_begin(struct server *server)
 {
     TAILQ_INIT(&server->ready);
@@ -181,6 +188,7 @@ static int server_begin(struct server *server)
     TAILQ_INIT(&server->unread);
     server->fresh_pidfd = -1;
     server->turn = 1;
+    event_set_log_callback(on_event_log);
     server->base = new_base();
     if (!server->base)
         return -ENOMEM;

@@ -58,8 +58,23 @@ static void queue_free(struct queued *queued)
     free(queued);
 }
 
+static void on_writable(evutil_socket_t fd, short what, void *context);
+
+/* Goes on when the socket has room, or, as that says nothing of the kernel's memory, after a pause. */
+static void send_later(struct keeper_link *link, bool is_short)
+{
+    const struct timeval pause = {.tv_usec = FDPASS_PAUSE * 1000};
+
+    if (event_pending(link->writable, EV_WRITE | EV_TIMEOUT, NULL))
+        return;
+    event_assign(link->writable, link->server->base, is_short ? -1 : link->fd, is_short ? 0 : EV_WRITE,
+                 on_writable, link);
+    if (event_add(link->writable, is_short ? &pause : NULL) < 0)
+        link_lost(link, "no room is to be told of");
+}
+
 static void enqueue(struct keeper_link *link, const struct iovec *iov, size_t iov_count, const int *fds,
-                    size_t fd_count)
+                    size_t fd_count, bool is_short)
 {
     size_t size = 0;
     struct queued *queued;
@@ -85,7 +100,7 @@ static void enqueue(struct keeper_link *link, const struct iovec *iov, size_t io
         queued->fd_count++;
     }
     TAILQ_INSERT_TAIL(&link->queue, queued, next);
-    event_add(link->writable, NULL);
+    send_later(link, is_short);
 }
 
 void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64_t number, void *message,
@@ -100,8 +115,8 @@ void keeper_link_send_with(struct keeper_link *link, enum link_kind kind, uint64
     head->size = (uint32_t) (size + more_size);
     if (TAILQ_EMPTY(&link->queue))
         sent = fdpass_send(link->fd, iov, more_size > 0 ? 2 : 1, fds, fd_count);
-    if (sent == -EAGAIN || sent == -ENOBUFS || sent == -ETOOMANYREFS)
-        enqueue(link, iov, more_size > 0 ? 2 : 1, fds, fd_count);
+    if (sent == -EAGAIN || fdpass_is_short(sent))
+        enqueue(link, iov, more_size > 0 ? 2 : 1, fds, fd_count, sent != -EAGAIN);
     else if (sent < 0)
         send_failed(link, sent);
 }
@@ -117,13 +132,14 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     struct keeper_link *link = context;
     struct queued *queued;
 
+    (void) fd;
     (void) what;
     while ((queued = TAILQ_FIRST(&link->queue))) {
         struct iovec iov = {queued->bytes, queued->size};
-        ssize_t sent = fdpass_send((int) fd, &iov, 1, queued->fds, queued->fd_count);
+        ssize_t sent = fdpass_send(link->fd, &iov, 1, queued->fds, queued->fd_count);
 
-        if (sent == -EAGAIN || sent == -ENOBUFS || sent == -ETOOMANYREFS) {
-            event_add(link->writable, NULL);
+        if (sent == -EAGAIN || fdpass_is_short(sent)) {
+            send_later(link, sent != -EAGAIN);
             return;
         }
         if (sent < 0) {

@@ -191,8 +191,15 @@ static void refuse_connection(struct server *server, const struct link_connectio
     tell_closed(server, connection->connection);
 }
 
-/* Its socket did not reach us, or the pidfd of a client of whom we are told once: no descriptor was free. A
- * client that nobody can watch is given up, so that the keeper tells of it anew when it comes again. */
+/* A client that nobody can watch is given up, so that the keeper tells of it anew when it comes again. */
+static void forget(struct server *server, uint64_t client)
+{
+    struct core_input input = {.kind = INPUT_CLIENT_DEAD, .body.number = client};
+
+    (void) server_step(server, &input);
+}
+
+/* Its socket did not reach us, or the pidfd of a client of whom we are told once: no descriptor was free. */
 static void connection_lost(struct server *server, const struct input_connect *who, int socket, int pidfd)
 {
     struct core_input input = {.kind = INPUT_CLIENT, .body.connect = *who};
@@ -201,10 +208,8 @@ static void connection_lost(struct server *server, const struct input_connect *w
         log_warning("a connection of uid %u is lost: no descriptor is free", who->uid);
     close_fd(socket);
     close_fd(pidfd);
-    if (!peer_find(server, who->client) && server_step(server, &input) == 0) {
-        input = (struct core_input){.kind = INPUT_CLIENT_DEAD, .body.number = who->client};
-        (void) server_step(server, &input);
-    }
+    if (!peer_find(server, who->client) && server_step(server, &input) == 0)
+        forget(server, who->client);
     tell_closed(server, who->connection);
 }
 
@@ -243,9 +248,9 @@ void peer_connected(struct server *server, const struct link_connection *connect
         peer = NULL;
     if (peer && session_open(server, connection, peer, socket) == 0)
         return;
-    if (!peer)
-        close_fd(socket);
     input = (struct core_input){.kind = INPUT_DISCONNECT, .body.number = connection->connection};
     (void) server_step(server, &input);
-    tell_closed(server, connection->connection);
+    if (!peer && !peer_find(server, connection->client))
+        forget(server, connection->client);
+    refuse_connection(server, connection, socket, -1, "memory");
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/closer.h"
+#include "daemon/base/fdpass.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
@@ -77,6 +78,13 @@ void session_write_text(struct session *session, const char *head, const char *t
     line_queued(session, before, r);
 }
 
+/* What cannot be watched any more would wait for ever. */
+static void session_watch(struct session *session, struct event *event, const struct timeval *patience)
+{
+    if (event_add(event, patience) < 0)
+        session_kill(session);
+}
+
 /* Reads go on only while the client drains what it is told. */
 static void session_pause(struct session *session, bool pause)
 {
@@ -88,7 +96,7 @@ static void session_pause(struct session *session, bool pause)
     if (pause)
         event_del(session->readable);
     else
-        event_add(session->readable, NULL);
+        session_watch(session, session->readable, NULL);
 }
 
 static void session_mark_ready(struct session *session)
@@ -114,6 +122,29 @@ static bool session_had_its_turn(const struct session *session)
     return session->backlog->big_turn == session->server->turn;
 }
 
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    struct session *session = context;
+
+    (void) fd;
+    (void) what;
+    session->flags &= ~(unsigned) SESSION_BLOCKED;
+    session_wants_flush(session);
+}
+
+/* Until the socket has room, or, as that says nothing of the kernel's memory, for a while. */
+static void session_block(struct session *session, bool is_short)
+{
+    const struct timeval pause = {.tv_usec = FDPASS_PAUSE * 1000};
+
+    session->flags |= SESSION_BLOCKED;
+    event_assign(session->writable, session->server->base, is_short ? -1 : session->fd,
+                 is_short ? 0 : EV_WRITE, on_writable, session);
+    session_watch(session, session->writable, is_short ? &pause : NULL);
+    if (frame_unsent(&session->writer) > SESSION_UNSENT_MAX)
+        session_pause(session, true);
+}
+
 void session_flush(struct session *session)
 {
     size_t before = frame_unsent(&session->writer);
@@ -124,28 +155,15 @@ void session_flush(struct session *session)
     r = frame_flush(&session->writer, session->fd);
     undelivered_sent(session, before - frame_unsent(&session->writer));
     backlog_count(session);
-    if (r < 0) {
+    if (r > 0 || fdpass_is_short(r)) {
+        session_block(session, r < 0);
+    } else if (r < 0) {
         session_kill(session);
-    } else if (r > 0) {
-        session->flags |= SESSION_BLOCKED;
-        event_add(session->writable, NULL);
-        if (frame_unsent(&session->writer) > SESSION_UNSENT_MAX)
-            session_pause(session, true);
     } else if (session->flags & SESSION_CLOSING) {
         session_kill(session);
     } else if (session->flags & SESSION_PAUSED && session->lookups == 0) {
         session_resume(session);
     }
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *context)
-{
-    struct session *session = context;
-
-    (void) fd;
-    (void) what;
-    session->flags &= ~(unsigned) SESSION_BLOCKED;
-    session_wants_flush(session);
 }
 
 void session_resume(struct session *session)
@@ -384,7 +402,6 @@ fail:
     if (session)
         backlog_put(server, session->backlog);
     free(session);
-    close_fd(fd);
     return -ENOMEM;
 }
 

@@ -57,8 +57,8 @@ struct session {
     UT_hash_handle hh;
 };
 
-/* Begins to serve a connection that the keeper accepted. Takes the descriptor over, also on failure. 0 or
- * -errno. */
+/* Begins to serve a connection that the keeper accepted. Takes the descriptor over. 0; or -ENOMEM, and it is
+ * still the caller's. */
 int session_open(struct server *server, const struct link_connection *connection, struct peer *peer, int fd);
 
 /* Writes bytes of an answer; descriptors (taken over) leave with its first byte. Without memory the session
