@@ -74,6 +74,66 @@ def test_byte_by_byte(daemon):
         same([client.result(number) for number in range(3)], [{}] * 3)
 
 
+# 40 requests that each leave something to be seen; what cannot be done is part of it.
+STREAM = [
+    *[('object.create', {'kind': kind, 'name': kind}) for kind in ('lock', 'rlock', 'event', 'condition')],
+    ('object.create', {'kind': 'semaphore', 'name': 's', 'value': 0}),
+    ('object.create', {'kind': 'barrier', 'name': 'b', 'parties': 2}),
+    ('lock.acquire', {'name': 'lock', 'holder': 'a'}),
+    ('lock.acquire', {'name': 'lock', 'holder': 'b', 'timeout': 0}),
+    ('semaphore.release', {'name': 's', 'n': 2}),
+    *[('rlock.acquire', {'name': 'rlock', 'holder': 'a'})] * 4, ('event.set', {'name': 'event'}),
+    *[('semaphore.release', {'name': 's'})] * 6, ('lock.release', {'name': 'lock'}),
+    ('lock.release', {'name': 'lock'}), ('semaphore.acquire', {'name': 's'}),
+    ('event.clear', {'name': 'event'}),
+    *[('rlock.release', {'name': 'rlock', 'holder': 'a'})] * 3, ('rlock.acquire', {'name': 'condition.lock'}),
+    ('no.such.method', {}), ('lock.acquire', {'name': 'second'}), ('object.unlink', {'name': 'b'}),
+    ('barrier.abort', {'name': 'b'}), ('object.open', {'name': 'event'}),
+    ('condition.notify', {'name': 'condition', 'n': 3}), ('object.create', {'kind': 'lock', 'name': 'third'}),
+    ('object.unlink', {'name': 'second'}), ('semaphore.release', {'name': 's', 'n': 3}),
+    ('event.set', {'name': 'other'}), ('process.close', {'process': 'nobody'}),
+    ('object.create', {'kind': 'rlock', 'name': 'last'}),
+]
+
+
+def state_of(client):
+    """What can be seen of a uid's things, and is the same in each run."""
+    objects = client.call('object.list')['objects']
+    for each in objects:
+        del each['created']
+        each['holders'] = [hold['count'] for hold in each.get('holders', [])]
+    return objects
+
+
+def reset(client):
+    for each in client.call('object.list')['objects']:
+        client.start('object.unlink', name=each['name'])  # a condition's lock goes with the condition
+
+
+@options(limit=600)
+def test_a_stream_cut_at_every_byte(daemon):
+    """What was a whole line is done, and nothing else, whether the rest never comes or its sender is gone."""
+    same(len(STREAM), 40)
+    lines = [json.dumps({'jsonrpc': '2.0', 'id': number, 'method': method, 'params': params}).encode() + b'\n'
+             for number, (method, params) in enumerate(STREAM)]
+    stream, ends = b''.join(lines), [sum(map(len, lines[:count])) for count in range(len(lines) + 1)]
+    near = {end + step for end in ends for step in (-1, 0, 1)}
+    cuts = [cut for cut in range(len(stream) + 1) if LONG or cut in near or cut % 97 == 0]
+    want = {}
+    with Client(daemon.path) as watcher:
+        for cut in cuts:
+            whole = sum(end <= cut for end in ends) - 1
+            with Client(daemon.path) as client:
+                client.raw(stream[:cut])
+                client.socket.shutdown(socket.SHUT_WR)
+                closes(client, 'cut at %d' % cut)
+                same(sorted(number for number in client.replies if number is not None), list(range(whole)))
+            got = state_of(watcher)
+            same(got, want.setdefault(whole, got), 'cut at %d, behind %d lines' % (cut, whole))
+            reset(watcher)
+    assert sum(want[count] != want[count + 1] for count in range(len(lines))) > 25, 'the premise: it shows'
+
+
 def test_many_lines_in_one_write(daemon):
     """Descriptors belong to the lines that declare them, in order, wherever the writes are cut."""
     files = [os.memfd_create('line-%d' % i) for i in range(3)]
