@@ -341,7 +341,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         session_kill(session);
         return;
     }
-    session_run(session);
+    session_mark_ready(session); /* behind those that came before it */
 }
 
 void session_drain(struct session *session)
