@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define READ_MIN  4096        /* room offered to recvmsg at least */
-#define READ_ROOM 16384       /* first buffer of a reader */
 #define WRITE_KEPT 4096       /* an idle writer keeps no more */
 #define FDS_WAITING_MAX (2 * FDPASS_MAX) /* more than that nobody will claim */
 
@@ -25,14 +24,14 @@ struct frame_mark {
 /* Makes room for one more read; one line and a byte are the most that is ever kept. */
 static int reader_reserve(struct frame_reader *reader)
 {
-    size_t used = reader->end - reader->start, room = reader->room ? reader->room : READ_ROOM;
+    size_t used = reader->end - reader->start, room = reader->room ? reader->room : FRAME_ROOM;
     char *buffer;
 
     if (reader->room - reader->end >= READ_MIN + 1)
         return 0;
     if (!reader->buffer && reader->spare && reader->spare->buffer) {
         reader->buffer = TAKE(reader->spare->buffer);
-        reader->room = READ_ROOM;
+        reader->room = FRAME_ROOM;
         return 0;
     }
     if (reader->start > 0) {
@@ -51,6 +50,16 @@ static int reader_reserve(struct frame_reader *reader)
     reader->buffer = buffer;
     reader->room = room;
     return 0;
+}
+
+size_t frame_long_room(const struct frame_reader *reader)
+{
+    return reader->room > FRAME_ROOM ? reader->room : 0;
+}
+
+bool frame_will_be_long(const struct frame_reader *reader)
+{
+    return reader->room > 0 && reader->end - reader->start + READ_MIN + 1 > reader->room;
 }
 
 /* Also those that are too many are kept, for the caller to close: that may block. */
@@ -142,7 +151,7 @@ void frame_reader_trim(struct frame_reader *reader)
 {
     if (reader->start < reader->end || !reader->buffer)
         return;
-    if (reader->spare && !reader->spare->buffer && reader->room == READ_ROOM)
+    if (reader->spare && !reader->spare->buffer && reader->room == FRAME_ROOM)
         reader->spare->buffer = TAKE(reader->buffer);
     free(TAKE(reader->buffer));
     reader->start = reader->end = reader->scanned = reader->room = 0;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FRAME_ROOM     (16u << 10) /* bytes of a reader's first buffer: a long line needs a longer one */
 #define FRAME_LINE_MAX (1u << 20) /* bytes of a request with its LF; an answer may be longer */
 #define FRAME_FDS_MAX  64         /* descriptors of one line */
 #define FRAME_FDS_QUEUED_MAX 216  /* no reader ever holds more */
@@ -41,6 +42,11 @@ enum frame_result {
 /* One recvmsg. Bytes received; 0: end of stream; -EAGAIN; -EPROTO: descriptors were lost or too many (close
  * the connection); -ENOMEM; -errno. */
 int frame_receive(struct frame_reader *reader, int socket);
+
+/* Bytes of a buffer that is there for a long line, or 0. */
+size_t frame_long_room(const struct frame_reader *reader);
+/* Would the next read ask for such a one, or for a longer one? */
+bool frame_will_be_long(const struct frame_reader *reader);
 
 /* The next line, in place, without its LF, valid until the next call; its last byte is followed by a NUL. */
 enum frame_result frame_next(struct frame_reader *reader, char **ret_line, size_t *ret_length);

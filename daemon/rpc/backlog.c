@@ -33,6 +33,19 @@ void backlog_put(struct server *server, struct backlog *backlog)
     free(backlog);
 }
 
+size_t backlog_subscriptions_limit(const struct backlog *backlog)
+{
+    return BACKLOG_SUBSCRIPTIONS_MAX + (backlog->uid == 0 ? QUOTA_ROOT_RESERVE : 0);
+}
+
+void backlog_count_unread(struct session *session)
+{
+    size_t unread = frame_long_room(&session->reader);
+
+    session->backlog->unread += unread - session->counted_unread;
+    session->counted_unread = unread;
+}
+
 void backlog_count(struct session *session)
 {
     size_t unsent = frame_unsent(&session->writer);

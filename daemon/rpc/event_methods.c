@@ -1,4 +1,5 @@
 #include "daemon/rpc/access.h"
+#include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/subscription.h"
 #include "proto/schema.h"
@@ -42,6 +43,7 @@ static struct subscription *subscription_new(struct call *call, uint64_t cursor,
     subscription->process = process;
     LIST_INSERT_HEAD(&session->subscriptions, subscription, of_session);
     session->server->subscription_count++;
+    session->backlog->subscriptions++;
     return subscription;
 }
 
@@ -61,6 +63,7 @@ struct outcome handle_events_subscribe(struct call *call)
     const json_t *since = ARG(call, events_subscribe, since), *which = ARG(call, events_subscribe, process);
     const struct process *process = which ? access_process(call, which) : NULL;
     uint64_t first = core_first_event(core), last = core->counters.seq, cursor = last;
+    const struct backlog *backlog = call->session->backlog;
     struct subscription *subscription;
     bool gap = false;
 
@@ -68,6 +71,8 @@ struct outcome handle_events_subscribe(struct call *call)
         return fail_no_such_process(call);
     if (count_of(call->session) >= SUBSCRIPTIONS_MAX)
         return call_fail_limit(call, "subscriptions", SUBSCRIPTIONS_MAX);
+    if (backlog->subscriptions >= backlog_subscriptions_limit(backlog))
+        return call_fail_limit(call, "subscriptions", (int64_t) backlog_subscriptions_limit(backlog));
     if (since) {
         cursor = (uint64_t) json_integer_value(since);
         /* beyond the last one it is from another epoch; before the first one some are gone: then a gap comes

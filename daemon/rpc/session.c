@@ -189,6 +189,19 @@ static void session_refuse(struct session *session, const json_t *id, const stru
     session_pause(session, true);
 }
 
+/* Its uid has begun too many of them. Where all waited for room, none might ever come to its end. */
+static void refuse_long_line(struct session *session)
+{
+    struct failure failure;
+
+    failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: unread bytes");
+    answer_failure(
+        session, NULL, &failure,
+        json_pack("{s:s, s:I}", "limit", "unread bytes", "value", (json_int_t) BACKLOG_UNREAD_MAX));
+    session->flags |= SESSION_CLOSING;
+    session_pause(session, true);
+}
+
 static void refuse_line(struct session *session, const struct request *request, const struct failure *failure)
 {
     int fds[FRAME_FDS_MAX];
@@ -311,6 +324,7 @@ static void session_advance(struct session *session)
     } else {
         frame_reader_trim(&session->reader);
     }
+    backlog_count_unread(session);
 }
 
 void session_run(struct session *session)
@@ -330,6 +344,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     if (session->flags & SESSION_READY)
         /* whole lines are left from before: more would pile up, as executing is slower than reading */
         return;
+    if (session->backlog->unread > BACKLOG_UNREAD_MAX && frame_will_be_long(&session->reader)) {
+        refuse_long_line(session);
+        return;
+    }
     r = frame_receive(&session->reader, (int) fd);
     if (r == -EAGAIN)
         return;
@@ -436,6 +454,7 @@ static void session_free(struct session *session)
     closer_close(fds, fd_count);
     frame_writer_done(&session->writer);
     session->backlog->unsent -= session->counted;
+    session->backlog->unread -= session->counted_unread;
     backlog_put(server, session->backlog);
     event_free(session->readable);
     event_free(session->writable);

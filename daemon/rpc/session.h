@@ -43,7 +43,7 @@ struct session {
     struct frame_reader reader;
     struct frame_writer writer;
     struct backlog *backlog; /* of its uid */
-    size_t counted;          /* its bytes in there */
+    size_t counted, counted_unread; /* its bytes in there */
     TAILQ_HEAD(session_calls, call) calls;
     struct call *pending; /* those that wait, by id */
     LIST_HEAD(session_subscriptions, subscription) subscriptions;

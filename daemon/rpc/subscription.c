@@ -1,5 +1,6 @@
 #include "daemon/rpc/subscription.h"
 
+#include "daemon/rpc/backlog.h"
 #include "daemon/rpc/event_text.h"
 #include "proto/schema.h"
 
@@ -22,6 +23,7 @@ void subscription_free(struct session *session, struct subscription *subscriptio
 {
     LIST_REMOVE(subscription, of_session);
     session->server->subscription_count--;
+    session->backlog->subscriptions--;
     free(subscription->object);
     free(subscription);
 }
@@ -97,11 +99,13 @@ static void tell_event(struct session *session, const struct subscription *subsc
 static void tell(struct session *session, struct subscription *subscription)
 {
     const struct core *core = session->server->core;
+    /* as for answers: where its uid has too much to read, only a session that has nothing is told more */
+    size_t most = backlog_is_full(session->backlog) ? 1 : SESSION_UNSENT_MAX;
     uint64_t first = core_first_event(core);
 
     if (subscription->cursor + 1 < first && core->counters.seq >= first)
         tell_gap(session, subscription, first - 1);
-    while (subscription->cursor < core->counters.seq && frame_unsent(&session->writer) < SESSION_UNSENT_MAX &&
+    while (subscription->cursor < core->counters.seq && frame_unsent(&session->writer) < most &&
            !(session->flags & SESSION_DEAD)) {
         const struct event_entry *entry = core_event(core, subscription->cursor + 1);
 
