@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 
+PING = '{"jsonrpc":"2.0","id":"ping","method":"daemon.ping"}\n'
 SOON = 20  # seconds that an answer may take on a busy machine; most take a millisecond
 
 
@@ -379,6 +380,64 @@ class Servant:
         """The numbers of all answers that have come and were not asked for yet."""
         return [number for client in self.clients for number in client.replies]
 
+    def begin(self, pattern, count):
+        """So many lines of a pattern with %d for the number, on the newest connection: {limit or error: how
+        many answers name it}, of those that are answered at once."""
+        client, names, done = self.clients[-1], collections.Counter(), []
+
+        def take(message):
+            if message.get('id') == 'done':
+                done.append(True)
+            elif 'error' in message:
+                data = message['error']['data']
+                names[data.get('limit') or data['name']] += 1
+
+        client.take = take
+        some = 1 + 10000 // len(pattern)
+        for first in range(0, count, some):
+            numbers = range(first, min(first + some, count))
+            client.raw(b''.join(pattern.replace('%d', str(number)).encode() + b'\n' for number in numbers))
+            while client.pump(0):
+                pass
+        client.raw(b'{"jsonrpc":"2.0","id":"done","method":"daemon.ping"}\n')
+        wait_for(lambda: done or client.pump(1) and done)
+        del client.take
+        return names
+
+    def connect_many(self, count, *texts):
+        """So many connections that each say all of it, one text after the other, and read no answer but a
+        refusal: {limit: how many were refused for it}. Of those that say nothing each is looked at."""
+        self.silent, limits = [Client(self.path) for _ in range(count)], collections.Counter()
+        for text in texts or [PING]:
+            for each in self.silent:
+                try:
+                    each.raw(text.encode())
+                except Closed:
+                    pass
+        for each in self.silent if len(texts) != 1 else []:
+            try:
+                while not each.replies and each.pump(0.01 if texts else SOON):
+                    pass
+            except Closed:
+                pass
+            errors = [reply['error'] for reply in each.replies.values() if 'error' in reply]
+            limits.update(error['data']['limit'] for error in errors)
+        return limits
+
+    def drop_silent(self):
+        for each in self.silent:
+            each.close()
+
+    def timed(self, requests, count):
+        """The seconds that each of so many requests (method, params) took, one after the other, sorted."""
+        client, took, turn = self.clients[-1], [], itertools.cycle(requests)
+        for _ in range(count):
+            method, params = next(turn)
+            begin = time.monotonic()
+            client.call(method, **params)
+            took.append(time.monotonic() - begin)
+        return sorted(took)
+
     def exchange(self, line):
         """One line there (unless it is empty), one line back, as they are."""
         with socket.socket(socket.AF_UNIX) as plain:
@@ -436,6 +495,6 @@ def serve(stream, servant):
             verb, *arguments = json.loads(line)
             try:
                 answer = getattr(servant, verb)(*arguments)
-            except (Closed, AssertionError, OSError) as problem:
+            except (Closed, Rpc, AssertionError, OSError) as problem:
                 answer = {'failed': '%s: %s' % (type(problem).__name__, problem)}
             stream.write(json.dumps(answer).encode() + b'\n')

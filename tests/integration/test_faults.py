@@ -27,7 +27,7 @@ ERRORS = {
         'fcntl': 'EMFILE', 'mmap': 'ENOMEM', 'clone': 'EAGAIN', 'mprotect': 'ENOMEM',
     },
 }
-PATIENCE = 0.5  # seconds that a lasting fault lasts
+PATIENCE = 0.3  # seconds that a lasting fault lasts
 
 
 def pid_of(daemon, role):
