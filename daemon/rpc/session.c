@@ -260,7 +260,9 @@ static void session_execute(struct session *session, const char *line, size_t le
         session_kill(session); /* descriptors out of step */
     } else if (failure.error) {
         refuse_line(session, &request, &failure);
-    } else if (!(call = call_new(session->server, session, &request))) {
+    } else if (!(call = call_new(session->server, session, &request)) && !request.id) {
+        session_kill(session); /* nobody would be told: rather an end than a wait that is not cancelled */
+    } else if (!call) {
         failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: memory");
         refuse_line(session, &request, &failure);
     } else if (backlog_is_full(session->backlog) && is_long_query(call->request.method)) {
