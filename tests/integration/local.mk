@@ -23,6 +23,9 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 %C%_procd_foreign_LDADD = $(procd_LDADD)
 %C%_no_procd_SOURCES = %D%/no_procd.c
 %C%_holders_SOURCES = %D%/holders.c
+# procd, and an allocator that fails where a test wants it
+%C%_procd_starved_SOURCES = $(procd_SOURCES) %D%/starve.c
+%C%_procd_starved_LDADD = $(procd_LDADD)
 %C%_test_lib_exit_SOURCES = %D%/test_lib_exit.c $(integration_fixture)
 %C%_test_lib_exit_LDADD = $(unit_client_libs)
 %C%_test_lib_process_SOURCES = %D%/test_lib_process.c $(integration_fixture)
