@@ -35,9 +35,18 @@ void session_write(struct session *session, const char *bytes, size_t size, cons
     backlog_count(session);
 }
 
+/* A failure sticks: jansson does not look at that of a member's name, and the rest would follow a hole. */
+struct dump {
+    struct frame_writer *writer;
+    bool failed;
+};
+
 static int append_json(const char *bytes, size_t size, void *context)
 {
-    return frame_queue(context, bytes, size, NULL, 0) < 0 ? -1 : 0;
+    struct dump *dump = context;
+
+    dump->failed = dump->failed || frame_queue(dump->writer, bytes, size, NULL, 0) < 0;
+    return dump->failed ? -1 : 0;
 }
 
 /* The end of a line that began when `before` bytes were unsent. r: what became of it. */
@@ -55,11 +64,13 @@ static void line_queued(struct session *session, size_t before, int r)
 void session_write_line(struct session *session, const char *head, const json_t *json, const char *tail,
                         const int *fds, size_t fd_count)
 {
+    struct dump dump = {.writer = &session->writer};
     size_t before = frame_unsent(&session->writer);
     int r = frame_queue(&session->writer, head, strlen(head), fds, fd_count);
 
     if (r == 0)
-        r = json_dump_callback(json, append_json, &session->writer, JSON_COMPACT | JSON_ENCODE_ANY);
+        r = json_dump_callback(json, append_json, &dump, JSON_COMPACT | JSON_ENCODE_ANY);
+    r = dump.failed ? -1 : r;
     if (r == 0)
         r = frame_queue(&session->writer, tail, strlen(tail), NULL, 0);
     line_queued(session, before, r);

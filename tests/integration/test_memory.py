@@ -219,7 +219,23 @@ def each_allocation_fails(daemon, lasting, step):
     same(len(ends), chosen, 'ends that were not chosen')
 
 
-@options(limit=600, allow=['no memory for JSON'], root=True)
+@options(allow=['no memory for JSON'], root=True)
+def test_a_long_answer_is_whole_or_not_there(daemon):
+    """The last allocations are those of the line that grows."""
+    memory, act = Memory(daemon), ask('rpc.discover')
+    memory.fail(0)
+    with connected(daemon) as client:
+        act(client)
+        asked = memory.look()[0]
+    for which in range(asked - 250, asked):
+        with connected(daemon) as client:
+            client.call('daemon.ping')
+            memory.fail(which)
+            tried(act, client)  # what is no JSON is no answer
+            memory.fail(0)
+
+
+@options(limit=1200, allow=['no memory for JSON'], root=True)
 def test_one_allocation_fails(daemon):
     each_allocation_fails(daemon, False, 24)
 
