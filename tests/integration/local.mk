@@ -1,14 +1,43 @@
 # Whole daemons, seen through the socket, the library and the process table.
 integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process \
 	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
-integration_scripts = %D%/test_absence.py %D%/test_crash.py %D%/test_deadlock.py %D%/test_events.py \
-	%D%/test_examples.py %D%/test_exits.py %D%/test_framing.py %D%/test_front.py %D%/test_identity.py \
-	%D%/test_install.sh %D%/test_join.py %D%/test_restart.py %D%/test_security.py %D%/test_slow.py \
-	%D%/test_socket.py %D%/test_spawn.py %D%/test_stop.py %D%/test_sync.py %D%/test_systemd.sh \
-	%D%/test_units.sh %D%/test_upgrade.py
-integration_helpers = %D%/clients.py %D%/harness.py %D%/histories.py %D%/locker.py %D%/systemd_inside.py
-# Other builds of the daemon: a newer one, and one whose states have another format; and what is none.
-integration_others = %D%/procd_newer %D%/procd_foreign %D%/no_procd
+integration_scripts = \
+	%D%/test_absence.py \
+	%D%/test_crash.py \
+	%D%/test_deadlock.py \
+	%D%/test_events.py \
+	%D%/test_examples.py \
+	%D%/test_exits.py \
+	%D%/test_faults.py \
+	%D%/test_framing.py \
+	%D%/test_front.py \
+	%D%/test_identity.py \
+	%D%/test_install.sh \
+	%D%/test_join.py \
+	%D%/test_killed_anywhere.py \
+	%D%/test_memory.py \
+	%D%/test_quotas.py \
+	%D%/test_restart.py \
+	%D%/test_security.py \
+	%D%/test_slow.py \
+	%D%/test_socket.py \
+	%D%/test_spawn.py \
+	%D%/test_stop.py \
+	%D%/test_stopped.py \
+	%D%/test_sync.py \
+	%D%/test_systemd.sh \
+	%D%/test_units.sh \
+	%D%/test_upgrade.py
+integration_helpers = \
+	%D%/clients.py \
+	%D%/harness.py \
+	%D%/histories.py \
+	%D%/locker.py \
+	%D%/strace.py \
+	%D%/systemd_inside.py
+# Other builds of the daemon: a newer one, one whose states have another format, and one that runs out of memory where a
+# test wants it; and what is none.
+integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/no_procd
 check_PROGRAMS += $(integration_programs) $(integration_others) %D%/holders
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)
