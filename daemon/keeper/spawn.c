@@ -207,10 +207,15 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
     job->deadline = keeper->now + SPAWN_DEADLINE;
     busy_poll_expect(&keeper->busy, clock_monotonic()); /* its exec */
     TAILQ_INSERT_TAIL(&keeper->jobs, job, order);
-    /* a watch that cannot be set (ENOMEM, ENOSPC) is made up for by the sweep and the deadline */
-    if (loop_add(&keeper->loop, &job->status, job->status_fd, EPOLLIN, status_ready) < 0 ||
-        loop_add(&keeper->loop, &slot->exit, slot->pidfd, EPOLLIN, reap_ready) < 0)
+    r = loop_add(&keeper->loop, &job->status, job->status_fd, EPOLLIN, status_ready);
+    if (r == 0)
+        r = loop_add(&keeper->loop, &slot->exit, slot->pidfd, EPOLLIN, reap_ready);
+    if (r < 0) {
+        /* what cannot be watched (ENOMEM, ENOSPC) has failed, however far it came; the sweep finds its end */
+        job->failed = true;
+        job->failure = (struct spawn_failure){.error = -r, .stage = LINK_STAGE_CLONE};
         pidfd_signal(slot->pidfd, SIGKILL);
+    }
     return 0;
 }
 
