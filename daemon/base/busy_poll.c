@@ -4,12 +4,12 @@
 
 #include <sched.h>
 
-#define LOOK_FOR   (NSEC_PER_MSEC / 10) /* some links of the chain */
-#define LINK_MOST  (NSEC_PER_MSEC / 10) /* a yield that takes longer was not to a link of the chain alone */
-#define LOST_MOST  (NSEC_PER_MSEC / 50) /* about what sleeping and waking costs */
+#define LOOK_FOR   (NSEC_PER_MSEC / 4) /* some links of the chain */
+#define LINK_MOST  (NSEC_PER_MSEC / 12) /* a yield that takes longer was not to a link of the chain alone */
+#define LOST_MOST  (NSEC_PER_MSEC / 80) /* less than what sleeping and waking costs */
 #define MISSED_MOST 8
-#define REST_FIRST (100 * NSEC_PER_MSEC) /* at most 0.8 % of the time is spent in vain */
-#define REST_MOST  (3 * NSEC_PER_SEC)
+#define REST_FIRST (100 * NSEC_PER_MSEC) /* at most 2 % of the time is spent in vain */
+#define REST_MOST  NSEC_PER_SEC
 
 static void rest(struct busy_poll *poll, int64_t now)
 {
