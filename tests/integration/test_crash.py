@@ -12,7 +12,7 @@ import time
 
 import histories
 from clients import SOON, Client, Closed, Gate, Lasting, same, wait_for, windowed
-from harness import LONG, main, options, prompt
+from harness import LONG, main, options
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KILLS, CHILDREN, LOCKERS = (1000, 1000, 64) if LONG else (40, 200, 16)
@@ -166,8 +166,9 @@ def test_nothing_is_lost(daemon):
     took.sort()
     print('%d brokers killed, the next one serves after %.1f ms (median), %.1f (99 of 100), %.1f (most)'
           % (KILLS, took[KILLS // 2] * 1e3, took[KILLS * 99 // 100] * 1e3, took[-1] * 1e3))
-    if prompt(1) and not daemon.sanitized() and os.getloadavg()[0] < 2 * os.cpu_count():
-        assert took[KILLS * 99 // 100] < RECOVERY, 'recovery'
+    # on a machine that does nothing else
+    limit = RECOVERY if os.getloadavg()[0] <= os.cpu_count() and not daemon.sanitized() else 10 * RECOVERY
+    assert took[KILLS * 99 // 100] < limit, 'the time to the next broker: %r' % took[-5:]
 
 
 def holders_of(client, lock):
