@@ -91,7 +91,10 @@ counts() {
 # What the clients of before have left is cleared away soon: the same three times in a row is at rest.
 counts_at_rest() {
     same=0
+    tries=1000
     while [ "$same" -lt 3 ]; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || fail "the daemon's descriptors and children never stay the same"
         counts >"$dir/now"
         if cmp -s "$dir/now" "$dir/before"; then same=$((same + 1)); else same=0; fi
         cp "$dir/now" "$dir/before"

@@ -448,3 +448,24 @@ int harness_main(const char *name, void (*add)(TCase *test))
     srunner_free(runner);
     return failed != 0;
 }
+
+/* ---- others ---- */
+
+pid_t process_as(uid_t uid)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (setresuid(uid, uid, uid) < 0)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    return pid;
+}
+
+void process_end(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}

@@ -56,6 +56,10 @@ void harness_gone(struct harness *harness);
  * NULL). */
 void harness_next_broker(struct harness *harness, void (*seen)(const union message *message));
 void harness_ready(struct harness *harness);
+/* A process of that uid, which does nothing; and its end. */
+pid_t process_as(uid_t uid);
+void process_end(pid_t pid);
+
 /* The broker dies without a word. Unread messages are lost. */
 void harness_kill_broker(struct harness *harness);
 

@@ -87,12 +87,6 @@ static int client_of(pid_t *ret_pid)
     return fd;
 }
 
-static void end(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
 static bool is_alive(int pidfd)
 {
     struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
@@ -164,7 +158,7 @@ START_TEST(the_process_that_connected)
         ck_assert_uint_eq(fds.count, 2);
         ck_assert_int_eq(pid_of(fds.fd[1]), pid);
         ck_assert(is_alive(fds.fd[1]));
-        end(pid);
+        process_end(pid);
         ck_assert(!is_alive(fds.fd[1]));
         spawn_refused(message.connection.connection);
         fdpass_close(&fds);
@@ -230,7 +224,7 @@ START_TEST(whoever_cannot_be_known)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         refuse(cases[i].option, cases[i].error);
         turned_away(client_of(&pid));
-        end(pid);
+        process_end(pid);
     }
     ck_assert_uint_eq(harness_keeper_fds(&harness), keeper_fds);
     refuse(0, 0);

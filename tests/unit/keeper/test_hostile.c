@@ -56,12 +56,6 @@ static void about_connection(uint32_t kind, uint64_t connection)
     harness_send(&harness, &order, sizeof order, NULL, 0);
 }
 
-static void end(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
 /* ---- as whom ---- */
 
 /* Root's client lives, but its connection is closed: there is no number, old, new or made up, and no member
@@ -94,7 +88,7 @@ START_TEST(only_whose_client_is_connected)
             refused(connection, EPERM, LINK_STAGE_CREDENTIALS);
         }
     }
-    end(ann);
+    process_end(ann);
     harness_stop(&harness);
 }
 END_TEST
@@ -113,7 +107,7 @@ START_TEST(not_whose_client_is_forgotten)
     about_connection(LINK_FORGET_CLIENT, 2); /* clients are numbered as they come */
     refused(connection, ESRCH, LINK_STAGE_CREDENTIALS);
     ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 7", NULL)), 7);
-    end(ann);
+    process_end(ann);
     harness_stop(&harness);
 }
 END_TEST
@@ -140,7 +134,7 @@ START_TEST(not_who_is_only_identified)
     for (uint64_t number = 0; number < 16; number++)
         if (number != connection)
             refused(number, ESRCH, LINK_STAGE_CREDENTIALS);
-    end(ann);
+    process_end(ann);
     harness_stop(&harness);
 }
 END_TEST
@@ -172,25 +166,12 @@ START_TEST(no_more_than_the_client_may)
     spec_head(&spec)->stdio[0] =
         (struct link_stdio){.kind = LINK_STDIO_READ, .path = spec_text(&spec, "/etc/shadow")};
     refused(connection, EACCES, LINK_STAGE_STDIO);
-    end(ann);
+    process_end(ann);
     harness_stop(&harness);
 }
 END_TEST
 
 /* ---- whom it signals ---- */
-
-static pid_t bystander(uid_t uid)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        if (setresuid(uid, uid, uid) < 0)
-            _exit(1);
-        for (;;)
-            pause();
-    }
-    return pid;
-}
 
 /* Orders name children by the daemon's numbers: the number of a process is none. */
 START_TEST(no_signal_to_others)
@@ -203,7 +184,7 @@ START_TEST(no_signal_to_others)
         return;
     harness_start(&harness);
     harness_connect_as(&harness, ANN, &client);
-    other = bystander(ANN);
+    other = process_as(ANN);
     harness.process = UINT64_C(1) << 40; /* no pid */
     process = harness_shell(&harness, "sleep 100", &child);
     {
@@ -225,8 +206,8 @@ START_TEST(no_signal_to_others)
     ck_assert_int_eq(kill(child, 0), 0);
     harness_signal(&harness, process, SIGTERM, false);
     ck_assert_int_eq(harness_exit(&harness, process), -SIGTERM);
-    end(client);
-    end(other);
+    process_end(client);
+    process_end(other);
     harness_stop(&harness);
 }
 END_TEST

@@ -363,25 +363,6 @@ static struct link_identity identify(uint64_t connection, pid_t pid)
     return message.identity;
 }
 
-static pid_t process_of(uid_t uid)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        if (setresuid(uid, uid, uid) < 0)
-            _exit(1);
-        for (;;)
-            pause();
-    }
-    return pid;
-}
-
-static void end(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
 START_TEST(identify_others)
 {
     struct link_client_ref forget = {.head = {.kind = LINK_FORGET_CLIENT, .size = sizeof forget}};
@@ -393,8 +374,8 @@ START_TEST(identify_others)
         return;
     start();
     connection = harness_connect_as(&harness, 1000, &ann);
-    other = process_of(1000);
-    bob = process_of(1001);
+    other = process_as(1000);
+    bob = process_as(1001);
     harness_until(identify(harness.connection, bob).uid == 1001);
     harness_until(identify(harness.connection, other).uid == 1000);
     own = identify(connection, ann);
@@ -410,7 +391,7 @@ START_TEST(identify_others)
     root = identify(harness.connection, getpid());
     ck_assert(root.error == 0 && root.uid == 0);
     /* a dead one is nobody; forgotten and asked for again it is another client */
-    end(other);
+    process_end(other);
     ck_assert_int_eq(identify(connection, other).error, ESRCH);
     first = identify(harness.connection, bob);
     forget.client = first.client;
@@ -418,8 +399,8 @@ START_TEST(identify_others)
     harness_send(&harness, &forget, sizeof forget, NULL, 0);
     again = identify(harness.connection, bob);
     ck_assert(again.error == 0 && again.client_is_new && again.client > first.client);
-    end(bob);
-    end(ann);
+    process_end(bob);
+    process_end(ann);
     keeper_fds += 3; /* the pidfds of ann, bob and the other */
     stop();
 }
