@@ -81,6 +81,9 @@ enum method_flags {
     METHOD_KEYED = 1 << 0, /* it changes something: `key` makes a retry safe */
     METHOD_EARLY = 1 << 1, /* answered while shutting down */
     METHOD_UID = 1 << 2,   /* takes `uid`, too: root acts in another uid's place */
+    METHOD_LONG = 1 << 3,  /* it changes nothing, and its answer may be long */
+    /* its answer may need the params: of a spawn that fails, and of a grant that is not read */
+    METHOD_REMEMBERED = 1 << 4,
 };
 
 struct method_spec {

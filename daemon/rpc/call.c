@@ -321,27 +321,12 @@ static uint64_t digest_of(const struct call *call)
     return hash;
 }
 
-/* What its answer will need of the params: of a spawn that fails, and of a grant that is not read. */
-static bool needs_params(enum method_id method)
-{
-    switch ((int) method) {
-    case METHOD_process_spawn:
-    case METHOD_lock_acquire:
-    case METHOD_rlock_acquire:
-    case METHOD_semaphore_acquire:
-    case METHOD_condition_wait:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* The core has it now. An answer that could not find its call would be lost, as if it had been read: without
  * memory the connection ends, and with it the wait. */
 static void wait_for_answer(struct call *call)
 {
     /* a thousand that wait need not keep what they have asked */
-    if (!needs_params(call->request.method))
+    if (!(method_specs[call->request.method].flags & METHOD_REMEMBERED))
         request_forget(&call->request);
     if (register_id(call) < 0 || register_ticket(call) < 0)
         session_kill(call->session);

@@ -232,22 +232,6 @@ static void refuse_line(struct session *session, const struct request *request, 
         answer_failure(session, request->id, failure, refusal_data(failure));
 }
 
-/* Methods that change nothing and whose answers may be long. */
-static bool is_long_query(enum method_id method)
-{
-    switch ((int) method) {
-    case METHOD_process_list:
-    case METHOD_process_info:
-    case METHOD_object_list:
-    case METHOD_object_info:
-    case METHOD_object_graph:
-    case METHOD_rpc_discover:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void session_execute(struct session *session, const char *line, size_t length)
 {
     struct failure failure;
@@ -276,7 +260,7 @@ static void session_execute(struct session *session, const char *line, size_t le
     } else if (!call) {
         failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: memory");
         refuse_line(session, &request, &failure);
-    } else if (backlog_is_full(session->backlog) && is_long_query(call->request.method)) {
+    } else if (backlog_is_full(session->backlog) && method_specs[call->request.method].flags & METHOD_LONG) {
         (void) call_fail_limit(call, "unsent bytes", BACKLOG_MAX);
     } else {
         (void) dispatch(call);
