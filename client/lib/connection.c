@@ -229,7 +229,10 @@ static int ask(struct connection *connection, const struct connection_request *r
 {
     int r = connection_send(connection, request, ret_id);
 
-    return r < 0 ? r : await(connection, *ret_id, deadline, ret_incoming);
+    if (r < 0)
+        return r;
+    busy_poll_expect(&connection->busy, clock_monotonic());
+    return await(connection, *ret_id, deadline, ret_incoming);
 }
 
 int connection_call(struct connection *connection, const struct connection_request *request, int64_t deadline,

@@ -7,7 +7,8 @@
  * seen: the caller notices nothing. Where the *daemon* is gone (another epoch) what had been sent fails with
  * -ECONNRESET.
  *
- * One thread at a time. Blocks by polling its own descriptor only; EINTR is no result. In a forked child
+ * One thread at a time. Blocks by polling its own descriptor only, having looked for the answer for a moment
+ * (daemon/base/busy_poll.h); EINTR is no result. In a forked child
  * every function but connection_free answers -EINVAL. Deadlines are nanoseconds of CLOCK_MONOTONIC; while the
  * broker is away one that is over sooner still gives 0.1 s for coming back.
  */

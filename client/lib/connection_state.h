@@ -8,6 +8,7 @@
 #include "client/lib/connection.h"
 #include "client/lib/pending.h"
 #include "client/lib/subscriptions.h"
+#include "daemon/base/busy_poll.h"
 
 /* A message for connection_receive that came while connection_call waited for another, or that was made
  * here. */
@@ -27,6 +28,7 @@ struct connection {
     struct endpoint endpoint;
     json_t *hello;
     struct frame_reader reader;
+    struct busy_poll busy; /* an answer is expected soon */
     struct pending_list pending;
     struct subscription *subscriptions;
     struct queued *queue;

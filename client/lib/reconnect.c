@@ -56,13 +56,30 @@ int connection_fail(struct connection *connection, int error)
     return error;
 }
 
+/* Most answers come sooner than a processor that went to sleep would wake. */
+static int look(struct connection *connection)
+{
+    while (busy_poll_again(&connection->busy)) {
+        int r = frame_receive(&connection->reader, connection->fd);
+
+        if (r != -EAGAIN) {
+            busy_poll_found(&connection->busy);
+            return r;
+        }
+    }
+    return -EAGAIN;
+}
+
 int connection_receive_bytes(struct connection *connection, bool and_writable, int64_t deadline)
 {
-    int r = wait_fd(connection->fd, and_writable ? POLLIN | POLLOUT : POLLIN, deadline);
+    int r = and_writable || deadline == 0 ? -EAGAIN : look(connection);
 
-    if (r < 0)
-        return r;
-    r = frame_receive(&connection->reader, connection->fd);
+    if (r == -EAGAIN) {
+        r = wait_fd(connection->fd, and_writable ? POLLIN | POLLOUT : POLLIN, deadline);
+        if (r < 0)
+            return r;
+        r = frame_receive(&connection->reader, connection->fd);
+    }
     if (r == 0 || r == -EPIPE)
         return -ECONNRESET;
     return r > 0 || r == -EAGAIN ? 0 : r;

@@ -70,10 +70,15 @@ int main(int argc, char **argv)
     epoll = epoll_create1(EPOLL_CLOEXEC);
     subject_start();
     subject_connect(&wire);
+    wire.looks = true;
     bench_compare(&of);
+    of.name = "  a client that sleeps at once";
+    of.aim = AIM_NONE;
+    wire.looks = false;
+    bench_compare(&of);
+    wire.looks = true;
     if (bench_processors(&processor, 1) == 1) {
         of.name = "  all on one core";
-        of.aim = AIM_NONE;
         on_one_processor(processor);
         bench_compare(&of);
         on_one_processor(-1);

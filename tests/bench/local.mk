@@ -7,6 +7,7 @@ bench_scripts =
 EXTRA_LTLIBRARIES = %D%/libbench.la
 %C%_libbench_la_SOURCES = %D%/bench.c %D%/bench.h %D%/raw.c %D%/raw.h %D%/statistics.c %D%/statistics.h \
 	%D%/subject.c %D%/subject.h %D%/wire.c %D%/wire.h
+%C%_libbench_la_LIBADD = daemon/base/libbase.la
 %C%_nothing_CPPFLAGS = -I$(top_srcdir)
 %C%_nothing_CFLAGS = $(WARN_CFLAGS) -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
 # -all-static: libtool keeps -static to itself, and the child would be started by the dynamic linker.

@@ -5,12 +5,16 @@
 #ifndef PROCD_TESTS_BENCH_WIRE_H
 #define PROCD_TESTS_BENCH_WIRE_H
 
+#include "daemon/base/busy_poll.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct wire {
     int fd;
     size_t begin, end;
+    bool looks; /* for an answer, before it sleeps, as libprocd does; false: it sleeps at once */
+    struct busy_poll busy;
     char buffer[1 << 16];
 };
 
