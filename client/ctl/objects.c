@@ -5,10 +5,10 @@
 #include "client/ctl/each.h"
 #include "client/ctl/object.h"
 #include "client/ctl/output.h"
+#include "client/ctl/record.h"
 #include "client/ctl/table.h"
 #include "client/ctl/text.h"
 #include "daemon/base/cleanup.h"
-#include "daemon/base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,33 +32,6 @@ static const struct table_column columns[COLUMN_COUNT] = {
     [COLUMN_AGE] = {"AGE", 1, SCOLS_FL_RIGHT},
 };
 
-/* The oldest, and how many more there are. */
-static char *holder_text(const json_t *info)
-{
-    const json_t *holders = json_object_get(info, "holders");
-    size_t count = json_array_size(holders);
-    CLEANUP_MEMORY char *first = NULL;
-
-    if (count == 0)
-        return text_format("-");
-    first = object_party(json_array_get(holders, 0));
-    return count > 1 ? text_format("%s +%zu", first, count - 1) : TAKE(first);
-}
-
-/* Those at a barrier are in its state. */
-static char *waiters_text(const json_t *info)
-{
-    return text_format("%zu", json_array_size(json_object_get(info, "waiters")));
-}
-
-static char *age_text(const json_t *info)
-{
-    double now = (double)clock_realtime() / NSEC_PER_SEC;
-    const json_t *created = json_object_get(info, "created");
-
-    return json_is_number(created) ? text_of_span(now - json_number_value(created)) : text_format("-");
-}
-
 static bool add_line(struct libscols_table *table, const json_t *info)
 {
     const char *color;
@@ -66,9 +39,9 @@ static bool add_line(struct libscols_table *table, const json_t *info)
         [COLUMN_NAME] = text_of_json(json_object_get(info, "name")),
         [COLUMN_KIND] = text_of_json(json_object_get(info, "kind")),
         [COLUMN_STATE] = object_state(info, &color),
-        [COLUMN_HOLDER] = holder_text(info),
-        [COLUMN_WAITERS] = waiters_text(info),
-        [COLUMN_AGE] = age_text(info),
+        [COLUMN_HOLDER] = record_holder(info),
+        [COLUMN_WAITERS] = record_waiters(info),
+        [COLUMN_AGE] = record_age(info),
     };
 
     return table_add(table, cells, COLUMN_STATE, color);

@@ -1,8 +1,8 @@
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
+#include "client/ctl/record.h"
 #include "client/ctl/table.h"
 #include "client/ctl/text.h"
-#include "daemon/base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,32 +29,6 @@ static const struct table_column columns[COLUMN_COUNT] = {
     [COLUMN_COMMAND] = {"COMMAND", 0.5, SCOLS_FL_TRUNC},
 };
 
-/* The status, or the signal; while it runs nothing. */
-static char *exit_text(const json_t *info)
-{
-    const char *signal = json_string_value(json_object_get(info, "signal"));
-
-    if (!json_is_number(json_object_get(info, "ended")))
-        return text_format("-");
-    if (signal)
-        return text_escaped(signal, strlen(signal));
-    if (json_is_integer(json_object_get(info, "exitcode")))
-        return text_of_json(json_object_get(info, "exitcode"));
-    return text_format("unknown");
-}
-
-/* How long it has been running, or ran. */
-static char *time_text(const json_t *info)
-{
-    const json_t *started = json_object_get(info, "started"), *ended = json_object_get(info, "ended");
-    double now = (double) clock_realtime() / NSEC_PER_SEC;
-
-    if (!json_is_number(started))
-        return text_format("-");
-    return text_of_span((json_is_number(ended) ? json_number_value(ended) : now) -
-                        json_number_value(started));
-}
-
 static char *cell_text(const json_t *info, enum column column)
 {
     switch (column) {
@@ -67,9 +41,9 @@ static char *cell_text(const json_t *info, enum column column)
     case COLUMN_STATE:
         return text_of_json(json_object_get(info, "state"));
     case COLUMN_EXIT:
-        return exit_text(info);
+        return record_exit(info);
     case COLUMN_TIME:
-        return time_text(info);
+        return record_time(info);
     case COLUMN_COMMAND:
         return text_of_argv(json_object_get(info, "argv"));
     case COLUMN_COUNT:
@@ -78,26 +52,13 @@ static char *cell_text(const json_t *info, enum column column)
     return NULL;
 }
 
-/* Green lives, yellow is halted, red has failed. */
-static const char *state_color(const json_t *info)
-{
-    const char *state = json_string_value(json_object_get(info, "state"));
-    const json_t *exitcode = json_object_get(info, "exitcode");
-
-    if (!state)
-        return NULL;
-    if (strcmp(state, "exited") == 0)
-        return json_integer_value(exitcode) != 0 || json_is_null(exitcode) ? "red" : NULL;
-    return strcmp(state, "stopped") == 0 || strcmp(state, "restarting") == 0 ? "yellow" : "green";
-}
-
 static bool add_line(struct libscols_table *table, const json_t *info)
 {
     char *cells[COLUMN_COUNT];
 
     for (enum column column = 0; column < COLUMN_COUNT; column++)
         cells[column] = cell_text(info, column);
-    return table_add(table, cells, COLUMN_STATE, state_color(info));
+    return table_add(table, cells, COLUMN_STATE, record_color(info));
 }
 
 static bool is_wanted(const struct ctl *ctl, const json_t *info)

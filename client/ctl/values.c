@@ -61,23 +61,28 @@ int value_integer(const struct ctl *ctl, enum option_id id, int64_t least, int64
     return wrong_value(ctl, id, value, "a number");
 }
 
-int value_signal(const struct ctl *ctl, enum option_id id, int *ret_signal)
+int parse_signal(const char *text)
 {
-    const char *value = argument_value(&ctl->arguments, id);
     CLEANUP_MEMORY char *name = NULL;
     int64_t number;
 
-    if (!value)
-        return 0;
-    if (!parse_integer(value, 1, 64, &number)) {
-        name = text_format("%s%s", strncasecmp(value, "SIG", 3) == 0 ? "" : "SIG", value);
-        for (char *letter = name; *letter; letter++)
-            *letter = (char) toupper((unsigned char) *letter);
-        number = signal_from_name(name);
-    }
+    if (parse_integer(text, 1, 64, &number))
+        return (int) number;
+    name = text_format("%s%s", strncasecmp(text, "SIG", 3) == 0 ? "" : "SIG", text);
+    for (char *letter = name; *letter; letter++)
+        *letter = (char) toupper((unsigned char) *letter);
+    return signal_from_name(name);
+}
+
+int value_signal(const struct ctl *ctl, enum option_id id, int *ret_signal)
+{
+    const char *value = argument_value(&ctl->arguments, id);
+    int number = value ? parse_signal(value) : 0;
+
     if (number < 0)
         return wrong_value(ctl, id, value, "the name or number of a signal");
-    *ret_signal = (int) number;
+    if (value)
+        *ret_signal = number;
     return 0;
 }
 

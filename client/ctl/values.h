@@ -24,6 +24,9 @@ int value_pairs(const struct ctl *ctl, enum option_id id, value_maker make, json
 /* A process on the command line: an id where it is a number, else a name. A new value. */
 json_t *value_process(const char *word);
 
+/* TERM, SIGTERM, 15, RTMIN+3: its number, or -EINVAL. */
+int parse_signal(const char *text);
+
 /* A decimal number, whole and nothing else, within bounds. */
 bool parse_integer(const char *text, int64_t least, int64_t most, int64_t *ret_number);
 
