@@ -10,8 +10,8 @@ noinst_LTLIBRARIES += %D%/libctl.la
 	%D%/run.h %D%/sample.c %D%/sample.h %D%/screen.c %D%/screen.h \
 	%D%/run_signals.c %D%/semaphore.c %D%/signal_commands.c %D%/spawn.c %D%/spawn_request.c \
 	%D%/spawn_request.h %D%/table.c %D%/table.h %D%/text.c %D%/text.h %D%/top.c %D%/top.h \
-	%D%/top_screen.c %D%/usage.c %D%/usage.h %D%/values.c \
-	%D%/values.h %D%/waiting.c %D%/waiting.h
+	%D%/top_screen.c %D%/trace.c %D%/usage.c %D%/usage.h %D%/values.c \
+	%D%/values.h %D%/waiting.c %D%/waiting.h %D%/watch.c %D%/watch.h
 %C%_libctl_la_CFLAGS = $(AM_CFLAGS) $(CURSES_CFLAGS)
 
 # It links the code of libprocd, not the shared library: it runs from the build tree as it is.
