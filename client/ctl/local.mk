@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += %D%/libctl.la
 	%D%/commands.c %D%/commands.def %D%/commands.h %D%/completion.c %D%/completion.h %D%/completion_bash.c \
 	%D%/completion_fish.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h %D%/daemon_commands.c %D%/each.c \
 	%D%/each.h %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/held_child.c %D%/held_child.h \
-	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/monitor.c \
+	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/metrics.c %D%/metrics.h %D%/metrics_http.c %D%/monitor.c \
 	%D%/monitor.h %D%/object.c %D%/object.h \
 	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/ps.c %D%/record.c %D%/record.h %D%/run.c \
 	%D%/run.h %D%/sample.c %D%/sample.h %D%/screen.c %D%/screen.h \
@@ -12,10 +12,10 @@ noinst_LTLIBRARIES += %D%/libctl.la
 	%D%/spawn_request.h %D%/table.c %D%/table.h %D%/text.c %D%/text.h %D%/top.c %D%/top.h \
 	%D%/top_screen.c %D%/trace.c %D%/usage.c %D%/usage.h %D%/values.c \
 	%D%/values.h %D%/waiting.c %D%/waiting.h %D%/watch.c %D%/watch.h
-%C%_libctl_la_CFLAGS = $(AM_CFLAGS) $(CURSES_CFLAGS)
+%C%_libctl_la_CFLAGS = $(AM_CFLAGS) $(CURSES_CFLAGS) $(HTTP_CFLAGS)
 
 # It links the code of libprocd, not the shared library: it runs from the build tree as it is.
 bin_PROGRAMS += procctl
 procctl_SOURCES = %D%/main.c
-procctl_LDADD = %D%/libctl.la client/lib/libclient.la $(SMARTCOLS_LIBS) $(CURSES_LIBS) $(JANSSON_LIBS)
+procctl_LDADD = %D%/libctl.la client/lib/libclient.la $(SMARTCOLS_LIBS) $(CURSES_LIBS) $(HTTP_LIBS) $(JANSSON_LIBS)
 dist_man_MANS += %D%/procctl.1

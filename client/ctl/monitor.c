@@ -14,8 +14,8 @@ const char *const monitor_order_names[MONITOR_ORDERS] = {
 
 /* ---- asking ---- */
 
-static int ask(struct ctl *ctl, const char *method, json_t *params, int64_t deadline, json_t **ret_result,
-               char **ret_why)
+int monitor_ask(struct ctl *ctl, const char *method, json_t *params, int64_t deadline, json_t **ret_result,
+                char **ret_why)
 {
     struct connection_request request = {.method = method, .params = params};
     CLEANUP(incoming_done) struct incoming incoming = {0};
@@ -74,12 +74,12 @@ static void take(struct monitor *monitor, json_t *list)
 int monitor_update(struct monitor *monitor, struct ctl *ctl, int64_t deadline, char **ret_why)
 {
     json_t *params = monitor->with_ended ? NULL : json_pack("{s:b}", "alive", 1), *list, *objects;
-    int r = ask(ctl, "process.list", params, deadline, &list, ret_why);
+    int r = monitor_ask(ctl, "process.list", params, deadline, &list, ret_why);
 
     if (r < 0)
         return r;
     take(monitor, list);
-    r = ask(ctl, "object.list", NULL, deadline, &objects, ret_why);
+    r = monitor_ask(ctl, "object.list", NULL, deadline, &objects, ret_why);
     if (r < 0)
         return r;
     json_decref(monitor->objects);

@@ -43,6 +43,11 @@ extern const char *const monitor_order_names[MONITOR_ORDERS];
  * the old picture stays. deadline as in connection.h. */
 int monitor_update(struct monitor *monitor, struct ctl *ctl, int64_t deadline, char **ret_why);
 
+/* One request, which ends at the deadline whatever happens. params is taken over. 0 and ret_result (a new
+ * reference); or not 0, and *ret_why, a new string for a person. */
+int monitor_ask(struct ctl *ctl, const char *method, json_t *params, int64_t deadline, json_t **ret_result,
+                char **ret_why);
+
 /* Anew after `order` or `reversed` was changed. */
 void monitor_sort(struct monitor *monitor);
 

@@ -129,19 +129,13 @@ static void update(struct top *top)
 /* A request about the chosen process. params is taken over. NULL, and said why: no result. */
 static json_t *ask(struct top *top, const char *method, json_t *params)
 {
-    struct connection_request request = {.method = method, .params = params};
-    CLEANUP(incoming_done) struct incoming incoming = {0};
-    json_t *result = NULL, *error = NULL;
-    int r;
+    json_t *result = NULL;
+    char *why = NULL;
 
     json_object_set_new(params, "process", json_integer(top->chosen));
-    r = connection_call(top->ctl->connection, &request, clock_monotonic() + PATIENCE, &incoming);
-    if (r == 0)
-        r = incoming_result(&incoming, &result, &error);
-    if (r != 0)
-        say(top, error ? error_text(top->ctl, error, params) : text_format("the daemon does not answer"));
-    json_decref(params);
-    return r == 0 ? json_incref(result) : NULL;
+    if (monitor_ask(top->ctl, method, params, clock_monotonic() + PATIENCE, &result, &why) != 0)
+        say(top, why);
+    return result;
 }
 
 static const char *chosen_name(const struct top *top)

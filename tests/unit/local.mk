@@ -8,7 +8,7 @@ unit_journal_libs = daemon/journal/libjournal.la $(unit_core_libs)
 unit_rpc_libs = daemon/rpc/librpc.la daemon/journal/libjournal.la daemon/core/libcore.la daemon/keeper/libkeeper.la \
 	daemon/base/libnotify.la $(unit_proto_libs) $(EVENT_LIBS)
 unit_client_libs = client/lib/libclient.la $(CHECK_LIBS) $(JANSSON_LIBS)
-unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS) $(CURSES_LIBS)
+unit_ctl_libs = client/ctl/libctl.la $(unit_client_libs) $(SMARTCOLS_LIBS) $(CURSES_LIBS) $(HTTP_LIBS)
 
 unit_tests = \
 	%D%/base/test_busy_poll \
