@@ -85,13 +85,23 @@ static bool somebody_came(struct keeper *keeper)
     return true;
 }
 
-void leave_asked(struct keeper *keeper, bool if_idle, bool detach)
+/* Connections are on their way that the broker had not heard of when it found itself idle. */
+static bool somebody_is_coming(const struct keeper *keeper, uint64_t told)
 {
+    uint64_t last = keeper->clients.last_connection;
+
+    return last > told && connection_find(keeper, last);
+}
+
+void leave_asked(struct keeper *keeper, const struct link_leave *order)
+{
+    bool if_idle = order->if_idle, detach = order->detach;
+
     if (keeper->state == STATE_DETACHED && !detach && !if_idle)
         leave_begin(keeper);
     if (keeper->state != STATE_RUNNING)
         return;
-    if (if_idle && somebody_came(keeper)) {
+    if (if_idle && (somebody_is_coming(keeper, order->last_connection) || somebody_came(keeper))) {
         keeper->link.due |= DUE_STAYS;
         return;
     }

@@ -178,6 +178,7 @@ struct link_threads {
 
 struct link_leave {
     struct link_head head;
+    uint64_t last_connection; /* the newest that the broker was told of; with a newer one it is not idle */
     uint32_t if_idle; /* 1: leave only if nobody connects meanwhile (--idle-exit) */
     uint32_t detach;  /* 1: children live on; the keeper ends after its last child */
 };

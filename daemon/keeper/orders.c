@@ -178,7 +178,7 @@ static void take_leave(struct keeper *keeper, const void *message, const struct 
     const struct link_leave *order = message;
 
     (void) fds;
-    leave_asked(keeper, order->if_idle, order->detach);
+    leave_asked(keeper, order);
 }
 
 static void take_check(struct keeper *keeper, const void *message, const struct fdpass *fds)

@@ -230,6 +230,7 @@ void peer_connected(struct server *server, const struct link_connection *connect
                                                 .uid = connection->uid}};
     struct peer *peer = peer_find(server, connection->client);
 
+    server->last_connection = connection->connection;
     if (socket < 0 || (!peer && pidfd < 0)) {
         connection_lost(server, &input.body.connect, socket, pidfd);
         return;

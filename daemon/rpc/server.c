@@ -140,7 +140,9 @@ static void acknowledge_in_time(struct server *server)
 
 static void leave(struct server *server, bool if_idle)
 {
-    struct link_leave message = {.if_idle = if_idle, .detach = server->core->counters.detach};
+    struct link_leave message = {.last_connection = server->last_connection,
+                                 .if_idle = if_idle,
+                                 .detach = server->core->counters.detach};
 
     server->leaving = true;
     server->detached = message.detach;

@@ -70,6 +70,7 @@ struct server {
     uint64_t ticket;       /* last one given */
     uint64_t told;         /* last event that subscribers were told of */
     uint64_t acknowledged; /* last report */
+    uint64_t last_connection; /* that the keeper has told of */
     int fresh_pidfd;       /* came with the report that is being stepped, or -1 */
     size_t session_count, subscription_count;
     bool leaving; /* LINK_LEAVE was sent */

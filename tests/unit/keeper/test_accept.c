@@ -232,11 +232,65 @@ START_TEST(whoever_cannot_be_known)
 }
 END_TEST
 
+/* Idle, says the broker; but a connection was on its way to it: who has come stays served. */
+START_TEST(who_comes_while_it_leaves)
+{
+    struct link_leave leave = {.head = {.kind = LINK_LEAVE, .size = sizeof leave}, .if_idle = 1};
+    union message message;
+    struct fdpass fds;
+    pid_t pid;
+    uint64_t told;
+    int fd;
+
+    start();
+    fd = client_of(&pid);
+    harness_receive(&harness, &message, &fds);
+    ck_assert_uint_eq(message.head.kind, LINK_CONNECTION);
+    told = message.connection.connection;
+    leave.last_connection = told - 1;
+    harness_send(&harness, &leave, sizeof leave, NULL, 0);
+    harness_expect(&harness, LINK_STAYS, &message);
+    ck_assert_int_eq(access(harness.path, F_OK), 0);
+    process_end(pid);
+    close(fd);
+    fdpass_close(&fds);
+    /* one that the broker was told of, and that has gone, is no reason to stay */
+    leave.last_connection = told;
+    harness_send(&harness, &leave, sizeof leave, NULL, 0);
+    harness_gone(&harness);
+}
+END_TEST
+
+/* Those of an earlier broker are gone with it. */
+START_TEST(who_came_before_is_no_reason_to_stay)
+{
+    struct link_leave leave = {.head = {.kind = LINK_LEAVE, .size = sizeof leave}, .if_idle = 1};
+    union message message;
+    struct fdpass fds;
+    pid_t pid;
+    int fd;
+
+    start();
+    fd = client_of(&pid);
+    harness_receive(&harness, &message, &fds);
+    fdpass_close(&fds);
+    close(fd);
+    process_end(pid);
+    harness_kill_broker(&harness);
+    harness_next_broker(&harness, NULL);
+    harness_ready(&harness);
+    harness_send(&harness, &leave, sizeof leave, NULL, 0);
+    harness_gone(&harness);
+}
+END_TEST
+
 static void add(TCase *test)
 {
     tcase_add_test(test, the_process_that_connected);
     tcase_add_test(test, a_process_that_has_ended);
     tcase_add_test(test, whoever_cannot_be_known);
+    tcase_add_test(test, who_comes_while_it_leaves);
+    tcase_add_test(test, who_came_before_is_no_reason_to_stay);
 }
 
 int main(void)
