@@ -73,12 +73,32 @@ static bool is_absent(int error)
     return error == -ENOENT || error == -ECONNREFUSED;
 }
 
+/* ssh has said on standard error what it had to say. */
+static int report_remote(const struct ctl *ctl, const char *host, int error)
+{
+    const char *text = ctl->connection && error == -ECONNRESET ? "the link is lost, or procd there is gone"
+                       : error == -ECONNRESET || error == -EHOSTUNREACH
+                           ? "there is no link: ssh failed, or there is no procctl, or no procd"
+                       : error == -EINVAL ? "no host: want ssh://[user@]host[:port]"
+                       : error == -ENOENT ? "there is no ssh"
+                       : error == -EOPNOTSUPP ? "descriptors cannot go to another machine"
+                                              : connection_text(ctl, error);
+
+    complain(ctl, "%s: %s", host, text);
+    print_failure(ctl, "Connection", text);
+    return CTL_FAILED;
+}
+
 int report_connection(const struct ctl *ctl, int error)
 {
+    const char *host = call_host(ctl);
     struct endpoint own;
-    const char *path = tried_socket(ctl, &own), *text;
+    const char *path, *text;
     struct stat info;
 
+    if (host)
+        return report_remote(ctl, host, error);
+    path = tried_socket(ctl, &own);
     if (error == -ECONNREFUSED && stat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
         error = -ENOTSOCK;
     text = connection_text(ctl, error);
@@ -91,9 +111,31 @@ int report_connection(const struct ctl *ctl, int error)
     return CTL_FAILED;
 }
 
+const char *call_host(const struct ctl *ctl)
+{
+    struct endpoint_options options = {.host = ctl->host};
+
+    return endpoint_host(&options);
+}
+
+int call_local(const struct ctl *ctl, const char *format)
+{
+    const char *host = call_host(ctl);
+    CLEANUP_MEMORY char *text = NULL;
+
+    if (!host)
+        return 0;
+    if (asprintf(&text, format, host) < 0)
+        text = NULL;
+    complain(ctl, "%s", text ? text : "not with a daemon of another machine");
+    print_failure(ctl, "Remote", text ? text : "not with a daemon of another machine");
+    return own_status(ctl, CTL_FAILED);
+}
+
 int call_open(struct ctl *ctl)
 {
-    struct endpoint_options options = {.socket = ctl->socket, .no_autostart = ctl->no_autostart};
+    struct endpoint_options options = {
+        .host = ctl->host, .socket = ctl->socket, .no_autostart = ctl->no_autostart};
     int error;
 
     if (ctl->connection)

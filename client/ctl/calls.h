@@ -15,6 +15,13 @@
 /* Connects, if that has not been done. 0, or the status: reported. */
 int call_open(struct ctl *ctl);
 
+/* The machine whose daemon is meant, or NULL: this one. */
+const char *call_host(const struct ctl *ctl);
+
+/* Says that something cannot be done with a daemon of another machine, where one is meant. 0, or the status:
+ * reported. format has one %s, for the host. */
+int call_local(const struct ctl *ctl, const char *format);
+
 /* One request and its answer, without a limit of time. params is taken over; it may be NULL. 0 and ret_result
  * (a new reference), or the status: reported, with --json as the one document, too. */
 int call(struct ctl *ctl, const char *method, json_t *params, json_t **ret_result);

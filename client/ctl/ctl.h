@@ -32,6 +32,7 @@ struct ctl {
     const struct command *command; /* NULL until it is known */
     struct arguments arguments;
     struct connection *connection; /* NULL until the first request */
+    const char *host;              /* NULL: that of $PROCD_HOST, else here; see call_host */
     const char *socket;            /* NULL: by rule */
     int64_t deadline; /* of the calls, as clock_monotonic tells; 0: none */
     bool no_autostart;

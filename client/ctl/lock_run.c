@@ -261,7 +261,9 @@ static int run_with(struct ctl *ctl, const char *kind)
     run.waiting = (struct waiting){.ctl = ctl, .signals = -1};
     run.child.channel = -1;
     run.acquire = object_method(ctl, "acquire");
-    status = set_up(&run);
+    status = call_local(ctl, "CMD runs here, and what it would hold is at %s: run procctl there, by ssh");
+    if (status == 0)
+        status = set_up(&run);
     if (status == 0)
         status = argument_given(&ctl->arguments, OPT_NO_FORK) ? run_in_place(&run) : run_as_child(&run);
     close_fd(run.waiting.signals);

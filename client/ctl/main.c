@@ -43,6 +43,7 @@ static int set_globals(struct ctl *ctl)
 {
     const struct arguments *arguments = &ctl->arguments;
 
+    ctl->host = argument_value(arguments, OPT_HOST);
     ctl->socket = argument_value(arguments, OPT_SOCKET);
     ctl->no_autostart = argument_given(arguments, OPT_NO_AUTOSTART);
     ctl->is_json = argument_given(arguments, OPT_JSON);

@@ -76,6 +76,8 @@ int object_owner(const struct ctl *ctl, json_t *params)
     int64_t pid = getppid();
     int status = value_integer(ctl, OPT_HOLDER, 1, INT32_MAX, &pid);
 
+    if (status == 0 && !argument_given(&ctl->arguments, OPT_HOLDER))
+        status = call_local(ctl, "the calling shell is not a process of %s: name one of there by --for-pid");
     if (status != 0)
         return status;
     if (pid == 0)

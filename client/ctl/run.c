@@ -223,7 +223,9 @@ int command_run(struct ctl *ctl)
     int status, error = run_signals_open(&run);
 
     ctl->exits_as_child = true;
-    status = error < 0 ? report_connection(ctl, error) : prepare(&run);
+    status = call_local(ctl, "the process would be at %s, its input and output here: use spawn, and logs");
+    if (status == 0)
+        status = error < 0 ? report_connection(ctl, error) : prepare(&run);
     if (status == 0)
         status = run_in_foreground(&run);
     run_signals_close(&run);

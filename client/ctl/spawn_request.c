@@ -77,6 +77,8 @@ static int absolute_path(const struct ctl *ctl, const char *path, json_t **ret_j
         *ret_json = byte_string(path);
         return 0;
     }
+    if (call_host(ctl))
+        return usage_error(ctl, "%s: a path on another machine begins with /", path);
     here = getcwd(NULL, 0);
     if (!here) {
         complain(ctl, "the working directory cannot be named: %s", strerror(errno));
@@ -168,8 +170,10 @@ static int add_owner(const struct ctl *ctl, json_t *params)
     int64_t pid = 0;
     int status = value_integer(ctl, OPT_FOR_PID, 1, INT32_MAX, &pid);
 
-    if (pid == 0 && argument_given(&ctl->arguments, OPT_DAEMON))
+    if (status == 0 && pid == 0 && argument_given(&ctl->arguments, OPT_DAEMON)) {
+        status = call_local(ctl, "the calling shell is not a process of %s: name one of there by --for-pid");
         pid = getppid();
+    }
     if (pid > 0)
         json_object_set_new(params, "owner_pid", json_integer(pid));
     json_object_set_new(params, "daemon", json_boolean(pid > 0));
@@ -179,12 +183,14 @@ static int add_owner(const struct ctl *ctl, json_t *params)
 static int add_options(const struct ctl *ctl, json_t *params)
 {
     const char *name = argument_value(&ctl->arguments, OPT_NAME);
-    json_t *cwd;
-    int status = absolute_path(ctl, argument_value(&ctl->arguments, OPT_CHDIR), &cwd);
+    const char *directory = argument_value(&ctl->arguments, OPT_CHDIR);
+    json_t *cwd = NULL;
+    int status = directory || !call_host(ctl) ? absolute_path(ctl, directory, &cwd) : 0;
 
     if (status != 0)
         return status;
-    json_object_set_new(params, "cwd", cwd);
+    if (cwd)
+        json_object_set_new(params, "cwd", cwd);
     if (name && json_object_set_new(params, "name", json_string(name)) < 0)
         return usage_error(ctl, "the name %s is not UTF-8", name);
     status = add_path(ctl, OPT_STDIN, "stdin", params);
@@ -207,8 +213,10 @@ int spawn_request(const struct ctl *ctl, json_t **ret_params)
     int status;
 
     json_object_set_new(params, "argv", words_json(ctl));
-    json_object_set_new(params, "env", environment_json());
-    json_object_set_new(params, "umask", json_integer(own_umask()));
+    if (!call_host(ctl)) { /* there they mean nothing */
+        json_object_set_new(params, "env", environment_json());
+        json_object_set_new(params, "umask", json_integer(own_umask()));
+    }
     status = add_options(ctl, params);
     if (status != 0) {
         json_decref(params);

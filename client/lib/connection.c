@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define OPEN_MAX_TIME (10 * NSEC_PER_SEC)
+#define OPEN_MAX_TIME   (10 * NSEC_PER_SEC)
+#define REMOTE_MAX_TIME (120 * NSEC_PER_SEC) /* ssh may ask for a password */
 
 /* Forked, or gone. */
 static int check(const struct connection *connection)
@@ -40,10 +41,13 @@ static int copy_options(struct connection *connection, const struct endpoint_opt
         return 0;
     connection->options.no_autostart = options->no_autostart;
     connection->options.first = options->first;
+    connection->host = options->host ? strdup(options->host) : NULL;
     connection->socket = options->socket ? strdup(options->socket) : NULL;
     connection->program = options->program ? strdup(options->program) : NULL;
-    if ((options->socket && !connection->socket) || (options->program && !connection->program))
+    if ((options->host && !connection->host) || (options->socket && !connection->socket) ||
+        (options->program && !connection->program))
         return -ENOMEM;
+    connection->options.host = connection->host;
     connection->options.socket = connection->socket;
     connection->options.program = connection->program;
     return 0;
@@ -58,7 +62,9 @@ int connection_open(const struct endpoint_options *options, struct connection **
         return r;
     r = copy_options(connection, options);
     if (r == 0)
-        r = connection_attach(connection, false, clock_monotonic() + OPEN_MAX_TIME);
+        r = connection_attach(connection, false,
+                              clock_monotonic() +
+                                  (endpoint_host(&connection->options) ? REMOTE_MAX_TIME : OPEN_MAX_TIME));
     if (r < 0) {
         connection_free(connection);
         return r;
@@ -99,6 +105,7 @@ struct connection *connection_free(struct connection *connection)
     pending_clear(&connection->pending);
     subscriptions_clear(&connection->subscriptions);
     json_decref(connection->hello);
+    free(connection->host);
     free(connection->socket);
     free(connection->program);
     free(connection);
@@ -161,6 +168,8 @@ int connection_send(struct connection *connection, const struct connection_reque
 
     if (r < 0)
         return r;
+    if (request->fd_count > 0 && connection->endpoint.host[0])
+        return -EOPNOTSUPP;
     if (request->epoch && connection->fd >= 0 && strcmp(request->epoch, connection_epoch(connection)) != 0)
         return -ESTALE;
     translated.params = translate_unsubscribe(connection, request);

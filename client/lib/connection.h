@@ -59,7 +59,8 @@ int64_t incoming_id(const struct incoming *incoming);
 int incoming_result(const struct incoming *incoming, json_t **ret_result, json_t **ret_error);
 
 /* Chooses the socket (protocol section 1), starts the user's own daemon where allowed, and says hello. Up
- * to 10 s. options may be NULL. 0, or -errno: -ENOENT, -ECONNREFUSED: no daemon; -ETIMEDOUT; -EPERM; ... */
+ * to 10 s; at a host, where ssh may ask for a password, two minutes. options may be NULL. 0, or -errno:
+ * -ENOENT, -ECONNREFUSED: no daemon; -ETIMEDOUT; -EPERM; -EHOSTUNREACH: no link to the host; ... */
 int connection_open(const struct endpoint_options *options, struct connection **ret_connection);
 
 /* The same over a socket that is connected already (taken over, also on failure). Cannot connect again. */
@@ -83,7 +84,7 @@ json_t *connection_hello(const struct connection *connection);
 
 /* Queues the request and sends what the socket takes. 0 and ret_id (> 0; 0 for a notification; may be
  * NULL), or -errno: -EMSGSIZE: longer than a line; -ESTALE; -EINVAL; -ENOMEM; -ECONNRESET: the daemon is
- * gone for good. */
+ * gone for good; -EOPNOTSUPP: descriptors, for a daemon at another host. */
 int connection_send(struct connection *connection, const struct connection_request *request, int64_t *ret_id);
 
 /* The next message, in the order of arrival. 0 and ret_incoming, or -errno: -ETIMEDOUT: nothing until the

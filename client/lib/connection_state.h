@@ -24,7 +24,7 @@ struct connection {
     int64_t lost; /* since when the broker is away; 0: it is there */
     bool is_adopted;
     struct endpoint_options options;
-    char *socket, *program; /* what options point to */
+    char *host, *socket, *program; /* what options point to */
     struct endpoint endpoint;
     json_t *hello;
     struct frame_reader reader;

@@ -31,6 +31,7 @@ int endpoint_named(const char *path, struct endpoint *ret_endpoint)
         return -ENAMETOOLONG;
     memcpy(ret_endpoint->path, path, length + 1);
     ret_endpoint->own = false;
+    ret_endpoint->host[0] = '\0';
     if (path[0] == '/' || !getcwd(here, sizeof here))
         return 0;
     snprintf(whole, sizeof whole, "%s/%s", strcmp(here, "/") == 0 ? "" : here, path);
@@ -56,6 +57,7 @@ static int own_below(struct endpoint *ret_endpoint, const char *folder, const ch
     if (length < 0 || (size_t) length >= sizeof ret_endpoint->path)
         return -ENAMETOOLONG;
     ret_endpoint->own = true;
+    ret_endpoint->host[0] = '\0';
     return 0;
 }
 
@@ -126,6 +128,8 @@ int endpoint_connect(const struct endpoint *endpoint, int64_t deadline)
     CLEANUP_FD int fd = -1;
     int error;
 
+    if (endpoint->host[0])
+        return remote_connect(endpoint->host, endpoint->path);
     error = endpoint->own ? check_folder(endpoint) : 0;
     if (error < 0)
         return error;
@@ -253,10 +257,35 @@ static int choose(const struct endpoint_options *options, int64_t deadline, stru
     return endpoint_own(geteuid(), secure_getenv("XDG_RUNTIME_DIR"), "/run/user", "/tmp", ret_endpoint);
 }
 
-int endpoint_open(const struct endpoint_options *options, int64_t deadline, struct endpoint *ret_endpoint)
+const char *endpoint_host(const struct endpoint_options *options)
+{
+    const char *host = options->host ? options->host : secure_getenv("PROCD_HOST");
+
+    return host && *host ? host : NULL;
+}
+
+/* The rules for a socket there are for those to know who are there. */
+static int open_remote(const struct endpoint_options *options, const char *host,
+                       struct endpoint *ret_endpoint)
 {
     int r;
 
+    *ret_endpoint = (struct endpoint) {0};
+    if (options->socket && strlen(options->socket) >= sizeof ret_endpoint->path)
+        return -ENAMETOOLONG;
+    if (options->socket)
+        strcpy(ret_endpoint->path, options->socket);
+    r = remote_parse(host, ret_endpoint->host);
+    return r < 0 ? r : endpoint_connect(ret_endpoint, 0);
+}
+
+int endpoint_open(const struct endpoint_options *options, int64_t deadline, struct endpoint *ret_endpoint)
+{
+    const char *host = endpoint_host(options);
+    int r;
+
+    if (host)
+        return open_remote(options, host, ret_endpoint);
     if (options->first.path[0]) {
         *ret_endpoint = options->first;
         r = endpoint_connect(ret_endpoint, deadline);

@@ -22,6 +22,13 @@ struct library *library(void)
     return forks_area();
 }
 
+bool library_is_remote(void)
+{
+    struct endpoint_options options = {0};
+
+    return endpoint_host(&options) != NULL;
+}
+
 static struct connection *take_idle(struct library *library)
 {
     struct connection *connection = NULL;
@@ -39,6 +46,10 @@ static const char *explain(int error)
         return "no daemon answers";
     if (error == -ETIMEDOUT)
         return "the daemon does not answer";
+    if (error == -EHOSTUNREACH || (error == -EINVAL && library_is_remote()))
+        return "there is no link to the host of $PROCD_HOST";
+    if (error == -EOPNOTSUPP)
+        return "descriptors cannot go to the host of $PROCD_HOST";
     if (error == -EPERM)
         return "the folder of the daemon's socket belongs to somebody else";
     return NULL;
@@ -88,7 +99,8 @@ static int note_transport(int error, const struct call_options *options)
         return failure_note(options->stale ? options->stale : PROCD_E_NO_SUCH_PROCESS,
                             "the daemon that kept it is gone");
     if (error == -ECONNRESET)
-        return failure_note(error, "the daemon is gone");
+        return failure_note(error, library_is_remote() ? "the link to the host of $PROCD_HOST is lost"
+                                                       : "the daemon is gone");
     if (error == -EMSGSIZE)
         return failure_note(error, "more than a line can carry (1 MiB)");
     return failure_note(error, explain(error));
@@ -108,24 +120,51 @@ static int note_result(const struct incoming *incoming, const struct call_option
     return r > -4096 ? note_transport(r, options) : failure_note_daemon(r, error);
 }
 
-static int call(const struct connection_request *request, const struct call_options *options,
-                struct incoming *ret_incoming, json_t **ret_result)
+/* On a connection of its own. 0 and ret_epoch (may be NULL), or -errno. */
+static int call_pooled(const struct connection_request *request, const struct call_options *options,
+                       struct incoming *ret_incoming, char **ret_epoch)
 {
     struct connection *connection;
-    char *epoch = NULL;
-    int r;
+    int r = library_take(options->no_autostart, &connection);
 
-    *ret_incoming = (struct incoming) {0};
-    r = library_take(options->no_autostart, &connection);
     if (r < 0)
         return r;
     r = connection_call_once(connection, request, options->deadline, ret_incoming);
-    if (r == 0 && options->ret_epoch) {
-        epoch = strdup(connection_epoch(connection));
-        r = epoch ? 0 : -ENOMEM;
+    if (r == 0 && ret_epoch) {
+        *ret_epoch = strdup(connection_epoch(connection));
+        r = *ret_epoch ? 0 : -ENOMEM;
     }
     library_give(connection);
-    r = r < 0 ? note_transport(r, options) : note_result(ret_incoming, options, ret_result);
+    return r < 0 ? note_transport(r, options) : 0;
+}
+
+static int call_far(const struct connection_request *request, const struct call_options *options,
+                    struct incoming *ret_incoming, char **ret_epoch)
+{
+    struct connection_request there = *request;
+    int r;
+
+    if (far_is_anchored(request->method)) {
+        r = far_call(request, options->deadline, ret_incoming, ret_epoch);
+        return r < 0 ? note_transport(r, options) : 0;
+    }
+    r = far_params(request, &there.params);
+    r = r < 0 ? note_transport(r, options) : call_pooled(&there, options, ret_incoming, ret_epoch);
+    json_decref(there.params);
+    return r;
+}
+
+static int call(const struct connection_request *request, const struct call_options *options,
+                struct incoming *ret_incoming, json_t **ret_result)
+{
+    char *epoch = NULL, **ret_epoch = options->ret_epoch ? &epoch : NULL;
+    int r;
+
+    *ret_incoming = (struct incoming) {0};
+    r = library_is_remote() ? call_far(request, options, ret_incoming, ret_epoch)
+                            : call_pooled(request, options, ret_incoming, ret_epoch);
+    if (r == 0)
+        r = note_result(ret_incoming, options, ret_result);
     if (r < 0) {
         free(epoch);
         incoming_done(ret_incoming);

@@ -26,6 +26,9 @@ struct library {
     size_t env_size;
     pid_t parent_pid;              /* told by the creator; 0: it was not */
     struct opened *opened[OPENED_BUCKETS]; /* opens.c */
+    pthread_mutex_t anchor_lock;           /* far.c; held while the anchor is spoken to */
+    struct connection *anchor;
+    json_int_t anchor_pid; /* at the host */
     pthread_cond_t closed;                 /* one of those has been closed. May begin as zero */
 };
 
@@ -47,6 +50,24 @@ int library_call(const struct connection_request *request, const struct call_opt
 /* A connection to speak on; give it back, or free it. 0 or -errno (told by procd_last_error()). */
 int library_take(bool no_autostart, struct connection **ret_connection);
 void library_give(struct connection *connection);
+
+/* $PROCD_HOST names another machine. */
+bool library_is_remote(void);
+
+/* ---- far.c: what is different there ---- */
+
+/* Must this method go through the anchor? */
+bool far_is_anchored(const char *method);
+
+/* Asks through the anchor. As connection_call_once; ret_epoch may be NULL. */
+int far_call(const struct connection_request *request, int64_t deadline, struct incoming *ret_incoming,
+             char **ret_epoch);
+
+/* The params for another link: in the anchor's place, where the method knows that. 0 and a new reference, or
+ * -errno. */
+int far_params(const struct connection_request *request, json_t **ret_params);
+
+/* ---- all machines ---- */
 
 /* The name of the calling thread for the daemon (`holder`): never used twice in this process. */
 const char *library_holder(char *buffer, size_t size);

@@ -310,6 +310,8 @@ int procd_process_sentinel(procd_process *process)
     pthread_mutex_unlock(&process->lock);
     if (pidfd >= 0)
         return pidfd;
+    if (library_is_remote())
+        return failure_note(-EOPNOTSUPP, "no descriptor comes from another host");
     r = open_pidfd(process);
     return r < 0 ? r : process->pidfd;
 }

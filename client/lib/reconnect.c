@@ -152,6 +152,8 @@ int connection_attach(struct connection *connection, bool is_bound, int64_t dead
             return 0;
         }
         connection_disconnect(connection);
+        if (r == -ECONNRESET && connection->endpoint.host[0])
+            return -EHOSTUNREACH; /* ssh has said why; to ask again is not for us */
         if (r != -ECONNRESET)
             return r;
         if (clock_monotonic() >= deadline)
@@ -218,7 +220,8 @@ int connection_come_back(struct connection *connection, int64_t deadline)
     json_t *hello;
     int r;
 
-    if (connection->is_adopted)
+    /* At another host a new link is another client: its keys are not known, and what was held is free. */
+    if (connection->is_adopted || (connection->endpoint.host[0] && is_bound))
         return connection_fail(connection, -ECONNRESET);
     hello = json_incref(connection->hello);
     r = connection_attach(connection, is_bound, earlier(patience, deadline > attempt ? deadline : attempt));

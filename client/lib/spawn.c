@@ -42,6 +42,8 @@ static int fd_index(struct spawn *spawn, json_int_t fd)
     for (size_t i = 0; i < spawn->fd_count; i++)
         if (spawn->fds[i] == fd)
             return (int) i;
+    if (library_is_remote())
+        return -EOPNOTSUPP;
     if (fd < 0 || fd > INT_MAX || fcntl((int) fd, F_GETFD) < 0)
         return -EBADF;
     if (spawn->fd_count == FRAME_FDS_MAX)
@@ -110,17 +112,20 @@ static int find_umask(void)
     return __libc_single_threaded ? swap_umask() : read_umask();
 }
 
+/* What is ours means nothing on another machine: only what was said goes there. */
 static int add_surroundings(struct spawn *spawn, const struct procd_process *process)
 {
-    json_t *cwd = pack_directory(process->cwd);
-    int mask = find_umask(), r;
+    bool is_remote = library_is_remote();
+    json_t *cwd = is_remote && !process->cwd ? NULL : pack_directory(process->cwd);
+    int mask = is_remote ? -1 : find_umask(), r = 0;
 
-    if (!cwd)
+    if (!cwd && !is_remote)
         return process->cwd ? -EINVAL : -ENOENT;
-    r = set(spawn->params, "cwd", cwd);
+    if (cwd)
+        r = set(spawn->params, "cwd", cwd);
     if (r == 0 && mask >= 0)
         r = set(spawn->params, "umask", json_integer(mask));
-    if (r == 0 && !json_object_get(process->extra, "env")) {
+    if (r == 0 && !json_object_get(process->extra, "env") && (process->env || !is_remote)) {
         spawn->env = environment_encode(process->env ? process->env : environ);
         r = spawn->env ? 0 : -ENOMEM;
     }
@@ -264,7 +269,7 @@ static int fill(struct spawn *spawn, const struct procd_process *process)
         r = set(spawn->params, "name", json_string(process->name));
     if (r == 0 && process->daemon != PROCD_INHERIT)
         r = set(spawn->params, "daemon", json_boolean(process->daemon == PROCD_DAEMON));
-    if (r == 0)
+    if (r == 0 && !library_is_remote())
         r = set(spawn->params, "pidfd", json_true());
     if (r == 0)
         r = add_extra(spawn, process->extra);
@@ -279,6 +284,8 @@ static const char *explain(int error)
         return "a descriptor that is not open";
     if (error == -ENOENT)
         return "the working directory is gone";
+    if (error == -EOPNOTSUPP)
+        return "no target and no descriptor goes to another host: PROCD_NULL or PROCD_LOG is wanted";
     return error == -EINVAL ? "too many descriptors, or a directory that is not absolute" : NULL;
 }
 
