@@ -29,10 +29,12 @@ integration_scripts = \
 	%D%/test_units.sh \
 	%D%/test_upgrade.py
 integration_helpers = \
+	%D%/breadth.py \
 	%D%/clients.py \
 	%D%/harness.py \
 	%D%/histories.py \
 	%D%/locker.py \
+	%D%/steady.py \
 	%D%/strace.py \
 	%D%/systemd_inside.py
 # Other builds of the daemon: a newer one, one whose states have another format, and one that runs out of memory where a
