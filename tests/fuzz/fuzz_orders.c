@@ -120,7 +120,7 @@ static void end(void)
 static void must_be_said(const struct link_head *head, size_t size, const struct fdpass *fds)
 {
     must(size >= sizeof *head && head->size == size && !fds->truncated);
-    must(head->kind >= LINK_SPAWNED && head->kind <= LINK_STAYS);
+    must(head->kind >= LINK_SPAWNED && head->kind <= LINK_CHECKED);
     must(head->kind != LINK_SPAWNED && head->kind != LINK_EXITED);
     if (head->kind < LINK_HELLO) {
         must(head->number > last_report && head->number <= keeper.table.last_report);
