@@ -185,6 +185,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
             link_lost(link, size < 0 ? strerror((int) -size) : "short message");
             return;
         }
+        link->server->stirred = true;
         keeper_link_receive(link->server, (const struct link_head *) link->buffer, (size_t) size, &fds);
     }
 }

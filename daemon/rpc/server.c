@@ -13,6 +13,8 @@
 
 #define ACKNOWLEDGE_MANY  32
 #define ACKNOWLEDGE_AFTER 20000 /* microseconds */
+#define LATE              (5 * NSEC_PER_MSEC) /* more than a timer's own delay */
+#define CATCH_UP_MOST     NSEC_PER_SEC
 
 /* Inputs that somebody can be told to try again later; the others have happened. */
 static bool refusable(uint32_t kind)
@@ -72,6 +74,34 @@ void server_arm_deadline(struct server *server)
         timeout.tv_usec = span % NSEC_PER_SEC / 1000;
     }
     event_add(server->deadline, &timeout);
+}
+
+/*
+ * The time-outs that have passed; but what came in before we looked at the clock comes first. After we stood
+ * still (SIGSTOP, a frozen cgroup) we look at least once more, as that ends a wait for events without any,
+ * and it may take some turns to do it all: as long as there is more, though not for longer than we are late.
+ */
+static void fire_deadlines(struct server *server)
+{
+    struct core_input input = {.kind = INPUT_TIME};
+    int64_t when = core_next_deadline(server->core), now, late;
+    bool more = server->stirred || !TAILQ_EMPTY(&server->ready);
+
+    server->stirred = false;
+    now = when == INT64_MAX ? 0 : clock_monotonic();
+    if (when > now) {
+        server->late_since = 0;
+        return;
+    }
+    if (server->late_since == 0) {
+        server->late_since = now;
+        more |= now - when > LATE;
+    }
+    late = server->late_since - when < CATCH_UP_MOST ? server->late_since - when : CATCH_UP_MOST;
+    if (more && now - server->late_since < late)
+        return;
+    server->late_since = 0;
+    (void) server_step(server, &input);
 }
 
 static void run_ready(struct server *server)
@@ -177,6 +207,7 @@ bool server_has_more(const struct server *server)
 void server_turn_end(struct server *server)
 {
     run_ready(server);
+    fire_deadlines(server);
     /* a write may show that somebody is gone, and what that leaves be for somebody else to be told */
     do {
         session_sweep(server);

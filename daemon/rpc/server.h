@@ -58,7 +58,7 @@ struct server {
     struct session_list unsent;  /* have bytes to write, or events to be told */
     struct session_list dead;    /* to be swept */
     struct event_text *texts;    /* of the newest events, serialised once */
-    struct event *deadline;      /* of the core */
+    struct event *deadline;      /* of the core: ends the wait, see server_turn_end */
     struct event *idle;          /* --idle-exit */
     struct event *acknowledging; /* of reports, before they are many */
     struct undelivered_list unread; /* grants whose connections were closed before they were read */
@@ -66,6 +66,8 @@ struct server {
 
     struct busy_poll busy;
     int64_t tell_refused_at, tell_lost_at; /* when it may be said again of connections: anybody causes it */
+    int64_t late_since;    /* when a passed deadline was first seen that has not fired yet, or 0 */
+    bool stirred;          /* something has come in, in this turn */
     uint64_t turn;         /* of the loop, from 1 */
     uint64_t ticket;       /* last one given */
     uint64_t told;         /* last event that subscribers were told of */

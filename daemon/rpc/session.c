@@ -348,6 +348,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     r = frame_receive(&session->reader, (int) fd);
     if (r == -EAGAIN)
         return;
+    session->server->stirred = true;
     if (r == 0) {
         event_del(session->readable);
         session->flags |= SESSION_EOF;
