@@ -88,10 +88,15 @@ void absences_begin(struct core *core)
     heap_insert(&core->deadlines, &core->absence);
 }
 
-void absences_end(struct core *core)
+void absences_end(struct core *core, int64_t due)
 {
     struct client *client, *next;
 
+    /* the broker stood still, and answered nobody who came back */
+    if (core->mono - due > ABSENCE_LATE) {
+        absences_begin(core);
+        return;
+    }
     /* first the waits, so that no grant goes from one that is absent to another */
     HASH_ITER(hh, core->clients, client, next)
         absence_end_waits(core, client);

@@ -183,7 +183,7 @@ static void deadline_passed(struct core *core, struct heap_node *node)
 {
     heap_remove(&core->deadlines, node);
     if (node->tag == DEADLINE_ABSENCE) {
-        absences_end(core);
+        absences_end(core, node->key);
     } else if (node->tag == DEADLINE_PROCESS) {
         process_deadline(core, (struct process *) ((char *) node - offsetof(struct process, deadline)));
     } else {

@@ -41,6 +41,7 @@ enum core_quota {
 #define EVENTS_KEPT_MAX    16384 /* events that can still be asked for; a power of two */
 #define STOP_GRACE_DEFAULT (INT64_C(10) * 1000000000)
 #define ABSENCE_MAX        (INT64_C(5) * 1000000000) /* of who waits with a key, after a new broker's start */
+#define ABSENCE_LATE       (INT64_C(1) * 1000000000) /* noticed so late, nobody could come back: once more */
 
 const char *quota_name(enum core_quota quota);
 int64_t quota_limit(enum core_quota quota, uint32_t uid);
@@ -140,6 +141,7 @@ enum process_flags {
     PROCESS_READ = 1 << 5,     /* somebody has seen its end */
     PROCESS_KNOWN = 1 << 6,    /* the exit code is known */
     PROCESS_CORE = 1 << 7,
+    PROCESS_UNTOLD = 1 << 8,   /* the keeper has not sent the signal of its stop yet: no grace has begun */
 };
 
 struct process_data {
@@ -166,7 +168,7 @@ struct order_data {
     uint32_t kind;    /* order_kind */
     int32_t signal;
     uint32_t tree;
-    uint32_t unused;
+    uint32_t grace;      /* signal: 1 where a grace begins with it, whose span is in `ticket`, ns */
     uint64_t connection; /* spawn: whose credentials */
     uint64_t ticket;     /* spawn: whose descriptors; the spec and descriptors are the broker's */
 };

@@ -123,6 +123,8 @@ void process_remove(struct core *core, struct process *process, bool tell);
  * own. */
 void process_stop(struct core *core, struct process *process, int signal, int64_t span, struct order *extra);
 void process_deadline(struct core *core, struct process *process);
+/* The keeper has sent the signal with which a stop begins: its grace is at least span from now. */
+void process_told(struct core *core, uint64_t id, int64_t span);
 void process_watch(struct core *core, struct process *process);
 
 /* ---- client.c ---- */
@@ -145,8 +147,9 @@ void absence_grant(struct core *core, struct key *key, uint32_t uid, struct text
 void absence_asked(struct core *core, struct key *key);
 /* Those that are absent have ABSENCE_MAX from now on. */
 void absences_begin(struct core *core);
-/* Whoever is still absent is waited for no longer: its waits go, then its grants. */
-void absences_end(struct core *core);
+/* Whoever is still absent is waited for no longer: its waits go, then its grants. That was due then: too long
+ * ago, and they are waited for once more. */
+void absences_end(struct core *core, int64_t due);
 /* The same for the waits, or the grants, of a client that has died. */
 void absence_end_waits(struct core *core, struct client *client);
 void absence_end_grants(struct core *core, struct client *client);

@@ -36,7 +36,10 @@ int step_executed(struct core *core, const struct core_input *input)
 {
     struct order *order;
 
-    while ((order = TAILQ_FIRST(&core->orders)) && order->data.number <= input->body.number)
+    while ((order = TAILQ_FIRST(&core->orders)) && order->data.number <= input->body.number) {
+        if (order->data.grace)
+            process_told(core, order->data.subject, (int64_t) order->data.ticket);
         order_drop(core, order);
+    }
     return 0;
 }

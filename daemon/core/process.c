@@ -128,9 +128,22 @@ void process_watch(struct core *core, struct process *process)
     order_give(core, order, ORDER_WATCH_TREE, process->data.id);
 }
 
+static void set_deadline(struct core *core, struct process *process, int64_t when)
+{
+    heap_remove(&core->deadlines, &process->deadline);
+    process->deadline.key = when;
+    process->deadline.order = ++core->counters.stamp;
+    heap_insert(&core->deadlines, &process->deadline);
+}
+
+static int64_t moment_after(const struct core *core, int64_t span)
+{
+    return span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span;
+}
+
 void process_stop(struct core *core, struct process *process, int signal, int64_t span, struct order *extra)
 {
-    int64_t when = span > INT64_MAX - core->mono ? INT64_MAX : core->mono + span;
+    int64_t when = moment_after(core, span);
     bool again = process->data.flags & PROCESS_STOPPING;
     struct order *order = extra ? extra : again ? NULL : process->orders[PROCESS_ORDER_STOP];
 
@@ -143,22 +156,36 @@ void process_stop(struct core *core, struct process *process, int signal, int64_
         process->orders[PROCESS_ORDER_STOP] = NULL;
     if (order)
         order_give_signal(core, order, process->data.id, signal, true);
+    if (order && !again && span > 0) {
+        process->data.flags |= PROCESS_UNTOLD;
+        order->data.grace = 1;
+        order->data.ticket = (uint64_t) span;
+    }
     process_watch(core, process);
     /* of two stops the more impatient counts */
     if (process->deadline.index == 0 ? !process->orders[PROCESS_ORDER_KILL] : process->deadline.key <= when)
         return;
-    heap_remove(&core->deadlines, &process->deadline);
-    process->deadline.key = when;
-    process->deadline.order = ++core->counters.stamp;
-    heap_insert(&core->deadlines, &process->deadline);
+    set_deadline(core, process, when);
 }
 
-/* The grace is over. */
+void process_told(struct core *core, uint64_t id, int64_t span)
+{
+    struct process *process = core_process(core, id);
+
+    if (!process || !(process->data.flags & PROCESS_UNTOLD))
+        return;
+    process->data.flags &= ~(uint32_t) PROCESS_UNTOLD;
+    /* it has passed meanwhile */
+    if (process->deadline.index == 0 && !(process->data.flags & PROCESS_TREE_GONE))
+        set_deadline(core, process, moment_after(core, span));
+}
+
+/* The grace is over, if it has begun: a keeper that stood still sends both signals at once. */
 void process_deadline(struct core *core, struct process *process)
 {
     struct order *order = process->orders[PROCESS_ORDER_KILL];
 
-    if (!order)
+    if (!order || process->data.flags & PROCESS_UNTOLD)
         return;
     process->orders[PROCESS_ORDER_KILL] = NULL;
     order_give_signal(core, order, process->data.id, NUMBER_OF_SIGKILL, true);

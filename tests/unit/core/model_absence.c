@@ -54,9 +54,13 @@ void m_end_absent_grants(struct model *model, uint64_t client)
 
 void m_end_absences(struct model *model)
 {
+    bool is_late = model->mono - model->absent_due > INT64_C(1000000000);
     uint64_t last = 0;
 
-    model->absent_due = INT64_MAX;
+    model->absent_due = is_late ? model->mono + 5 * INT64_C(1000000000) : INT64_MAX;
+    model->absent_stamp = ++model->stamp;
+    if (is_late) /* who was to give them up stood still */
+        return;
     for (size_t i = 0; i < model->client_count; i++)
         last = model->clients[i].id > last ? model->clients[i].id : last;
     for (uint64_t id = 1; id <= last; id++)

@@ -425,13 +425,15 @@ static uint64_t pick_number(struct sync_chance *chance, const struct core *core,
     }
 }
 
-/* A moment later; or exactly when something is due. */
+/* A moment later; or exactly when something is due; or so late that one stood still. */
 static void pass(struct sync_chance *chance, const struct core *core, uint32_t kind)
 {
     int64_t due = core_next_deadline(core), before = chance->chance.mono;
 
     if (kind == INPUT_TIME && once_in(chance, 2) && due > before && due - before < 50 * SECOND)
         chance->chance.mono = due;
+    else if (kind == INPUT_TIME && once_in(chance, 8))
+        chance->chance.mono += 7 * SECOND;
     else
         chance->chance.mono += (int64_t)below(chance, kind == INPUT_TIME ? SECOND : SECOND / 1000);
     chance->chance.wall += chance->chance.mono - before;

@@ -147,6 +147,20 @@ START_TEST(each_broker_gives_the_whole_time)
 }
 END_TEST
 
+/* It had no time to be asked. */
+START_TEST(a_broker_that_stood_still_gives_it_again)
+{
+    must_get(world, LOCK(mine, 0));
+    LOCK(other, .key = "k");
+    restart();
+    world_pass(world, 5 * SECOND + ABSENCE_LATE + 1);
+    ck_assert_uint_eq(waiting("l"), 1);
+    ck_assert_int_eq(core_next_deadline(world->core), world->mono + 5 * SECOND);
+    world_pass(world, 5 * SECOND + ABSENCE_LATE);
+    ck_assert_uint_eq(waiting("l"), 0);
+}
+END_TEST
+
 START_TEST(its_death_ends_it_at_once)
 {
     must_get(world, LOCK(mine, 0));
@@ -293,6 +307,7 @@ int main(void)
     tcase_add_test(tcase, its_time_out_goes_on);
     tcase_add_test(tcase, who_does_not_come_back_is_gone);
     tcase_add_test(tcase, each_broker_gives_the_whole_time);
+    tcase_add_test(tcase, a_broker_that_stood_still_gives_it_again);
     tcase_add_test(tcase, its_death_ends_it_at_once);
     tcase_add_test(tcase, the_owners_death_is_its_answer);
     tcase_add_test(tcase, an_event_was_set_meanwhile);

@@ -44,6 +44,7 @@ START_TEST(shutdown_stops_the_children_first)
     world_number(world, INPUT_SHUTDOWN, 1); /* it has begun: the first word counts */
     must_order_nothing(world);
     ck_assert(!core_wants_to_leave(world->core));
+    world_executed(world);
     world_pass(world, 10 * SECOND);
     must_order_signal(world, 0, first, SIGKILL);
     world_exited(world, first, -SIGKILL);

@@ -54,6 +54,7 @@ START_TEST(the_creators_death_ends_them)
     must_order(world, 1, ORDER_WATCH_TREE, process);
     must_order(world, 2, ORDER_FORGET_CLIENT, client);
     ck_assert_int_eq(core_next_deadline(world->core), world->mono + 10 * SECOND);
+    world_executed(world);
     world_pass(world, 10 * SECOND - 1);
     must_order_nothing(world);
     world_pass(world, 1);
@@ -72,6 +73,7 @@ START_TEST(its_own_stop_signal_and_grace_count)
 
     world_number(world, INPUT_CLIENT_DEAD, client);
     must_order_signal(world, 0, process, SIGUSR1);
+    world_executed(world);
     world_pass(world, 2 * SECOND);
     must_order_signal(world, 0, process, SIGKILL);
 }

@@ -27,6 +27,7 @@ START_TEST(signal_grace_kill)
     must_order(world, 1, ORDER_WATCH_TREE, process);
     ck_assert_uint_eq(world->order_count, 2);
     must_wait(world, stop);
+    world_executed(world);
     world_pass(world, 10 * SECOND);
     must_order_signal(world, 0, process, SIGKILL);
     ck_assert_uint_eq(world->order_count, 1);
@@ -70,6 +71,52 @@ START_TEST(no_grace_at_all)
 }
 END_TEST
 
+/* A keeper that stands still sends the signal late: the grace is that of the process, not the keeper's. */
+START_TEST(no_grace_before_the_signal)
+{
+    ASK(world, STOP, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
+        .span = 2 * SECOND);
+    world_pass(world, 2 * SECOND);
+    must_order_nothing(world);
+    ck_assert_int_eq(core_next_deadline(world->core), INT64_MAX);
+    world_pass(world, 100 * SECOND);
+    must_order_nothing(world);
+    world_executed(world);
+    ck_assert_int_eq(core_next_deadline(world->core), world->mono + 2 * SECOND);
+    world_pass(world, 2 * SECOND);
+    must_order_signal(world, 0, process, SIGKILL);
+}
+END_TEST
+
+START_TEST(a_signal_in_time_begins_no_other_grace)
+{
+    ASK(world, STOP, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
+        .span = 2 * SECOND);
+    world_pass(world, SECOND);
+    world_executed(world);
+    ck_assert_int_eq(core_next_deadline(world->core), world->mono + SECOND);
+    /* one more, with a signal that is not sent yet, changes nothing of what has begun */
+    ASK(world, STOP, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
+        .span = 2 * SECOND);
+    world_pass(world, SECOND);
+    must_order_signal(world, 0, process, SIGKILL);
+    world_executed(world);
+    ck_assert_int_eq(core_next_deadline(world->core), INT64_MAX);
+}
+END_TEST
+
+START_TEST(gone_before_the_grace_has_begun)
+{
+    ASK(world, STOP, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
+        .span = 2 * SECOND);
+    world_pass(world, 2 * SECOND);
+    world_report(world, INPUT_TREE_GONE, process);
+    world_executed(world);
+    ck_assert_int_eq(core_next_deadline(world->core), INT64_MAX);
+    world_exited(world, process, 0);
+}
+END_TEST
+
 START_TEST(of_two_stops_the_more_impatient_counts)
 {
     uint64_t first = ASK(world, STOP, .connection = connection, .process = process, .flags = REQUEST_DEADLINE,
@@ -81,6 +128,7 @@ START_TEST(of_two_stops_the_more_impatient_counts)
     ck_assert_int_eq(core_next_deadline(world->core), world->mono + 5 * SECOND);
     ASK(world, STOP, .connection = connection, .process = process, .flags = REQUEST_DEADLINE, .span = SECOND);
     ck_assert_int_eq(core_next_deadline(world->core), world->mono + SECOND);
+    world_executed(world);
     world_pass(world, SECOND);
     must_order_signal(world, 0, process, SIGKILL);
     /* killed once: one more stop has nothing worse to give */
@@ -184,6 +232,9 @@ int main(void)
     tcase_add_test(tcase, the_tree_may_be_gone_first);
     tcase_add_test(tcase, signal_and_grace_as_asked);
     tcase_add_test(tcase, no_grace_at_all);
+    tcase_add_test(tcase, no_grace_before_the_signal);
+    tcase_add_test(tcase, a_signal_in_time_begins_no_other_grace);
+    tcase_add_test(tcase, gone_before_the_grace_has_begun);
     tcase_add_test(tcase, of_two_stops_the_more_impatient_counts);
     tcase_add_test(tcase, a_stop_of_one_that_has_ended);
     tcase_add_test(tcase, closed_while_its_tree_is_waited_for);

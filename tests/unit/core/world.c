@@ -175,6 +175,11 @@ void world_pass(struct world *world, int64_t span)
     world_number(world, INPUT_TIME, 0);
 }
 
+void world_executed(struct world *world)
+{
+    world_number(world, INPUT_EXECUTED, world->core->counters.order);
+}
+
 uint64_t world_connect_as(struct world *world, uint64_t client, uint32_t uid, uint64_t process)
 {
     struct core_input input = {.kind = INPUT_CONNECT,

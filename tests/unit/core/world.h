@@ -64,6 +64,8 @@ int world_step(struct world *world, struct core_input *input);
 void world_number(struct world *world, enum input_kind kind, uint64_t number);
 /* `span` later; due deadlines have passed. */
 void world_pass(struct world *world, int64_t span);
+/* The keeper has executed all orders. */
+void world_executed(struct world *world);
 
 /* A new connection of a new client (returned: both have the same number), or of a given one. */
 uint64_t world_connect(struct world *world, uint32_t uid);
