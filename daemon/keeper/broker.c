@@ -226,10 +226,13 @@ static void check_link(struct keeper *keeper)
 }
 
 /* Four in the watchdog's time: a broker that leaves one unanswered is replaced, and the next one's answer is
- * in time. Until it is ready none is expected: a state is read for as long as it takes. */
+ * in time. Until it is ready none is expected: a state is read for as long as it takes. Where we stood still
+ * ourselves, so may it have: it is asked again. */
 static void ping(struct keeper *keeper)
 {
-    if (keeper->ping_open && keeper->broker.pidfd >= 0) {
+    bool stood_still = keeper->now - keeper->ping_at > keeper->watchdog / 8;
+
+    if (keeper->ping_open && keeper->broker.pidfd >= 0 && !stood_still) {
         log_error("the broker does not answer: killing it");
         pidfd_signal(keeper->broker.pidfd, SIGKILL);
     }

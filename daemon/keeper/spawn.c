@@ -97,6 +97,15 @@ void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead)
         job_done(keeper, slot->job);
 }
 
+/* We stood still (SIGSTOP, a frozen cgroup), and so may our children have: nobody's time passed meanwhile. */
+static void spawn_forgive(struct keeper *keeper, int64_t late)
+{
+    struct job *job;
+
+    TAILQ_FOREACH(job, &keeper->jobs, order)
+        job->deadline += late + SPAWN_LATE;
+}
+
 int64_t spawn_expire(struct keeper *keeper)
 {
     struct job *job;
@@ -106,6 +115,8 @@ int64_t spawn_expire(struct keeper *keeper)
 
         if (job->expired)
             continue;
+        if (keeper->now - job->deadline > SPAWN_LATE)
+            spawn_forgive(keeper, keeper->now - job->deadline);
         if (job->deadline > keeper->now)
             return job->deadline;
         job->expired = true;

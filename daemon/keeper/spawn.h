@@ -8,6 +8,7 @@
 #include "daemon/keeper/state.h"
 
 #define SPAWN_DEADLINE        (10 * NSEC_PER_SEC)
+#define SPAWN_LATE            NSEC_PER_SEC /* noticed so late, the deadline is put off */
 #define SPAWN_JOBS_MAX        4096 /* at once; more fail with EAGAIN */
 #define SPAWN_JOBS_CLIENT_MAX 512  /* of one client */
 

@@ -66,6 +66,7 @@ static void run_keeper(const struct harness *harness, int control)
 {
     struct keeper_config config = {.system = !harness->user,
                                    .no_cgroups = harness->no_cgroups,
+                                   .watchdog = harness->watchdog,
                                    .log_level = LOG_LEVEL_ERROR,
                                    .start = start_role};
 
@@ -124,12 +125,14 @@ static size_t own_fds(void)
 
 void harness_start(struct harness *harness)
 {
-    bool no_cgroups = harness->no_cgroups, user = harness->user;
     union message message;
     int pair[2];
 
-    *harness = (struct harness){
-        .no_cgroups = no_cgroups, .user = user, .lookup = -1, .fds_before = own_fds()};
+    *harness = (struct harness){.no_cgroups = harness->no_cgroups,
+                                .user = harness->user,
+                                .watchdog = harness->watchdog,
+                                .lookup = -1,
+                                .fds_before = own_fds()};
     snprintf(harness->folder, sizeof harness->folder, "/tmp/keeper-test-%d", getpid());
     snprintf(harness->path, sizeof harness->path, "%s/s", harness->folder);
     mkdir(harness->folder, 0755);

@@ -43,6 +43,7 @@ struct harness {
     union message hello;
     size_t fds_before;
     bool no_cgroups, user;
+    int64_t watchdog; /* of the keeper, ns; 0: none */
 };
 
 /* Starts a keeper and serves as its first broker, with one connection of our own. */
