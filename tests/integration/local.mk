@@ -24,6 +24,7 @@ integration_scripts = \
 	%D%/test_spawn.py \
 	%D%/test_stop.py \
 	%D%/test_stopped.py \
+	%D%/test_suspended.py \
 	%D%/test_sync.py \
 	%D%/test_systemd.sh \
 	%D%/test_units.sh \
