@@ -34,6 +34,7 @@ integration_helpers = \
 	%D%/clients.py \
 	%D%/harness.py \
 	%D%/histories.py \
+	%D%/inside.py \
 	%D%/locker.py \
 	%D%/steady.py \
 	%D%/strace.py \
@@ -58,6 +59,7 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 # procd, and an allocator that fails where a test wants it
 %C%_procd_starved_SOURCES = $(procd_SOURCES) %D%/starve.c
 %C%_procd_starved_LDADD = $(procd_LDADD)
+%C%_procd_starved_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
 %C%_test_lib_exit_SOURCES = %D%/test_lib_exit.c $(integration_fixture)
 %C%_test_lib_exit_LDADD = $(unit_client_libs)
 %C%_test_lib_process_SOURCES = %D%/test_lib_process.c $(integration_fixture)

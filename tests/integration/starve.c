@@ -1,10 +1,13 @@
 /*
- * What is added to procd for test_memory.py: an allocator that fails where the test wants it. The test finds
- * `starve` by its name, and reads and writes it through /proc. The libraries' allocations come by here, too.
+ * What is added to procd for test_memory.py: an allocator that fails where the test wants it, in front of the
+ * real one, be that the C library's or a sanitizer's. The test finds `starve` by its name, and reads and
+ * writes it through /proc. The linker leads our own calls here (--wrap), and with them jansson's, which asks
+ * us; libevent asks what it is given.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,18 +25,15 @@ struct starve {
 extern struct starve starve;
 struct starve starve __attribute__((used));
 
-/* A sanitizer has an allocator of its own. */
-#ifndef HAVE_SANITIZERS
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void __libc_free(void *block);
-void *malloc(size_t size);
-void *calloc(size_t count, size_t size);
-void *realloc(void *block, size_t size);
-void free(void *block);
-char *strdup(const char *text);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void __wrap_free(void *block);
+char *__wrap_strdup(const char *text);
 
 static bool refused(void)
 {
@@ -52,37 +52,41 @@ static void *given(void *block)
     return block;
 }
 
-void *malloc(size_t size)
+void *__wrap_malloc(size_t size)
 {
-    return refused() ? NULL : given(__libc_malloc(size));
+    return refused() ? NULL : given(__real_malloc(size));
 }
 
-void *calloc(size_t count, size_t size)
+void *__wrap_calloc(size_t count, size_t size)
 {
-    return refused() ? NULL : given(__libc_calloc(count, size));
+    return refused() ? NULL : given(__real_calloc(count, size));
 }
 
-void *realloc(void *block, size_t size)
+void *__wrap_realloc(void *block, size_t size)
 {
-    void *moved = refused() ? NULL : __libc_realloc(block, size);
+    void *moved = refused() ? NULL : __real_realloc(block, size);
 
     return block ? moved : given(moved);
 }
 
-/* The C library's own would not come by here. */
-char *strdup(const char *text)
+char *__wrap_strdup(const char *text)
 {
     size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
+    char *copy = __wrap_malloc(size);
 
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
-void free(void *block)
+void __wrap_free(void *block)
 {
     if (block)
         __atomic_sub_fetch(&starve.held, 1, __ATOMIC_RELAXED);
-    __libc_free(block);
+    __real_free(block);
+}
+
+__attribute__((constructor)) static void give_to_libevent(void)
+{
+    event_set_mem_functions(__wrap_malloc, __wrap_realloc, __wrap_free);
 }
 
 /* What is not freed at an end that is none of a crash's, is the library's, or lost. */
@@ -90,5 +94,3 @@ __attribute__((destructor)) static void tell(void)
 {
     dprintf(STDERR_FILENO, "<6>starve: %d holds %lld\n", getpid(), (long long) starve.held);
 }
-
-#endif

@@ -2,12 +2,11 @@
 """The n-th allocation of the broker fails, for every n, in every method: the request is refused or served."""
 import os
 import re
-import struct
-import subprocess
 
 import harness
 from clients import Client, Closed, Gate, Rpc, same, wait_for
-from harness import LONG, Skip, main, options
+from harness import LONG, main, options
+from inside import Variable
 
 STARVED = os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'tests/integration/procd_starved')
 harness.PROCD = STARVED
@@ -16,35 +15,23 @@ harness.PROCD = STARVED
 class Memory:
     """The allocator of the broker: see starve.c."""
     def __init__(self, daemon):
-        symbols = subprocess.run(['nm', STARVED], stdout=subprocess.PIPE, check=True).stdout.decode()
-        found = re.search(r'^([0-9a-f]+) \w starve$', symbols, re.M)
-        if not found or daemon.sanitized() or os.geteuid() != 0:
-            raise Skip('needs root and no sanitizer')
-        self.offset, self.daemon, self.pid = int(found.group(1), 16), daemon, 0
+        self.variable, self.daemon, self.pid = Variable(STARVED, 'starve', 4), daemon, 0
         self.find()
 
     def find(self):
         """Where it is in the present broker."""
         pid = self.daemon.broker_pid
-        if pid == self.pid:
-            return False
-        with open('/proc/%d/maps' % pid, encoding='utf-8') as file:
-            base = next(int(line.split('-')[0], 16) for line in file if 'procd_starved' in line)
-        self.pid, self.address = pid, base + self.offset
-        return True
+        is_new, self.pid = pid != self.pid, pid
+        return is_new
 
     def fail(self, which, lasting=False):
-        with open('/proc/%d/mem' % self.pid, 'r+b', buffering=0) as file:
-            os.pwrite(file.fileno(), struct.pack('qqq', 0, 0, 0), self.address)
-            os.pwrite(file.fileno(), struct.pack('qqq', which, lasting, 0), self.address)
+        self.variable.write(self.pid, 0, 0, 0)
+        self.variable.write(self.pid, which, lasting, 0)
 
     def look(self):
         """(asked, held); None: it is gone."""
-        try:
-            with open('/proc/%d/mem' % self.pid, 'rb', buffering=0) as file:
-                return struct.unpack('qqqq', os.pread(file.fileno(), 32, self.address))[2:]
-        except (OSError, struct.error):
-            return None
+        numbers = self.variable.read(self.pid)
+        return numbers and numbers[2:]
 
 
 def ask(method, **params):
