@@ -3,6 +3,7 @@ integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_pro
 	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = \
 	%D%/test_absence.py \
+	%D%/test_clocks.py \
 	%D%/test_crash.py \
 	%D%/test_deadlock.py \
 	%D%/test_events.py \
@@ -39,9 +40,9 @@ integration_helpers = \
 	%D%/steady.py \
 	%D%/strace.py \
 	%D%/systemd_inside.py
-# Other builds of the daemon: a newer one, one whose states have another format, and one that runs out of memory where a
-# test wants it; and what is none.
-integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/no_procd
+# Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory and one
+# whose clock goes wrong where a test wants it; and what is none.
+integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/no_procd
 check_PROGRAMS += $(integration_programs) $(integration_others) %D%/holders
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)
@@ -56,6 +57,9 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 %C%_procd_foreign_LDADD = $(procd_LDADD)
 %C%_no_procd_SOURCES = %D%/no_procd.c
 %C%_holders_SOURCES = %D%/holders.c
+# procd, and a clock that a test sets
+%C%_procd_adrift_SOURCES = $(procd_SOURCES) %D%/adrift.c
+%C%_procd_adrift_LDADD = $(procd_LDADD)
 # procd, and an allocator that fails where a test wants it
 %C%_procd_starved_SOURCES = $(procd_SOURCES) %D%/starve.c
 %C%_procd_starved_LDADD = $(procd_LDADD)
