@@ -93,6 +93,7 @@ int check_run(int link_fd, uid_t uid, gid_t gid)
 {
     CLEANUP(fdpass_close) struct fdpass fds = {.count = 0};
     struct link_checked answer = {.head = {.kind = LINK_CHECKED, .size = sizeof answer}};
+    const struct iovec iov = {.iov_base = &answer, .iov_len = sizeof answer};
     int r = receive(link_fd, &fds);
 
     if (r == 0)
@@ -104,7 +105,7 @@ int check_run(int link_fd, uid_t uid, gid_t gid)
     if (r == 0)
         r = handover_check(fds.fd[1], answer.why);
     answer.refused = r < 0;
-    if (write(link_fd, &answer, sizeof answer) != sizeof answer)
+    if (fdpass_send(link_fd, &iov, 1, NULL, 0) != sizeof answer)
         return 1;
     return r < 0 ? 1 : 0;
 }

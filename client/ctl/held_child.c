@@ -50,7 +50,7 @@ static _Noreturn void hold_back(const struct waiting *waiting, int channel)
     if (TEMP_FAILURE_RETRY(read(channel, &token, sizeof token)) != (ssize_t)sizeof token)
         _exit(CTL_FAILED);
     error = command_execute(waiting, token);
-    if (write(channel, &error, sizeof error) < 0)
+    if (TEMP_FAILURE_RETRY(write(channel, &error, sizeof error)) < 0)
         _exit(CTL_FAILED);
     _exit(error == -ENOENT ? CTL_NOT_FOUND : CTL_CANNOT_EXECUTE);
 }
@@ -80,7 +80,8 @@ int held_child_let_go(struct held_child *child, int64_t token)
     int error = 0;
 
     /* Where it was killed meanwhile nobody reads: its end tells. */
-    if (send(child->channel, &token, sizeof token, MSG_NOSIGNAL) == (ssize_t)sizeof token &&
+    if (TEMP_FAILURE_RETRY(send(child->channel, &token, sizeof token, MSG_NOSIGNAL)) ==
+            (ssize_t)sizeof token &&
         TEMP_FAILURE_RETRY(read(child->channel, &error, sizeof error)) != (ssize_t)sizeof error)
         error = 0;
     child->channel = close_fd(child->channel);

@@ -178,7 +178,7 @@ int run_signals_forward(struct run *run)
     struct signalfd_siginfo info;
     int error = 0;
 
-    while (error == 0 && read(run->signals, &info, sizeof info) == (ssize_t) sizeof info)
+    while (error == 0 && TEMP_FAILURE_RETRY(read(run->signals, &info, sizeof info)) == (ssize_t) sizeof info)
         error = take_signal(run, (int) info.ssi_signo);
     if (error == 0 && run_stop_signal(run) >= 0 && is_pending(SIGTSTP))
         error = suspend_ask(run);

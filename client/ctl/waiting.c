@@ -48,7 +48,7 @@ int waiting_signal(int signals, bool *ret_is_kernels)
 {
     struct signalfd_siginfo info;
 
-    if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+    if (TEMP_FAILURE_RETRY(read(signals, &info, sizeof info)) != (ssize_t)sizeof info)
         return 0;
     *ret_is_kernels = info.ssi_code > 0;
     return (int)info.ssi_signo;

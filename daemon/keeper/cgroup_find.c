@@ -110,21 +110,29 @@ static int start_probe(int cgroup)
     return pidfd;
 }
 
+/* Whether cgroups are used is decided once: not by an interruption. */
+static bool is_killed_by(int kill_file, int pidfd)
+{
+    struct pollfd wait_for = {.fd = pidfd, .events = POLLIN};
+
+    return kill_file >= 0 && TEMP_FAILURE_RETRY(write(kill_file, "1", 1)) == 1 &&
+           TEMP_FAILURE_RETRY(poll(&wait_for, 1, 1000)) == 1;
+}
+
 static int probe(int base, bool *ret_memory_events)
 {
     CLEANUP_FD int cgroup = -1, pidfd = -1, kill_file = -1;
-    struct pollfd wait_for = {.events = POLLIN};
     siginfo_t info;
 
     if (mkdirat(base, "probe", 0755) < 0 ||
         (cgroup = openat(base, "probe", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return -errno;
     *ret_memory_events = faccessat(cgroup, "memory.events", F_OK, 0) == 0;
-    wait_for.fd = pidfd = start_probe(cgroup);
+    pidfd = start_probe(cgroup);
     if (pidfd < 0)
         return pidfd;
     kill_file = openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-    if (kill_file >= 0 && write(kill_file, "1", 1) == 1 && poll(&wait_for, 1, 1000) == 1)
+    if (is_killed_by(kill_file, pidfd))
         return waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0 ? -errno : 0;
     syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED);

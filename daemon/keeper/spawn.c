@@ -74,7 +74,7 @@ static void read_status(struct keeper *keeper, struct job *job)
     struct spawn_failure failure;
     ssize_t size;
 
-    while ((size = read(job->status_fd, &failure, sizeof failure)) == sizeof failure) {
+    while ((size = TEMP_FAILURE_RETRY(read(job->status_fd, &failure, sizeof failure))) == sizeof failure) {
         job->failed = true;
         job->failure = failure;
     }

@@ -79,10 +79,14 @@ static void forget_check(struct keeper *keeper)
 /* An end with a message of ours unread is told as ECONNRESET once, before what is queued for us. */
 static ssize_t read_answer(const struct upgrade *upgrade, struct link_checked *ret_said)
 {
-    ssize_t size = recv(upgrade->answer_fd, ret_said, sizeof *ret_said, MSG_DONTWAIT | MSG_TRUNC);
+    ssize_t size;
 
-    if (size < 0 && errno == ECONNRESET)
-        size = recv(upgrade->answer_fd, ret_said, sizeof *ret_said, MSG_DONTWAIT | MSG_TRUNC);
+    for (int turn = 0; turn < 2; turn++) {
+        size = TEMP_FAILURE_RETRY(
+            recv(upgrade->answer_fd, ret_said, sizeof *ret_said, MSG_DONTWAIT | MSG_TRUNC));
+        if (size >= 0 || errno != ECONNRESET)
+            break;
+    }
     return size;
 }
 

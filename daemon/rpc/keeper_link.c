@@ -160,8 +160,15 @@ void keeper_link_finish(struct keeper_link *link)
 {
     struct pollfd poll_fd = {.fd = link->fd, .events = POLLOUT};
 
-    while (!TAILQ_EMPTY(&link->queue) && poll(&poll_fd, 1, FINISH_MS) == 1 && poll_fd.revents == POLLOUT)
+    while (!TAILQ_EMPTY(&link->queue)) {
+        int r = poll(&poll_fd, 1, FINISH_MS);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r != 1 || poll_fd.revents != POLLOUT)
+            return;
         on_writable(link->fd, 0, link);
+    }
 }
 
 /* ---- receiving ---- */

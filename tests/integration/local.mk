@@ -17,6 +17,7 @@ integration_scripts = \
 	%D%/test_join.py \
 	%D%/test_killed_anywhere.py \
 	%D%/test_memory.py \
+	%D%/test_piecemeal.py \
 	%D%/test_quotas.py \
 	%D%/test_restart.py \
 	%D%/test_security.py \
@@ -43,7 +44,9 @@ integration_helpers = \
 # Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory and one
 # whose clock goes wrong where a test wants it; and what is none.
 integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/no_procd
-check_PROGRAMS += $(integration_programs) $(integration_others) %D%/holders
+# To these the kernel gives and takes byte by byte.
+integration_piecemeal = %D%/procd_piecemeal %D%/procctl_piecemeal %D%/lib_process_piecemeal %D%/lib_sync_piecemeal
+check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)
 
@@ -77,3 +80,22 @@ integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)
 %C%_test_lib_sync_faults_LDADD = $(unit_client_libs)
 %C%_test_lib_sync_handles_SOURCES = %D%/test_lib_sync_handles.c $(integration_lib_sync)
 %C%_test_lib_sync_handles_LDADD = $(unit_client_libs)
+
+# The tests themselves call the kernel as it is.
+piecemeal_own = -Dpoll=__real_poll -Dread=__real_read -Dwrite=__real_write
+piecemeal_flags = $(AM_LDFLAGS) -Wl,--wrap=accept4,--wrap=connect,--wrap=epoll_wait,--wrap=poll,--wrap=ppoll,--wrap=read \
+	-Wl,--wrap=recv,--wrap=recvmsg,--wrap=send,--wrap=sendmsg,--wrap=write
+%C%_procd_piecemeal_SOURCES = $(procd_SOURCES) %D%/piecemeal.c
+%C%_procd_piecemeal_LDADD = $(procd_LDADD)
+%C%_procd_piecemeal_LDFLAGS = $(piecemeal_flags)
+%C%_procctl_piecemeal_SOURCES = $(procctl_SOURCES) %D%/piecemeal.c
+%C%_procctl_piecemeal_LDADD = $(procctl_LDADD)
+%C%_procctl_piecemeal_LDFLAGS = $(piecemeal_flags)
+%C%_lib_process_piecemeal_SOURCES = $(%C%_test_lib_process_SOURCES) %D%/piecemeal.c
+%C%_lib_process_piecemeal_CPPFLAGS = $(AM_CPPFLAGS) $(piecemeal_own)
+%C%_lib_process_piecemeal_LDADD = $(unit_client_libs)
+%C%_lib_process_piecemeal_LDFLAGS = $(piecemeal_flags)
+%C%_lib_sync_piecemeal_SOURCES = $(%C%_test_lib_sync_SOURCES) %D%/piecemeal.c
+%C%_lib_sync_piecemeal_CPPFLAGS = $(AM_CPPFLAGS) $(piecemeal_own)
+%C%_lib_sync_piecemeal_LDADD = $(unit_client_libs)
+%C%_lib_sync_piecemeal_LDFLAGS = $(piecemeal_flags)

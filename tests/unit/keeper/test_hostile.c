@@ -212,6 +212,35 @@ START_TEST(no_signal_to_others)
 }
 END_TEST
 
+/* The kernel delivers packets whole: what is shorter or longer than it says, or than its kind, was sent so.
+ * None of it is executed, and its number is still free. */
+START_TEST(no_packet_that_is_not_whole)
+{
+    unsigned char bytes[sizeof(struct link_signal) + 64] = {0};
+    struct link_signal order = {.head = {.kind = LINK_SIGNAL}, .signal = SIGKILL};
+    uint64_t process;
+    pid_t child;
+
+    harness_start(&harness);
+    order.process = process = harness_shell(&harness, "sleep 100", &child);
+    order.head.number = harness.order + 1;
+    for (size_t size = 1; size <= sizeof bytes; size++) {
+        const size_t said[] = {sizeof order, size, LINK_MESSAGE_MAX};
+
+        for (size_t i = 0; i < sizeof said / sizeof *said && size != sizeof order; i++) {
+            order.head.size = (uint32_t) said[i];
+            memcpy(bytes, &order, sizeof order);
+            harness_send(&harness, bytes, size, NULL, 0);
+        }
+    }
+    harness_barrier(&harness);
+    ck_assert_int_eq(kill(child, 0), 0);
+    harness_signal(&harness, process, SIGTERM, false);
+    ck_assert_int_eq(harness_exit(&harness, process), -SIGTERM);
+    harness_stop(&harness);
+}
+END_TEST
+
 /* ---- too much ---- */
 
 static int sealed(size_t size)
@@ -345,6 +374,7 @@ static void add(TCase *test)
     tcase_add_test(test, not_who_is_only_identified);
     tcase_add_test(test, no_more_than_the_client_may);
     tcase_add_test(test, no_signal_to_others);
+    tcase_add_test(test, no_packet_that_is_not_whole);
     tcase_add_test(test, specs_up_to_their_limit);
     tcase_add_test(test, floods_of_descriptors);
     tcase_add_test(test, no_descriptors_to_the_lookup_helper);
