@@ -4,6 +4,7 @@
 #include "daemon/base/harmless.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ static const char level_prefix[][4] = {"<3>", "<4>", "<6>", "<7>"};
 static const char *log_role = "procd";
 static enum log_level log_level = LOG_LEVEL_INFO;
 static bool log_to_journal;
+static unsigned lost; /* lines, since one was written */
 
 /* systemd.exec(5), $JOURNAL_STREAM: device and inode of the stream that is connected to the journal */
 static bool stderr_is_journal(void)
@@ -84,6 +86,37 @@ static void blank_harmful(char *text)
     }
 }
 
+/* A reader that stands still, of a pipe or behind a socket, must not hold us up. The descriptor is not ours
+ * alone: it stays as it is. */
+static bool has_room(void)
+{
+    struct pollfd entry = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&entry, 1, 0) > 0;
+}
+
+static int begin_line(char *line, size_t size, enum log_level level)
+{
+    return snprintf(line, size, "%sprocd: %s: ", log_to_journal ? level_prefix[level] : "", log_role);
+}
+
+static void write_line(const char *line, int length)
+{
+    if (write(STDERR_FILENO, line, (size_t) length) < 0)
+        errno = 0; /* there is nobody left to tell */
+}
+
+static void tell_lost(void)
+{
+    char line[128];
+    int used = begin_line(line, sizeof line, LOG_LEVEL_WARNING);
+
+    used += snprintf(line + used, sizeof line - (size_t) used, "%u lines are lost: nobody has read them\n",
+                     lost);
+    lost = 0;
+    write_line(line, used);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     char line[1024];
@@ -92,7 +125,14 @@ void log_write(enum log_level level, const char *format, ...)
 
     if (level > log_level)
         return;
-    used = snprintf(line, sizeof line, "%sprocd: %s: ", log_to_journal ? level_prefix[level] : "", log_role);
+    if (!has_room()) {
+        lost++;
+        errno = saved;
+        return;
+    }
+    if (lost > 0)
+        tell_lost();
+    used = begin_line(line, sizeof line, level);
     va_start(arguments, format);
     more = vsnprintf(line + used, sizeof line - (size_t) used - 1, format, arguments);
     va_end(arguments);
@@ -101,7 +141,6 @@ void log_write(enum log_level level, const char *format, ...)
     blank_harmful(line + used);
     used = used + more < (int) sizeof line - 1 ? used + more : (int) sizeof line - 2;
     line[used++] = '\n';
-    if (write(STDERR_FILENO, line, (size_t) used) < 0)
-        errno = 0; /* there is nobody left to tell */
+    write_line(line, used);
     errno = saved;
 }

@@ -1,6 +1,7 @@
 /*
  * The log of both roles: one line per message to stderr, or to the journal (with its priority prefix) when
- * stderr is connected to it. Never blocks for long, never fails, never allocates; keeps errno.
+ * stderr is connected to it. Never blocks, never fails, never allocates; keeps errno. Lines for which a
+ * reader leaves no room are lost, and counted in the next one that is written.
  */
 #ifndef PROCD_BASE_LOG_H
 #define PROCD_BASE_LOG_H

@@ -133,8 +133,9 @@ class Daemon:
     """A daemon in a directory of its own. Use it as a context: its end is its accounts."""
 
     def __init__(self, *options, env=None, mode='--user', allow=(), before=None, owner=-1,
-                 copied=False):
+                 copied=False, stderr=None):
         self.options, self.mode, self.env, self.before = options, mode, env or {}, before
+        self.stderr = stderr  # in place of its log
         self.allow = list(allow)  # patterns of lines that its log may hold
         self.dir = tempfile.mkdtemp(prefix='procd-test-')
         os.chmod(self.dir, 0o755)
@@ -161,7 +162,8 @@ class Daemon:
             self.process = subprocess.Popen(
                 [self.program, self.mode, '--socket', self.path, *self.options],
                 env={**kept, **stream, **self.env},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/', preexec_fn=self.before)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=self.stderr or log, cwd='/',
+                preexec_fn=self.before)
         wait_for(self.answers, 'the start of the daemon')
         self.keeper_pid = self.info()['pid']
         self.connection = self.connect()  # the one that is counted, before and after

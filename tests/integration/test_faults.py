@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The kernel refuses what keeper and broker ask of it: the one request fails, or is served all the same."""
 import os
+import re
+import socket
 import time
 
-from clients import Client, Closed, Gate, Rpc, fails, same, wait_for
-from harness import LONG, main, options
+from clients import Client, Closed, Gate, Rpc, fails, ready, same, wait_for
+from harness import LONG, Daemon, main, options
 from strace import Injection, calls_of
 
 LARGE = {'argv': ['/bin/true', *['x' * 60000] * 2], 'labels': {'x': 'x' * 700000}}  # two of them: a new chunk
@@ -190,6 +192,47 @@ def test_faults_that_last(daemon):
         lasting_fault(daemon, 'keeper', call, error)
     for call, error in (('fallocate', 'ENOSPC'), ('memfd_create', 'EMFILE')):
         lasting_fault(daemon, 'broker', call, error)
+
+
+# ---------------------------------------------------------------- the log
+
+def stderr_of(pid):
+    return os.stat('/proc/%d/fd/2' % pid)
+
+
+def speaks(daemon):
+    """The keeper has something to say, and is needed."""
+    daemon.kill_broker()
+    use(daemon, 2)
+
+
+def test_a_log_on_a_full_disk(_):
+    """Its lines are lost, and nothing else."""
+    with open('/dev/full', 'wb') as full, Daemon('--log-level', 'debug', stderr=full) as daemon:
+        same(stderr_of(daemon.keeper_pid).st_rdev, os.fstat(full.fileno()).st_rdev, 'the premise')
+        speaks(daemon)
+
+
+def test_a_log_that_nobody_reads(_):
+    """Whether a pipe or the service manager's socket: who does not take its lines loses them, and stops
+    nobody. Once there is room again it goes on."""
+    pipe, pair = os.pipe(), socket.socketpair()
+    for read, write in (pipe, [each.detach() for each in pair]):
+        os.set_blocking(write, False)
+        with open(read, 'rb', buffering=0) as reader, open(write, 'wb', buffering=0) as writer:
+            while writer.write(bytes(4096)):
+                pass
+            while writer.write(b'x'):
+                pass
+            os.set_blocking(write, True)
+            with Daemon('--log-level', 'debug', stderr=writer) as daemon:
+                speaks(daemon)
+                while ready(reader, 0):
+                    reader.read(1 << 16)
+                speaks(daemon)
+                text = b''
+                while not re.search(rb'[1-9]\d* lines are lost.*the broker ended', text, re.S):
+                    text += reader.read(1 << 16)
 
 
 def test_the_journal_gets_no_memory(daemon):

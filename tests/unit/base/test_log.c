@@ -72,6 +72,30 @@ START_TEST(levels)
 }
 END_TEST
 
+/* Our end of the pipe blocks, as most do, and nobody reads. */
+START_TEST(a_reader_that_stands_still)
+{
+    static char filler[4096];
+    unsigned count = 0;
+
+    while (write(STDERR_FILENO, filler, sizeof filler) > 0)
+        ;
+    ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, 0), 0);
+    errno = ENOTTY;
+    for (; count < 1000; count++)
+        log_info("lost");
+    ck_assert_int_eq(errno, ENOTTY);
+    ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0); /* it is not ours alone */
+    while (read(reader, said, sizeof said) > 0)
+        ;
+    log_info("seen");
+    ck_assert_str_eq(written(),
+                     "procd: role: 1000 lines are lost: nobody has read them\nprocd: role: seen\n");
+    log_info("seen");
+    ck_assert_str_eq(written(), "procd: role: seen\n");
+}
+END_TEST
+
 START_TEST(names_of_levels)
 {
     static const char *const wrong[] = {"", "err", "Info", "debug ", "3", "none"};
@@ -180,6 +204,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, NULL);
     tcase_add_test(tcase, a_line_names_the_role);
     tcase_add_test(tcase, levels);
+    tcase_add_test(tcase, a_reader_that_stands_still);
     tcase_add_test(tcase, names_of_levels);
     tcase_add_test(tcase, the_journal_gets_priorities);
     tcase_add_test(tcase, a_long_message_is_cut);
