@@ -1,6 +1,6 @@
 #include "tests/bench/bench.h"
 
-#include "tests/bench/statistics.h"
+#include "tests/bench/report.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,16 +10,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #define ROUNDS_MAX 1000
-#define HEAD       "%-34s %-26s %-26s %5s %5s  %s\n"
+#define ROUNDS 15
+#define ROUNDS_SHORT 5
+#define ROUNDS_CURVE 5 /* of each point */
+#define ROUNDS_PEER 3  /* they are slow, and no aim hangs on them */
+#define PEERS_MAX 8
 
-static unsigned rounds = 15;
-static FILE *json;
+struct peer {
+    const char *name;
+    bench_round *round;
+    void *context;
+    double values[ROUNDS_PEER];
+};
+
+static unsigned rounds;
 static cpu_set_t allowed;
+static struct peer peers[PEERS_MAX];
+static size_t peer_count;
 
 /* ---- begin ---- */
 
@@ -29,7 +40,7 @@ _Noreturn static void usage(const char *program, int status)
             "usage: %s [--rounds N] [--json FILE]\n"
             "  --rounds N   measure floor and subject N times in turn (default 15, $BENCH_ROUNDS)\n"
             "  --json FILE  append each figure as a line of JSON ($BENCH_JSON)\n"
-            "The daemon is $PROCD.\n",
+            "The daemon is $PROCD. $BENCH_SHORT: fewer rounds, $BENCH_LONG: what takes minutes, too.\n",
             program);
     exit(status);
 }
@@ -44,12 +55,21 @@ static void set_rounds(const char *program, const char *text)
     rounds = (unsigned) number;
 }
 
-static void open_json(const char *path)
+static bool is_asked_for(const char *name)
 {
-    json = fopen(path, "ae");
-    if (!json)
-        bench_die("%s", path);
-    setlinebuf(json);
+    const char *value = getenv(name);
+
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+bool bench_long(void)
+{
+    return is_asked_for("BENCH_LONG");
+}
+
+bool bench_short(void)
+{
+    return is_asked_for("BENCH_SHORT");
 }
 
 static void read_options(int argc, char **argv)
@@ -63,6 +83,7 @@ static void read_options(int argc, char **argv)
     const char *path = getenv("BENCH_JSON"), *number = getenv("BENCH_ROUNDS");
     int option;
 
+    rounds = bench_short() ? ROUNDS_SHORT : ROUNDS;
     if (number && *number)
         set_rounds(argv[0], number);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -75,113 +96,104 @@ static void read_options(int argc, char **argv)
     }
     if (optind < argc)
         usage(argv[0], 2);
-    if (path && *path)
-        open_json(path);
+    report_open(path);
 }
 
 void bench_begin(int argc, char **argv, const char *what)
 {
-    struct utsname name;
-
-    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0 || uname(&name) < 0)
+    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
         bench_die("this machine");
     read_options(argc, argv);
-    setlinebuf(stdout);
-    printf("%s (%s %s, %d processors, %u rounds)\n", what, name.sysname, name.release, CPU_COUNT(&allowed),
-           rounds);
-    printf(HEAD, "", "floor: median [min-max]", "subject", "ratio", "pairs", "aim");
+    report_begin(what, (unsigned) CPU_COUNT(&allowed), rounds);
 }
 
-/* ---- figures ---- */
+/* ---- rounds ---- */
 
-static bool is_met(enum bench_aim aim, double limit, double value)
+void bench_peer(const char *name, bench_round *round, void *context)
 {
-    return aim == AIM_AT_MOST ? value <= limit : value >= limit;
+    if (peer_count == PEERS_MAX)
+        bench_die("too many peers");
+    peers[peer_count++] = (struct peer){.name = name, .round = round, .context = context};
 }
 
-static void print_aim(enum bench_aim aim, double limit, double value)
+/* Between those of floor and subject, and spread over them. */
+static void peer_rounds(unsigned round, unsigned count)
 {
-    if (aim == AIM_NONE)
-        printf("\n");
-    else
-        printf("%s %.4g %s\n", aim == AIM_AT_MOST ? "<=" : ">=", limit,
-               is_met(aim, limit, value) ? "met" : "missed");
+    unsigned step = count / ROUNDS_PEER;
+
+    if (count < ROUNDS_PEER || round % step != 0 || round / step >= ROUNDS_PEER)
+        return;
+    for (size_t i = 0; i < peer_count; i++)
+        peers[i].values[round / step] = peers[i].round(peers[i].context);
 }
 
-static void json_aim(enum bench_aim aim, double limit, double value)
+static size_t peers_report(struct report_side sides[PEERS_MAX], unsigned count)
 {
-    if (aim != AIM_NONE)
-        fprintf(json, ",\"aim\":{\"%s\":%.4g},\"met\":%s", aim == AIM_AT_MOST ? "at_most" : "at_least", limit,
-                is_met(aim, limit, value) ? "true" : "false");
-    fprintf(json, "}\n");
+    for (size_t i = 0; i < peer_count; i++)
+        sides[i] = (struct report_side){peers[i].name, spread_of(peers[i].values, ROUNDS_PEER)};
+    return count < ROUNDS_PEER ? 0 : peer_count;
 }
 
-static void json_spread(const char *name, const struct spread *spread)
+/* Floor and subject, then the neighbours' ratios. */
+static void measure(const struct bench_case *of, unsigned count, struct spread *ret_floor,
+                    struct report_figure *ret_figure)
 {
-    fprintf(json, ",\"%s\":{\"median\":%.6g,\"min\":%.6g,\"max\":%.6g}", name, spread->median, spread->min,
-            spread->max);
-}
+    double floors[ROUNDS_MAX], subjects[ROUNDS_MAX], pairs[ROUNDS_MAX];
 
-static void print_spread(const char *unit, const struct spread *spread)
-{
-    int digits = spread->max < 10 ? 2 : spread->max < 1000 ? 1 : 0;
-    char text[64];
-
-    snprintf(text, sizeof text, "%.*f [%.*f-%.*f] %s", digits, spread->median, digits, spread->min, digits,
-             spread->max, unit);
-    printf(" %-26s", text);
-}
-
-void bench_compare(const struct bench_case *of)
-{
-    double floor[ROUNDS_MAX], subject[ROUNDS_MAX], pairs[ROUNDS_MAX], ratio;
-    struct spread floors, subjects, ratios;
-
-    (void) of->floor(of->context);
+    if (of->floor)
+        (void) of->floor(of->context);
     (void) of->subject(of->context);
-    for (unsigned i = 0; i < rounds; i++) {
-        floor[i] = of->floor(of->context);
-        subject[i] = of->subject(of->context);
-        pairs[i] = subject[i] / floor[i];
+    for (unsigned i = 0; i < count; i++) {
+        floors[i] = of->floor ? of->floor(of->context) : 1;
+        subjects[i] = of->subject(of->context);
+        pairs[i] = subjects[i] / floors[i];
+        peer_rounds(i, count);
     }
-    floors = spread_of(floor, rounds);
-    subjects = spread_of(subject, rounds);
-    ratios = spread_of(pairs, rounds);
-    ratio = subjects.median / floors.median;
-
-    printf("%-34s", of->name);
-    print_spread(of->unit, &floors);
-    print_spread(of->unit, &subjects);
-    printf(" %5.2f %5.2f  ", ratio, ratios.median);
-    print_aim(of->aim, of->limit, ratio);
-    if (!json)
-        return;
-    fprintf(json, "{\"name\":\"%s\",\"unit\":\"%s\",\"rounds\":%u", of->name, of->unit, rounds);
-    json_spread("floor", &floors);
-    json_spread("subject", &subjects);
-    fprintf(json, ",\"ratio\":%.4f", ratio);
-    json_spread("pairs", &ratios);
-    json_aim(of->aim, of->limit, ratio);
+    *ret_floor = spread_of(floors, count);
+    *ret_figure = (struct report_figure){.rounds = count,
+                                         .floor = of->floor ? ret_floor : NULL,
+                                         .subject = spread_of(subjects, count),
+                                         .pairs = spread_of(pairs, count)};
 }
 
-void bench_figure(const char *name, const char *unit, double value, enum bench_aim aim, double limit)
+void bench_compare(enum bench_figure figure, const struct bench_case *of)
 {
-    char text[64];
+    unsigned count = of->rounds && of->rounds < rounds ? of->rounds : rounds;
+    struct report_side sides[PEERS_MAX];
+    struct report_figure measured;
+    struct spread floor;
 
-    snprintf(text, sizeof text, "%.4g %s", value, unit);
-    printf("%-34s %-26s %-26s %5s %5s  ", name, "", text, "", "");
-    print_aim(aim, limit, value);
-    if (!json)
-        return;
-    fprintf(json, "{\"name\":\"%s\",\"unit\":\"%s\",\"value\":%.6g", name, unit, value);
-    json_aim(aim, limit, value);
+    measure(of, count, &floor, &measured);
+    measured.peers = sides;
+    measured.peer_count = peers_report(sides, count);
+    report_figure(figure, &measured);
+    peer_count = 0;
 }
 
-void bench_skip(const char *name, const char *why)
+void bench_value(enum bench_figure figure, double value)
 {
-    printf("%-34s skipped: %s\n", name, why);
-    if (json)
-        fprintf(json, "{\"name\":\"%s\",\"skipped\":\"%s\"}\n", name, why);
+    struct report_figure measured = {.rounds = 1, .subject = {value, value, value}};
+
+    report_figure(figure, &measured);
+}
+
+void bench_skip(enum bench_figure figure, const char *why)
+{
+    report_skip(figure, why);
+}
+
+void bench_grow(enum bench_curve curve, const struct bench_case *of, bool (*grow)(unsigned count))
+{
+    unsigned most = report_curve_most(curve), count = rounds < ROUNDS_CURVE ? rounds : ROUNDS_CURVE;
+    struct report_figure measured;
+    struct spread floor;
+
+    report_curve_begin(curve);
+    for (unsigned size = 1; size <= most && grow(size); size *= 10) {
+        measure(of, count, &floor, &measured);
+        report_point(curve, size, &measured);
+    }
+    report_curve_end();
 }
 
 /* ---- helpers ---- */
@@ -229,16 +241,15 @@ void bench_pin(int pid, int processor)
         bench_die("pinning process %d", pid);
 }
 
-const char *bench_beside(const char *name)
+char *bench_beside(const char *name)
 {
-    static char path[PATH_MAX];
+    char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    char *slash;
+    char *slash, *beside;
 
     path[length < 0 ? 0 : length] = '\0';
     slash = strrchr(path, '/');
-    if (!slash || (size_t) (slash + 1 - path) + strlen(name) >= sizeof path)
+    if (!slash || asprintf(&beside, "%.*s%s", (int) (slash + 1 - path), path, name) < 0)
         bench_die("the path of this program");
-    strcpy(slash + 1, name);
-    return path;
+    return beside;
 }

@@ -12,9 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COUNT          1000
+#define COUNT 1000
 #define ATTACH_SECONDS 5
-#define NAME           "ping, system calls of the broker"
 
 static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.ping\"}\n";
 static struct wire wire;
@@ -100,7 +99,7 @@ static void measure(pid_t broker)
     if (!wait_until_traced(strace, broker)) {
         kill(strace, SIGKILL);
         waitpid(strace, NULL, 0);
-        bench_skip(NAME, "strace is missing, or may not look at the broker");
+        bench_skip(FIGURE_PING_CALLS, "strace is missing, or may not look at the broker");
         return;
     }
     for (int i = 0; i < COUNT; i++)
@@ -109,7 +108,7 @@ static void measure(pid_t broker)
     waitpid(strace, NULL, 0);
     /* rounded: the call that the tracing interrupted is among them, and perhaps the keeper's own ping */
     tenths = (long) (read_report() * 10 / COUNT + 0.5);
-    bench_figure(NAME, "a request", (double) tenths / 10, AIM_AT_MOST, 3);
+    bench_value(FIGURE_PING_CALLS, (double) tenths / 10);
 }
 
 int main(int argc, char **argv)
@@ -119,7 +118,7 @@ int main(int argc, char **argv)
 
     bench_begin(argc, argv, "system calls of the broker, counted over 1,000 requests");
     subject = subject_start();
-    subject_connect(&wire);
+    subject_connect(subject, &wire);
     fd = mkostemp(report, O_CLOEXEC);
     if (fd < 0)
         bench_die("%s", report);

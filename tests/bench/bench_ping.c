@@ -1,5 +1,7 @@
 /* The round trip of the smallest request. */
 #include "tests/bench/bench.h"
+#include "tests/bench/peers.h"
+#include "tests/bench/redis.h"
 #include "tests/bench/subject.h"
 
 #include <signal.h>
@@ -13,7 +15,7 @@
 static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.ping\"}\n";
 static const char reply[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n";
 #define REQUEST_SIZE (sizeof request - 1)
-#define REPLY_SIZE   (sizeof reply - 1)
+#define REPLY_SIZE (sizeof reply - 1)
 
 static struct wire wire;
 static int peer_socket;
@@ -69,31 +71,42 @@ static double subject_round(void *context)
     return (bench_seconds() - begin) / COUNT * 1e6;
 }
 
+static double redis_round(void *context)
+{
+    double begin = bench_seconds();
+
+    for (int i = 0; i < COUNT; i++)
+        redis_call(context, "PING\r\n", "+PONG\r\n");
+    return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
 int main(int argc, char **argv)
 {
-    struct bench_case of = {.name = "ping, same core", .unit = "us", .floor = floor_round,
-                            .subject = subject_round, .aim = AIM_AT_MOST, .limit = 2.5};
+    struct bench_case of = {.floor = floor_round, .subject = subject_round};
     const struct subject *subject;
+    struct redis *redis;
     int processors[2];
     size_t count;
 
-    bench_begin(argc, argv, "daemon.ping; floor: two processes and a socket, blocking, the same bytes");
+    bench_begin(argc, argv, "the round trip of daemon.ping");
     begin_peer();
     subject = subject_start();
-    subject_connect(&wire);
+    subject_connect(subject, &wire);
     count = bench_processors(processors, 2);
     bench_pin(0, processors[0]);
     bench_pin(peer, processors[0]);
     bench_pin(subject->broker, processors[0]);
-    bench_compare(&of);
-    of.name = "ping, across cores";
-    of.aim = AIM_NONE;
+    redis = redis_start();
+    if (redis)
+        bench_peer("redis, PING", redis_round, redis);
+    peers_python("ping");
+    bench_compare(FIGURE_PING_SAME, &of);
     if (count < 2) {
-        bench_skip(of.name, "one processor only");
+        bench_skip(FIGURE_PING_ACROSS, "one processor only");
     } else {
         bench_pin(peer, processors[1]);
         bench_pin(subject->broker, processors[1]);
-        bench_compare(&of);
+        bench_compare(FIGURE_PING_ACROSS, &of);
     }
     wire_close(&wire);
     return 0;

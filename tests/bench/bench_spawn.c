@@ -1,6 +1,8 @@
 /* Spawn and join, one at a time: how long one takes. */
 #include "tests/bench/bench.h"
+#include "tests/bench/peers.h"
 #include "tests/bench/raw.h"
+#include "tests/bench/spooler.h"
 #include "tests/bench/subject.h"
 
 #include <stdio.h>
@@ -10,25 +12,37 @@
 
 static char spawn_line[4400];
 static size_t spawn_size;
-static const char *child;
+static const char *child[2];
 static struct wire wire;
 static int epoll;
 
-static double floor_round(void *context)
+static double raw_round(const char *const *argv, const char *const *envp)
 {
     double begin = bench_seconds();
 
-    (void) context;
     for (int i = 0; i < COUNT; i++) {
         struct epoll_event event = {.events = EPOLLIN};
         int pidfd;
 
-        raw_start(child, &pidfd);
+        raw_start(argv, envp, &pidfd);
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, &event) < 0 || epoll_wait(epoll, &event, 1, -1) != 1)
             bench_die("epoll");
         raw_reap(pidfd);
     }
     return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
+static double floor_round(void *context)
+{
+    (void) context;
+    return raw_round(child, NULL);
+}
+
+static double spooler_round(void *context)
+{
+    const struct spooler *spooler = context;
+
+    return raw_round(spooler->argv, spooler->envp);
 }
 
 static double subject_round(void *context)
@@ -49,39 +63,41 @@ static double subject_round(void *context)
     return (bench_seconds() - begin) / COUNT * 1e6;
 }
 
-static void on_one_processor(int processor)
+static void on_one_processor(const struct subject *subject, int processor)
 {
     bench_pin(0, processor);
-    subject_pin(processor);
+    subject_pin(subject, processor);
 }
 
 int main(int argc, char **argv)
 {
-    struct bench_case of = {.name = "spawn + join, one at a time", .unit = "us", .floor = floor_round,
-                            .subject = subject_round, .aim = AIM_AT_MOST, .limit = 1.35};
+    struct bench_case of = {.floor = floor_round, .subject = subject_round};
+    const struct spooler *spooler;
+    const struct subject *subject;
     int processor;
 
-    bench_begin(argc, argv, "spawn and join; floor: vfork, pidfd, epoll, waitid");
-    child = bench_beside("nothing");
+    bench_begin(argc, argv, "spawn and join");
+    child[0] = bench_beside("nothing");
     spawn_size = (size_t) snprintf(spawn_line, sizeof spawn_line,
                                    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"process.spawn\",\"params\":{"
                                    "\"argv\":[\"%s\"],\"env\":{},\"stdout\":\"null\",\"stderr\":\"null\"}}\n",
-                                   child);
+                                   child[0]);
     epoll = epoll_create1(EPOLL_CLOEXEC);
-    subject_start();
-    subject_connect(&wire);
+    subject = subject_start();
+    subject_connect(subject, &wire);
+    spooler = spooler_start(child[0], 1);
+    if (spooler)
+        bench_peer("task-spooler", spooler_round, (void *) spooler);
+    peers_python("spawn");
     wire.looks = true;
-    bench_compare(&of);
-    of.name = "  a client that sleeps at once";
-    of.aim = AIM_NONE;
+    bench_compare(FIGURE_SPAWN_ONE, &of);
     wire.looks = false;
-    bench_compare(&of);
+    bench_compare(FIGURE_SPAWN_ONE_SLEEPS, &of);
     wire.looks = true;
     if (bench_processors(&processor, 1) == 1) {
-        of.name = "  all on one core";
-        on_one_processor(processor);
-        bench_compare(&of);
-        on_one_processor(-1);
+        on_one_processor(subject, processor);
+        bench_compare(FIGURE_SPAWN_ONE_CORE, &of);
+        on_one_processor(subject, -1);
     }
     wire_close(&wire);
     return 0;

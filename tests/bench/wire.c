@@ -10,34 +10,42 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-bool wire_open(struct wire *wire, const char *path)
+int wire_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, saved;
 
     if (strlen(path) >= sizeof address.sun_path) {
         errno = ENAMETOOLONG;
-        return false;
+        return -1;
     }
     strcpy(address.sun_path, path);
-    wire->begin = wire->end = 0;
-    wire->looks = false;
-    wire->busy = (struct busy_poll) {0};
-    wire->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+bool wire_open(struct wire *wire, const char *path)
+{
+    *wire = (struct wire){.fd = wire_socket(path), .room = WIRE_ROOM};
     if (wire->fd < 0)
         return false;
-    if (connect(wire->fd, (struct sockaddr *) &address, sizeof address) == 0)
-        return true;
-    wire_close(wire);
-    return false;
+    wire->buffer = malloc(wire->room);
+    if (!wire->buffer)
+        bench_die("memory");
+    return true;
 }
 
 void wire_close(struct wire *wire)
 {
-    int saved = errno;
-
     close(wire->fd);
     wire->fd = -1;
-    errno = saved;
+    free(wire->buffer);
+    wire->buffer = NULL;
 }
 
 void wire_send(struct wire *wire, const char *bytes, size_t size)
@@ -64,18 +72,31 @@ static ssize_t look(struct wire *wire, char *room, size_t size)
     return got;
 }
 
+/* A line that is longer than all that were before needs a longer buffer. */
+static void make_room(struct wire *wire)
+{
+    if (wire->begin > 0) {
+        memmove(wire->buffer, wire->buffer + wire->begin, wire->end - wire->begin);
+        wire->end -= wire->begin;
+        wire->scanned -= wire->begin;
+        wire->begin = 0;
+    }
+    if (wire->end < wire->room)
+        return;
+    wire->room *= 2;
+    wire->buffer = realloc(wire->buffer, wire->room);
+    if (!wire->buffer)
+        bench_die("memory");
+}
+
 bool wire_receive(struct wire *wire)
 {
     ssize_t got;
 
-    if (wire->begin > 0) {
-        memmove(wire->buffer, wire->buffer + wire->begin, wire->end - wire->begin);
-        wire->end -= wire->begin;
-        wire->begin = 0;
-    }
-    got = look(wire, wire->buffer + wire->end, sizeof wire->buffer - wire->end);
+    make_room(wire);
+    got = look(wire, wire->buffer + wire->end, wire->room - wire->end);
     if (got < 0 && errno == EAGAIN)
-        got = recv(wire->fd, wire->buffer + wire->end, sizeof wire->buffer - wire->end, 0);
+        got = recv(wire->fd, wire->buffer + wire->end, wire->room - wire->end, 0);
     if (got < 0)
         bench_die("reading from the daemon");
     wire->end += (size_t) got;
@@ -84,12 +105,14 @@ bool wire_receive(struct wire *wire)
 
 char *wire_next(struct wire *wire)
 {
-    char *line = wire->buffer + wire->begin, *lf = memchr(line, '\n', wire->end - wire->begin);
+    char *line = wire->buffer + wire->begin;
+    char *lf = memchr(wire->buffer + wire->scanned, '\n', wire->end - wire->scanned);
 
+    wire->scanned = wire->end;
     if (!lf)
         return NULL;
     *lf = '\0';
-    wire->begin = (size_t) (lf + 1 - wire->buffer);
+    wire->begin = wire->scanned = (size_t) (lf + 1 - wire->buffer);
     return line;
 }
 
@@ -133,4 +156,13 @@ void wire_expect(const char *line, const char *text)
     errno = 0;
     if (!strstr(line, "\"result\":") || !strstr(line, text))
         bench_die("no %s in %s", text, line);
+}
+
+unsigned wire_lines(const char *bytes, ssize_t size)
+{
+    unsigned lines = 0;
+
+    for (const char *at = bytes; (at = memchr(at, '\n', (size_t) (bytes + size - at))); at++)
+        lines++;
+    return lines;
 }

@@ -9,14 +9,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+
+#define WIRE_ROOM ((size_t) 64 << 10) /* bytes at first */
 
 struct wire {
     int fd;
-    size_t begin, end;
+    char *buffer;
+    size_t begin, end, room; /* not taken: [begin, end) */
+    size_t scanned;          /* no LF in [begin, scanned) */
     bool looks; /* for an answer, before it sleeps, as libprocd does; false: it sleeps at once */
     struct busy_poll busy;
-    char buffer[1 << 16];
 };
+
+/* A connected socket, or -1 with errno set where nobody listens. */
+int wire_socket(const char *path);
 
 /* False with errno set where nobody listens. */
 bool wire_open(struct wire *wire, const char *path);
@@ -38,5 +45,8 @@ char *wire_call(struct wire *wire, const char *bytes, size_t size);
 long wire_number(const char *line, const char *key);
 /* Ends the program unless the line is a result in which `text` is found. */
 void wire_expect(const char *line, const char *text);
+
+/* How many lines end in these bytes. */
+unsigned wire_lines(const char *bytes, ssize_t size);
 
 #endif
