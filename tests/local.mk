@@ -47,11 +47,18 @@ check-long:
 	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TEST_TIMEOUT=7200
 	@for more in $(long_checks); do $(MAKE) $(AM_MAKEFLAGS) $$more || exit; done
 
+# `make bench BENCH_FLAGS=--short`, --long, --json: see tests/bench/run.py. What was found is kept beside the programs.
 bench: all $(EXTRA_PROGRAMS)
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
-	for bench in $(bench_programs) $(addprefix $(srcdir)/,$(bench_scripts)); do \
-		echo "== $$bench"; ./$$bench || status=1; \
-	done; exit $$status
+	python3 "$$TOP_SRCDIR/tests/bench/run.py" $(BENCH_FLAGS) --output tests/bench/run.json $(bench_programs) || status=1; \
+	python3 "$$TOP_SRCDIR/tests/bench/report.py" plot tests/bench/run.json tests/bench/run.svg >&2 || status=1; \
+	exit $$status
+
+# The README's figures and plot, from what the last `make bench` has found.
+bench-readme:
+	@cp tests/bench/run.svg "$(srcdir)/tests/bench/figures.svg"
+	@python3 "$(srcdir)/tests/bench/report.py" readme tests/bench/run.json "$(srcdir)/README.md" \
+		"$(srcdir)/tests/bench/figures.svg"
 
 lint:
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
@@ -59,4 +66,4 @@ lint:
 		"$$TOP_SRCDIR/$$lint" --self-test || status=1; "$$TOP_SRCDIR/$$lint" || status=1; \
 	done; exit $$status
 
-.PHONY: bench check-long lint
+.PHONY: bench bench-readme check-long lint

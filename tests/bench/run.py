@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Runs the measurements one after the other: the table as it comes, or one JSON document.
+
+    run.py [--short | --long] [--rounds N] [--json] [--output FILE] PROGRAM...
+
+The document goes to --output: report.py makes the plot and the README's part of it. The daemon is $PROCD.
+"""
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def processor():
+    with open('/proc/cpuinfo', encoding='utf-8') as info:
+        for line in info:
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.machine()
+
+
+def machine():
+    return {
+        'date': time.strftime('%Y-%m-%d'),
+        'processor': processor(),
+        'processors': len(os.sched_getaffinity(0)),
+        'memory': os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'),
+        'kernel': f'{platform.system()} {platform.release().split("-")[0]}',
+        'load': os.getloadavg()[0],
+        'procd': subprocess.check_output([os.environ['PROCD'], '--version'], text=True).strip(),
+    }
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--short', action='store_true', help='fewer rounds: some minutes less')
+    parser.add_argument('--long', action='store_true', help='a minute of idleness is watched, too')
+    parser.add_argument('--rounds', type=int, help='how often floor and subject are measured')
+    parser.add_argument('--json', action='store_true', help='the document on stdout in place of the table')
+    parser.add_argument('--output', help='where the document goes')
+    parser.add_argument('programs', nargs='+', metavar='PROGRAM')
+    return parser.parse_args()
+
+
+def environment(asked, lines):
+    env = dict(os.environ, BENCH_JSON=lines)
+    env.update({'BENCH_SHORT': '1'} if asked.short else {})
+    env.update({'BENCH_LONG': '1'} if asked.long else {})
+    env.update({'BENCH_ROUNDS': str(asked.rounds)} if asked.rounds else {})
+    return env
+
+
+def main():
+    asked = options()
+    document = machine()
+    failed = []
+    with tempfile.NamedTemporaryFile('r', suffix='.json', encoding='utf-8') as lines:
+        env = environment(asked, lines.name)
+        for program in asked.programs:
+            out = subprocess.DEVNULL if asked.json else None
+            if not asked.json:
+                print(f'== {os.path.basename(program)}', flush=True)
+            if subprocess.run([os.path.abspath(program)], env=env, stdout=out, check=False).returncode != 0:
+                failed.append(os.path.basename(program))
+        rows = [json.loads(line) for line in lines]
+    document['figures'] = sorted((row for row in rows if 'figure' in row), key=lambda row: row['place'])
+    document['curves'] = [row for row in rows if 'curve' in row]
+    document['failed'] = failed
+    if asked.output:
+        with open(asked.output, 'w', encoding='utf-8') as file:
+            json.dump(document, file, indent=1)
+    if asked.json:
+        print(json.dumps(document))
+    if failed:
+        sys.exit('cannot be measured: ' + ', '.join(failed))
+
+
+if __name__ == '__main__':
+    main()
