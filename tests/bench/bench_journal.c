@@ -42,7 +42,6 @@ static void begin(struct side *side, const struct subject *subject)
     subject_connect(subject, &side->wire);
     side->lanes = lanes_open(subject);
     side->source = source_daemon(subject, 1);
-    make_objects(side);
 }
 
 static double locks(struct side *side)
@@ -89,7 +88,6 @@ int main(int argc, char **argv)
     child = bench_beside("nothing");
     begin(&without, subject_start_program(bench_beside("procd_unrecorded")));
     begin(&with, subject_start());
-    bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
     bench_compare(FIGURE_JOURNAL_EVENTS, &telling);
     if (bench_processors(&processor, 1) == 1) {
         bench_pin(0, processor);
@@ -97,5 +95,12 @@ int main(int argc, char **argv)
         bench_pin(with.subject->broker, processor);
     }
     bench_compare(FIGURE_JOURNAL_LOCK, &holding);
+    make_objects(&without);
+    make_objects(&with);
+    bench_compare(FIGURE_JOURNAL_OBJECTS, &holding);
+    bench_pin(0, -1);
+    bench_pin(without.subject->broker, -1);
+    bench_pin(with.subject->broker, -1);
+    bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
     return 0;
 }
