@@ -1,54 +1,14 @@
 /*
- * Prints procd-api(7), in mdoc(7), from the tables of methods, events and errors: run by the build.
+ * Prints the tables of procd-api(7), in mdoc(7): run by the build, which adds what stands before and behind
+ * them.
  */
 #include "proto/frame.h"
-#include "proto/openrpc.h"
 #include "proto/schema.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The words that are said once for all methods. */
-static const char head[] =
-    ".\\\" Made by the build from proto/methods.def, events.def and errors.def.\n"
-    ".Dd November 24, 2026\n"
-    ".Dt PROCD-API 7\n"
-    ".Os\n"
-    ".Sh NAME\n"
-    ".Nm procd-api\n"
-    ".Nd methods, events and errors of the protocol of procd\n"
-    ".Sh DESCRIPTION\n"
-    ".Xr procd 8\n"
-    "speaks JSON-RPC 2.0 over a Unix stream socket, whose places are named there.\n"
-    "Each request, answer and notification is one JSON object on one line: UTF-8, ended by a line feed,\n";
-
-static const char rules[] =
-    "A connection carries any number of requests at a time; answers come in any order.\n"
-    ".Bl -tag -width params\n"
-    ".It Cm id\n"
-    "A string of at most 64 bytes or an integer below 2^53, not in use on the connection.\n"
-    "A request without is executed and not answered.\n"
-    ".It Cm method , params\n"
-    "One of the following, and an object of its parameters.\n"
-    "Null for an optional parameter means that it is absent.\n"
-    ".It Cm key\n"
-    "A string of at most 64 bytes that makes a method that changes something safe to retry:\n"
-    "for one client process the same key is applied once, and asked again it gets the answer of the first "
-    "time.\n"
-    "What waits with a key keeps its place when the broker dies, until 5 seconds after the next one serves,\n"
-    "or its client's death: the client connects, and asks again with the same key.\n"
-    ".It Cm fds\n"
-    "How many descriptors travel with the first byte of the line, 64 at most.\n"
-    "Parameters name them by their index.\n"
-    "An answer with descriptors has this member, too.\n"
-    ".El\n"
-    ".Pp\n"
-    "Strings that are bytes of the system (arguments, environment, paths) and not UTF-8 are written\n"
-    ".Li {\\(dqb64\\(dq: \\(dq...\\(dq} .\n"
-    "Spans of time are seconds, points in time Unix seconds.\n"
-    ".Cm rpc.discover\n"
-    "answers with the same tables, for programs.\n";
 
 static const char *const wanted[] = {
 #define X(type, text, schema) text,
@@ -56,23 +16,44 @@ static const char *const wanted[] = {
 #undef X
 };
 
+/* Room for what stands behind a text on its line: mandoc(1) wants at most 80. */
+#define TEXT_WIDTH 66
+
+static void put_character(char character)
+{
+    if (character == '\\')
+        fputs("\\e", stdout);
+    else
+        putchar(character);
+}
+
 /* Text on lines of its own, as roff takes it literally. */
 static void put_text(const char *text)
 {
-    if (*text == '.' || *text == '\'')
-        fputs("\\&", stdout);
-    for (; *text; text++) {
-        if (*text == '\\')
-            fputs("\\e", stdout);
-        else
-            putchar(*text);
+    size_t column = 0;
+
+    while (*text) {
+        size_t length = strcspn(text, " ");
+
+        if (column > 0)
+            putchar(column + 1 + length > TEXT_WIDTH ? '\n' : ' ');
+        column = column + 1 + length > TEXT_WIDTH ? length : column + 1 + length;
+        if (*text == '.' || *text == '\'')
+            fputs("\\&", stdout);
+        for (; length > 0; length--)
+            put_character(*text++);
+        text += strspn(text, " ");
     }
 }
 
-/* What begins with a capital ends with a stop. */
+/* With a capital at its beginning and a stop at its end. */
 static void put_sentence(const char *text)
 {
-    put_text(text);
+    char sentence[512];
+
+    snprintf(sentence, sizeof sentence, "%s", text);
+    sentence[0] = (char) toupper((unsigned char) sentence[0]);
+    put_text(sentence);
     puts(*text && strchr(".?!", text[strlen(text) - 1]) ? "" : ".");
 }
 
@@ -96,30 +77,82 @@ static void put_params(const struct method_spec *method)
 {
     if (method->param_count == 0 && !(method->flags & METHOD_UID))
         return;
-    puts(".Pp\nParameters:\n.Bl -tag -width Ds");
+    puts(".Pp\nParameters:\n.Bl -tag -width Ds -compact");
     for (size_t i = 0; i < method->param_count; i++)
         put_param(&method->params[i]);
     if (method->flags & METHOD_UID)
-        puts(".It Cm uid\nfor root: act in this user's place");
+        put_param(&uid_param);
     puts(".El");
 }
 
-/* "string or null", of {"type":["string","null"]} */
-static void put_schema(const json_t *schema)
+/* ---- what a member is ---- */
+
+static void put_type(const json_t *schema);
+
+/* "string or null", of {"type":["string","null"]} or of a list of schemas */
+static void put_types(const json_t *types, void (*put_one)(const json_t *type))
 {
-    const json_t *type = json_object_get(schema, "type");
     size_t index;
     json_t *one;
 
-    if (json_is_string(type))
-        fputs(json_string_value(type), stdout);
-    else if (json_is_array(type))
-        json_array_foreach((json_t *) type, index, one)
-            printf("%s%s", index > 0 ? " or " : "", json_string_value(one));
-    else if (json_object_get(schema, "oneOf"))
-        fputs("info record or null", stdout);
+    json_array_foreach((json_t *) types, index, one) {
+        fputs(index > 0 ? " or " : "", stdout);
+        put_one(one);
+    }
+}
+
+static void put_word(const json_t *word)
+{
+    fputs(json_string_value(word), stdout);
+}
+
+/* "record info", of a reference to a component; those that are no records are told by their own schema. */
+static void put_reference(const char *reference)
+{
+    const char *name = strrchr(reference, '/') + 1;
+
+    if (strcmp(name, "bytes") == 0)
+        fputs("string or {b64}", stdout);
+    else if (strcmp(name, "kind") == 0)
+        fputs("kind of object", stdout);
     else
-        fputs("string or {\"b64\"}", stdout);
+        fputs(name, stdout);
+}
+
+/* In words: "array of holder", "integer or null" */
+static void put_type(const json_t *schema)
+{
+    const json_t *type = json_object_get(schema, "type"), *items = json_object_get(schema, "items");
+    const char *reference = json_string_value(json_object_get(schema, "$ref"));
+
+    if (reference) {
+        put_reference(reference);
+    } else if (items) {
+        fputs("array of ", stdout);
+        put_type(items);
+    } else if (json_is_object(json_object_get(schema, "additionalProperties"))) {
+        fputs("object of ", stdout);
+        put_type(json_object_get(schema, "additionalProperties"));
+    } else if (json_is_string(type)) {
+        put_word(type);
+    } else if (json_is_array(type)) {
+        put_types(type, put_word);
+    } else {
+        put_types(json_object_get(schema, "oneOf"), put_type);
+        put_types(json_object_get(schema, "enum"), put_word);
+    }
+}
+
+static void put_member(const struct member_spec *member)
+{
+    json_t *schema = json_loads(member->schema, 0, NULL);
+
+    printf(".It Cm %s Pq ", member->name);
+    put_type(schema);
+    puts(member->sometimes ? "; not always" : "");
+    put_text(member->text);
+    putchar('\n');
+    json_decref(schema);
 }
 
 static void put_results(const struct method_spec *method)
@@ -130,27 +163,54 @@ static void put_results(const struct method_spec *method)
     }
     if (!method->results[0].name[0]) {
         puts(".Pp\nResult:");
-        put_text(method->results[0].text);
-        putchar('\n');
+        put_sentence(method->results[0].text);
         return;
     }
-    puts(".Pp\nResult:\n.Bl -tag -width Ds");
-    for (size_t i = 0; i < method->result_count; i++) {
-        json_t *schema = json_loads(method->results[i].schema, 0, NULL);
-
-        printf(".It Cm %s Pq ", method->results[i].name);
-        put_schema(schema);
-        putchar('\n');
-        put_text(method->results[i].text);
-        putchar('\n');
-        json_decref(schema);
-    }
+    puts(".Pp\nResult:\n.Bl -tag -width Ds -compact");
+    for (size_t i = 0; i < method->result_count; i++)
+        put_member(&method->results[i]);
     puts(".El");
+}
+
+/* Those that any method may have are told of once. */
+static uint32_t common_errors(void)
+{
+    uint32_t mask = UINT32_MAX;
+
+    for (int id = 0; id < METHOD_COUNT; id++)
+        if (!(method_specs[id].flags & METHOD_EARLY))
+            mask &= method_errors((enum method_id) id);
+    return mask;
+}
+
+static void put_error_names(uint32_t mask)
+{
+    const char *comma = "";
+
+    for (int error = ERROR_NONE + 1; error < ERROR_COUNT; error++) {
+        if (!(mask & UINT32_C(1) << error))
+            continue;
+        printf("%s.Er %s", comma, proto_error_name((enum proto_error) error));
+        comma = " ,\n";
+    }
+    puts(" .");
+}
+
+static void put_method_errors(enum method_id method)
+{
+    uint32_t own = method_errors(method) & ~common_errors();
+
+    if (own == 0)
+        return;
+    puts(".Pp\nErrors:");
+    put_error_names(own);
 }
 
 static void put_methods(void)
 {
-    puts(".Sh METHODS");
+    puts(".Sh METHODS\nAny of them may be answered by one of the errors");
+    put_error_names(common_errors());
+    puts("Those that one has besides stand with it.");
     for (int id = 0; id < METHOD_COUNT; id++) {
         const struct method_spec *method = &method_specs[id];
 
@@ -160,98 +220,94 @@ static void put_methods(void)
             puts("Takes a\n.Cm key .");
         put_params(method);
         put_results(method);
+        put_method_errors((enum method_id) id);
     }
 }
 
-/* ---- the info record, events, errors ---- */
+/* ---- records, events, errors ---- */
 
-static void put_member(const char *name, const json_t *schema)
+static void put_records(void)
 {
-    const json_t *choices = json_object_get(schema, "enum");
-    size_t index;
-    json_t *choice;
-
-    printf(".It Cm %s Pq ", name);
-    if (choices)
-        json_array_foreach((json_t *) choices, index, choice)
-            printf("%s%s", index > 0 ? " | " : "", json_string_value(choice));
-    else
-        put_schema(schema);
-    putchar('\n');
+    puts(".Sh RESULT RECORDS\nWhat several results are made of.");
+    for (const struct record_spec *record = record_specs; record->name; record++) {
+        printf(".Ss %s\n", record->name);
+        put_sentence(record->text);
+        puts(".Bl -tag -width Ds -compact");
+        for (const struct member_spec *member = record->members; member->name; member++)
+            put_member(member);
+        puts(".El");
+    }
 }
 
-static int put_info(void)
+static void put_event(enum event_kind kind)
 {
-    json_t *document = openrpc_document(PACKAGE_VERSION), *components, *info, *member;
-    const char *name;
+    const struct member_spec *member;
+    const char *comma = "";
+    size_t place = 0;
 
-    components = json_object_get(document, "components");
-    info = json_object_get(json_object_get(components, "schemas"), "info");
-    if (!json_is_object(info))
-        return -1;
-    puts(".Sh INFO RECORD\nWhat is told of a process.\n.Bl -tag -width Ds -compact");
-    json_object_foreach(json_object_get(info, "properties"), name, member) put_member(name, member);
-    puts(".El");
-    json_decref(document);
-    return 0;
+    printf(".It Cm %s\n", event_kind_name(kind));
+    put_sentence(event_kind_text(kind));
+    if (event_kind_members(kind) == EVENT_MEMBERS_NONE)
+        return;
+    fputs("Members:\n.Cm ", stdout);
+    while ((member = event_next_member(kind, &place))) {
+        printf("%s%s", comma, member->name);
+        comma = " , ";
+    }
+    puts(" .");
 }
 
 static void put_events(void)
 {
-    static const struct {
-        const char *name;
-        unsigned members;
-        const char *text;
-    } events[] = {
-#define EVENT(identifier, name, members, text) {name, members, text},
-#include "proto/events.def"
-#undef EVENT
-    };
-    static const struct {
-        unsigned member;
-        const char *names;
-    } members[] = {{EVENT_MEMBERS_PROCESS, "process, name, pid"},
-                   {EVENT_MEMBERS_END, "exitcode, signal, core, oom"},
-                   {EVENT_MEMBERS_CLIENT, "pid"},
-                   {EVENT_MEMBERS_RANGE, "from, to"},
-                   {EVENT_MEMBERS_FAILURE, "errno, stage"}};
+    const struct member_spec *member;
+    size_t place = 0;
 
     puts(".Sh EVENTS\nA subscription is told of each by a notification\n.Cm event\n"
-         "with the members subscription, seq, time and kind, and those named here.\n.Bl -tag -width Ds");
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-        printf(".It Cm %s\n", events[i].name);
-        put_text(events[i].text);
-        putchar('\n');
-        for (size_t j = 0; j < sizeof members / sizeof *members; j++)
-            if (events[i].members & members[j].member)
-                printf("(%s)\n", members[j].names);
-    }
+         "whose params have the members\n.Cm subscription , seq , time\n(Unix seconds),\n.Cm kind\n"
+         "and those named here.\n.Bl -tag -width Ds");
+    for (int kind = 0; kind < EVENT_COUNT; kind++)
+        put_event((enum event_kind) kind);
+    puts(".El\n.Ss Members of events\n.Bl -tag -width Ds -compact");
+    while ((member = event_next_member(EVENT_COUNT, &place)))
+        put_member(member);
     puts(".El");
 }
 
 static void put_errors(void)
 {
-    puts(".Sh ERROR CODES\nAn error has code, message and data; data has the name, and what else is known.\n"
-         ".Bl -tag -width Ds -compact");
-    for (int error = ERROR_NONE + 1; error < ERROR_COUNT; error++) {
-        printf(".It Er %s Pq %d\n", proto_error_name((enum proto_error) error),
-               proto_error_code((enum proto_error) error));
-        put_text(proto_error_message((enum proto_error) error));
-        putchar('\n');
+    puts(".Sh ERROR CODES\nAn error has\n.Cm code , message\nand\n.Cm data ;\ndata has the\n.Cm name\n"
+         "of the error, and what stands here with it.\n.Bl -tag -width Ds");
+    for (int id = ERROR_NONE + 1; id < ERROR_COUNT; id++) {
+        enum proto_error error = (enum proto_error) id;
+        const struct member_spec *member;
+        size_t place = 0;
+
+        printf(".It Er %s Pq %d\n", proto_error_name(error), proto_error_code(error));
+        put_sentence(proto_error_message(error));
+        while ((member = proto_error_next_member(error, &place))) {
+            printf(".Cm %s :\n", member->name);
+            put_sentence(member->text);
+        }
     }
     puts(".El");
 }
 
+static void put_limits(void)
+{
+    puts(".Sh LIMITS\n.Bl -tag -width Ds -compact");
+    printf(".It Cm line\n%u bytes at most, with its line feed;\n", FRAME_LINE_MAX);
+    puts("a longer one is answered and ends the connection");
+    printf(".It Cm depth\n%d levels of objects and arrays at most\n", PROTO_DEPTH_MAX);
+    printf(".It Cm fds\n%d descriptors with one line at most\n", FRAME_FDS_MAX);
+    puts(".El\n.Pp\n.Cm daemon.hello\ntells these, and how much of everything else a user may have.");
+}
+
 int main(void)
 {
-    fputs(head, stdout);
-    printf("at most %u bytes long, nested at most %d deep.\n", FRAME_LINE_MAX, PROTO_DEPTH_MAX);
-    fputs(rules, stdout);
+    put_limits();
     put_methods();
-    if (put_info() < 0)
-        return 1;
+    put_records();
     put_events();
     put_errors();
-    puts(".Sh SEE ALSO\n.Xr procctl 1 ,\n.Xr procd 3 ,\n.Xr procd 8");
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -368,9 +368,6 @@ static size_t find_param(const struct method_spec *method, const char *name)
     return index;
 }
 
-static const struct param_spec uid_param = {
-    .name = "uid", .type = PARAM_TYPE_INTEGER, .high = UINT32_MAX - 1};
-
 const struct param_spec *schema_param(const struct method_spec *method, const char *name)
 {
     size_t index = find_param(method, name);
@@ -412,126 +409,6 @@ int schema_check(const struct method_spec *method, const json_t *params, size_t 
     return 0;
 }
 
-/* ---- the tables ---- */
-
-#define RESULT(method, name, schema, text)
-#define END(id)                                                     \
-    {.name = NULL}                                                  \
-    }                                                               \
-    ;                                                               \
-    _Static_assert(PARAM_COUNT_##id <= PARAM_MAX, "raise PARAM_MAX");
-#define METHOD(id, name, flags, summary) static const struct param_spec params_of_##id[] = {
-#define PARAM(method, id, type, required, low, high, text)                                                   \
-    {#id, PARAM_TYPE_##type, required, low, high, text},
-#include "proto/methods.def"
-#undef METHOD
-#undef PARAM
-#undef RESULT
-#undef END
-
-#define SCHEMA_STRING          "{\"type\":\"string\"}"
-#define SCHEMA_STRING_OR_NULL  "{\"type\":[\"string\",\"null\"]}"
-#define SCHEMA_INTEGER         "{\"type\":\"integer\"}"
-#define SCHEMA_INTEGER_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
-#define SCHEMA_NUMBER          "{\"type\":\"number\"}"
-#define SCHEMA_BOOLEAN         "{\"type\":\"boolean\"}"
-#define SCHEMA_OBJECT          "{\"type\":\"object\"}"
-#define SCHEMA_ARRAY           "{\"type\":\"array\"}"
-#define SCHEMA_INFO            "{\"$ref\":\"#/components/schemas/info\"}"
-#define SCHEMA_OBJECT_INFO     "{\"type\":\"object\"}"
-#define SCHEMA_INFO_OR_NULL    "{\"oneOf\":[{\"$ref\":\"#/components/schemas/info\"},{\"type\":\"null\"}]}"
-
-#define PARAM(method, id, type, required, low, high, text)
-#define METHOD(id, name, flags, summary) static const struct result_spec results_of_##id[] = {
-#define RESULT(method, name, schema, text) {name, SCHEMA_##schema, text},
-#define END(id)    \
-    {.name = NULL} \
-    }              \
-    ;
-#include "proto/methods.def"
-#undef METHOD
-#undef PARAM
-#undef RESULT
-#undef END
-
-const struct method_spec method_specs[METHOD_COUNT] = {
-#define METHOD(id, name, flags, summary)                                            \
-    {name, flags, summary, params_of_##id, sizeof params_of_##id / sizeof *params_of_##id - 1, \
-     results_of_##id, sizeof results_of_##id / sizeof *results_of_##id - 1},
-#define PARAM(method, id, type, required, low, high, text)
-#define RESULT(method, name, schema, text)
-#define END(id)
-#include "proto/methods.def"
-#undef METHOD
-#undef PARAM
-#undef RESULT
-#undef END
-};
-
-enum method_id method_find(const char *name)
-{
-    int id = 0;
-
-    while (id < METHOD_COUNT &&
-           (method_specs[id].name[0] != name[0] || strcmp(method_specs[id].name, name) != 0))
-        id++;
-    return (enum method_id) id;
-}
-
-static const struct {
-    const char *name;
-    unsigned members;
-} events[] = {
-#define EVENT(id, name, members, text) {name, members},
-#include "proto/events.def"
-#undef EVENT
-};
-
-bool event_kind_matches(enum event_kind kind, const char *pattern)
-{
-    size_t length = strlen(pattern);
-
-    if (length > 2 && strcmp(pattern + length - 2, ".*") == 0)
-        return strncmp(events[kind].name, pattern, length - 1) == 0;
-    return strcmp(events[kind].name, pattern) == 0;
-}
-
-const char *event_kind_name(enum event_kind kind)
-{
-    return events[kind].name;
-}
-
-unsigned event_kind_members(enum event_kind kind)
-{
-    return events[kind].members;
-}
-
-static const struct {
-    const char *name;
-    int code;
-    const char *message;
-} errors[] = {
-    {"", 0, ""},
-#define ERROR(identifier, name, code, message) {#name, code, message},
-#include "proto/errors.def"
-#undef ERROR
-};
-
-const char *proto_error_name(enum proto_error error)
-{
-    return errors[error].name;
-}
-
-int proto_error_code(enum proto_error error)
-{
-    return errors[error].code;
-}
-
-const char *proto_error_message(enum proto_error error)
-{
-    return errors[error].message;
-}
-
 /* ---- limits (setrlimit(2)) ---- */
 
 static const struct {
@@ -565,26 +442,6 @@ void limit_values(const json_t *json, uint64_t *ret_soft, uint64_t *ret_hard)
 
     *ret_soft = limit_value(both ? json_array_get(json, 0) : json);
     *ret_hard = limit_value(both ? json_array_get(json, 1) : json);
-}
-
-static const char *const object_kind_names[] = {
-#define OBJECT(identifier, name) name,
-#include "proto/objects.def"
-#undef OBJECT
-};
-
-const char *object_kind_name(enum object_kind kind)
-{
-    return kind < OBJECT_KIND_COUNT ? object_kind_names[kind] : "";
-}
-
-enum object_kind object_kind_find(const char *name)
-{
-    int kind = 0;
-
-    while (kind < OBJECT_KIND_COUNT && strcmp(object_kind_names[kind], name) != 0)
-        kind++;
-    return (enum object_kind) kind;
 }
 
 unsigned mode_value(const json_t *json)

@@ -1,5 +1,5 @@
 /*
- * What the methods take: the tables made from methods.def, and the one check of a request's params.
+ * What the .def files declare, as tables (tables.c), and the one check of a request's params (schema.c).
  */
 #ifndef PROCD_PROTO_SCHEMA_H
 #define PROCD_PROTO_SCHEMA_H
@@ -25,29 +25,32 @@
     X(NUMBER, "a number in range", "{\"type\":\"number\"}")                                                  \
     X(TIMEOUT, "a number of seconds, or null", "{\"type\":[\"number\",\"null\"]}")                           \
     X(REQUEST_ID, "the id of a request", "{\"type\":[\"string\",\"integer\"]}")                              \
-    X(PROCESS, "an id (integer) or a name (string)", "{\"type\":[\"integer\",\"string\"]}")                  \
+    X(PROCESS, "an id (integer) or a name (string)", "{\"$ref\":\"#/components/schemas/process\"}")          \
     X(PROCESSES, "an array of ids and names",                                                                \
-      "{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]}}")                                  \
-    X(SIGNAL, "the name of a signal, or 1 to 64", "{\"type\":[\"string\",\"integer\"]}")                     \
+      "{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/process\"}}")                          \
+    X(SIGNAL, "the name of a signal, or 1 to 64",                                                            \
+      "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"integer\",\"minimum\":1,\"maximum\":64}]}")             \
     X(ARGV, "an array of strings or {b64}, the first not empty",                                             \
       "{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/components/schemas/bytes\"}}")             \
     X(ENV, "an object of strings or {b64}, no name empty or with =",                                         \
       "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/components/schemas/bytes\"}}")            \
     X(LABELS, "an object of strings",                                                                        \
       "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")                                \
-    X(LIMITS, "an object of limits: n, \"unlimited\" or [soft, hard]", "{\"type\":\"object\"}")              \
+    X(LIMITS, "an object of limits: n, \"unlimited\" or [soft, hard]",                                       \
+      "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/components/schemas/limit\"}}")            \
     X(STDIN, "null, {fd: index of a descriptor that was sent} or {file: path}",                              \
       "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
     X(STDOUT, "log, null, {fd: index of a descriptor that was sent} or {file: path, append: bool}",          \
       "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
     X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",        \
-      "{\"type\":\"array\"}")                                                                                \
+      "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":[{\"type\":\"integer\",\"minimum\":0},"   \
+      "{\"type\":\"integer\",\"minimum\":3}],\"minItems\":2,\"maxItems\":2}}")                               \
     X(FD_INDEX, "the index of a descriptor that was sent", "{\"type\":\"integer\",\"minimum\":0}")           \
     X(OBJECT,                                                                                                \
       "the name of an object: up to 255 of A-Z a-z 0-9 . _ : @ -, no . first, / before a shared one",        \
       "{\"type\":\"string\",\"pattern\":\"^/?[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$\",\"maxLength\":255}")        \
     X(OBJECTS, "an array of names of objects", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")       \
-    X(KIND, "a kind of object", "{\"type\":\"string\"}")                                                     \
+    X(KIND, "a kind of object", "{\"$ref\":\"#/components/schemas/kind\"}")                                  \
     X(MODE, "an octal string from \"0\" to \"0777\"", "{\"type\":\"string\",\"pattern\":\"^[0-7]{1,4}$\"}")  \
     X(KINDS, "an array of kinds of events, or patterns like process.*",                                      \
       "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}")                                                \
@@ -71,10 +74,12 @@ struct param_spec {
     const char *text;
 };
 
-struct result_spec {
-    const char *name; /* "": the whole result */
-    const char *schema;
+/* A member of a result, a record, an event or an error's data. */
+struct member_spec {
+    const char *name;   /* "": the whole result */
+    const char *schema; /* JSON Schema; its references are to components of the OpenRPC document */
     const char *text;
+    bool sometimes; /* text says when it is there */
 };
 
 enum method_flags {
@@ -92,14 +97,29 @@ struct method_spec {
     const char *summary;
     const struct param_spec *params;
     size_t param_count;
-    const struct result_spec *results;
+    const struct member_spec *results;
     size_t result_count;
 };
 
 extern const struct method_spec method_specs[METHOD_COUNT];
 
+/* What every method with METHOD_UID takes, too. */
+extern const struct param_spec uid_param;
+
 /* The method of that name, or METHOD_COUNT. */
 enum method_id method_find(const char *name);
+
+/* How a request for it may be answered besides by its result: a set, bit 1 << ERROR_X for each. A line that
+ * is no request (ParseError), or names no method (MethodNotFound), is none for a method. */
+uint32_t method_errors(enum method_id method);
+
+struct record_spec {
+    const char *name;
+    const char *text;
+    const struct member_spec *members; /* ended by one without a name */
+};
+
+extern const struct record_spec record_specs[]; /* ended by one without a name */
 
 /* The parameters of a request, by the indices PARAM_<method>_<name>; NULL where absent. Borrowed from the
  * request. */
@@ -120,7 +140,12 @@ int schema_check(const struct method_spec *method, const json_t *params, size_t 
 /* Does a kind of event match a kind or pattern (process.*) of events.subscribe? */
 bool event_kind_matches(enum event_kind kind, const char *pattern);
 const char *event_kind_name(enum event_kind kind);
+const char *event_kind_text(enum event_kind kind);
 unsigned event_kind_members(enum event_kind kind);
+
+/* Its members besides subscription, seq, time and kind, one after the other: place is 0 before the first
+ * call. NULL: no more. EVENT_COUNT: those of all kinds. */
+const struct member_spec *event_next_member(enum event_kind kind, size_t *place);
 
 /* RLIMIT_... of a name ("nofile"), or -EINVAL. */
 int limit_from_name(const char *name);
@@ -138,5 +163,8 @@ unsigned mode_value(const json_t *json);
 const char *proto_error_name(enum proto_error error);
 int proto_error_code(enum proto_error error);
 const char *proto_error_message(enum proto_error error);
+
+/* As event_next_member: the members of its data besides name. */
+const struct member_spec *proto_error_next_member(enum proto_error error, size_t *place);
 
 #endif

@@ -28,8 +28,7 @@ static void must_have_only(const json_t *object, const char *known)
     json_t *value;
 
     ck_assert(json_is_object(object));
-    json_object_foreach((json_t *)object, name, value)
-    {
+    json_object_foreach((json_t *) object, name, value) {
         const char *found = strstr(known, name);
         size_t length = strlen(name);
 
@@ -47,34 +46,82 @@ static const char *text_of(const json_t *object, const char *member)
     return text;
 }
 
+/* "#/components/PART/NAME" names something. */
+static void must_refer(const json_t *reference, const char *part)
+{
+    const char *text = json_string_value(reference), *name;
+    char prefix[64];
+
+    snprintf(prefix, sizeof prefix, "#/components/%s/", part);
+    ck_assert_msg(text && strncmp(text, prefix, strlen(prefix)) == 0, "$ref to %s", text);
+    name = text + strlen(prefix);
+    ck_assert_msg(
+        json_is_object(json_object_get(json_object_get(json_object_get(document, "components"), part), name)),
+        "$ref to %s", text);
+}
+
+static void must_be_type(const json_t *type)
+{
+    static const char types[] = " null boolean object array number string integer ";
+    char word[32];
+
+    for (size_t i = 0; i < json_array_size(type); i++)
+        must_be_type(json_array_get(type, i));
+    if (json_is_array(type))
+        return;
+    snprintf(word, sizeof word, " %.20s ", json_string_value(type));
+    ck_assert_msg(strstr(types, word), "type%s", word);
+}
+
+static void must_be_schema(const json_t *schema);
+
+static void must_be_schemas(const json_t *list)
+{
+    ck_assert(json_is_array(list) && json_array_size(list) > 0);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        must_be_schema(json_array_get(list, i));
+}
+
+/* What is required is among the properties. */
+static void must_require_properties(const json_t *schema)
+{
+    const json_t *required = json_object_get(schema, "required");
+
+    for (size_t i = 0; i < json_array_size(required); i++)
+        ck_assert_ptr_nonnull(json_object_get(json_object_get(schema, "properties"),
+                                              json_string_value(json_array_get(required, i))));
+}
+
 static void must_be_schema(const json_t *schema)
 {
-    static const char *const types[] = {"null", "boolean", "object", "array", "number", "string", "integer"};
-    const json_t *type = json_object_get(schema, "type"), *reference = json_object_get(schema, "$ref");
-    const char *prefix = "#/components/schemas/";
-    bool known = !type;
+    const json_t *items = json_object_get(schema, "items");
+    const json_t *more = json_object_get(schema, "additionalProperties");
     const char *name;
     json_t *value;
 
-    ck_assert(json_is_object(schema));
-    if (reference) {
-        ck_assert_int_eq(strncmp(json_string_value(reference), prefix, strlen(prefix)), 0);
-        name = json_string_value(reference) + strlen(prefix);
-        value = json_object_get(json_object_get(document, "components"), "schemas");
-        ck_assert_msg(json_is_object(json_object_get(value, name)), "$ref to %s", name);
+    must_have_only(schema,
+                   "$ref type description properties required additionalProperties items minItems maxItems "
+                   "oneOf allOf enum const pattern minLength maxLength minimum maximum");
+    if (json_object_get(schema, "$ref")) {
+        ck_assert_msg(json_object_size(schema) == 1, "beside a $ref nothing counts");
+        must_refer(json_object_get(schema, "$ref"), "schemas");
+        return;
     }
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        for (size_t j = 0; j < (json_is_array(type) ? json_array_size(type) : 1); j++) {
-            const json_t *one = json_is_array(type) ? json_array_get(type, j) : type;
-
-            known = known || (json_is_string(one) && strcmp(json_string_value(one), types[i]) == 0);
-        }
-    ck_assert(known);
-    json_object_foreach(json_object_get(schema, "properties"), name, value) must_be_schema(value);
-    if (json_object_get(schema, "items"))
-        must_be_schema(json_object_get(schema, "items"));
-    for (size_t i = 0; i < json_array_size(json_object_get(schema, "oneOf")); i++)
-        must_be_schema(json_array_get(json_object_get(schema, "oneOf"), i));
+    if (json_object_get(schema, "type"))
+        must_be_type(json_object_get(schema, "type"));
+    json_object_foreach(json_object_get(schema, "properties"), name, value)
+        must_be_schema(value);
+    must_require_properties(schema);
+    if (more && !json_is_boolean(more))
+        must_be_schema(more);
+    if (json_is_array(items))
+        must_be_schemas(items);
+    else if (items)
+        must_be_schema(items);
+    if (json_object_get(schema, "oneOf"))
+        must_be_schemas(json_object_get(schema, "oneOf"));
+    if (json_object_get(schema, "allOf"))
+        must_be_schemas(json_object_get(schema, "allOf"));
 }
 
 static void must_be_descriptor(const json_t *descriptor)
@@ -122,7 +169,8 @@ START_TEST(the_document)
     must_have_only(json_object_get(document, "components"),
                    "contentDescriptors schemas examples links errors examplePairingObjects tags");
     schemas = json_object_get(json_object_get(document, "components"), "schemas");
-    json_object_foreach((json_t *)schemas, name, schema) must_be_schema(schema);
+    json_object_foreach((json_t *) schemas, name, schema)
+        must_be_schema(schema);
 }
 END_TEST
 
@@ -140,6 +188,9 @@ START_TEST(its_methods)
         ck_assert_str_eq(text_of(method, "paramStructure"), "by-name");
         must_be_params(json_object_get(method, "params"));
         must_be_descriptor(json_object_get(method, "result"));
+        for (size_t j = 0; j < json_array_size(json_object_get(method, "errors")); j++)
+            must_refer(json_object_get(json_array_get(json_object_get(method, "errors"), j), "$ref"),
+                       "errors");
         for (size_t j = 0; j < i; j++)
             ck_assert_str_ne(text_of(json_array_get(methods, j), "name"), text_of(method, "name"));
     }
@@ -188,26 +239,78 @@ START_TEST(every_method_is_there)
 }
 END_TEST
 
-START_TEST(every_error_and_event_is_there)
+START_TEST(every_error_is_there)
 {
-    const json_t *errors = json_object_get(document, "x-errors"),
-                 *events = json_object_get(document, "x-events");
+    const json_t *components = json_object_get(document, "components"),
+                 *errors = json_object_get(components, "errors");
 
-    ck_assert_uint_eq(json_array_size(errors), ERROR_COUNT - 1);
+    ck_assert_uint_eq(json_object_size(errors), ERROR_COUNT - 1);
     for (int id = ERROR_NONE + 1; id < ERROR_COUNT; id++) {
-        const json_t *error = json_array_get(errors, (size_t)id - 1);
+        const char *known = proto_error_name((enum proto_error) id);
+        const json_t *error = json_object_get(errors, known), *data;
 
         must_have_only(error, "code message data");
         ck_assert_int_eq(json_integer_value(json_object_get(error, "code")),
-                         proto_error_code((enum proto_error)id));
+                         proto_error_code((enum proto_error) id));
         text_of(error, "message");
-        ck_assert_str_eq(text_of(json_object_get(error, "data"), "name"),
-                         proto_error_name((enum proto_error)id));
+        ck_assert_str_eq(text_of(json_object_get(error, "data"), "name"), known);
+        /* and what its data looks like */
+        data = json_object_get(json_object_get(json_object_get(components, "schemas"), known), "properties");
+        ck_assert_str_eq(text_of(json_object_get(data, "name"), "const"), known);
     }
+}
+END_TEST
+
+/* Does the document say that a method may fail so? */
+static bool may_fail(const char *method, enum proto_error error)
+{
+    const json_t *errors = json_object_get(method_of(method), "errors");
+
+    for (size_t i = 0; i < json_array_size(errors); i++)
+        if (strcmp(strrchr(text_of(json_array_get(errors, i), "$ref"), '/') + 1, proto_error_name(error)) ==
+            0)
+            return true;
+    return false;
+}
+
+START_TEST(errors_of_methods)
+{
+    for (int id = 0; id < METHOD_COUNT; id++) {
+        const char *method = method_specs[id].name;
+
+        for (int error = ERROR_NONE + 1; error < ERROR_COUNT; error++)
+            ck_assert_int_eq(may_fail(method, (enum proto_error) error),
+                             (method_errors((enum method_id) id) & UINT32_C(1) << error) != 0);
+        ck_assert(may_fail(method, ERROR_INVALID_PARAMS));
+        ck_assert(!may_fail(method, ERROR_PARSE_ERROR));
+    }
+    ck_assert(may_fail("process.spawn", ERROR_SPAWN_FAILED));
+    ck_assert(!may_fail("process.list", ERROR_NO_SUCH_PROCESS));
+    ck_assert(may_fail("lock.acquire", ERROR_SHUTTING_DOWN));
+    ck_assert(!may_fail("daemon.ping", ERROR_SHUTTING_DOWN));
+    ck_assert(may_fail("process.list", ERROR_PERMISSION_DENIED)); /* of uid */
+    ck_assert(!may_fail("daemon.ping", ERROR_PERMISSION_DENIED));
+}
+END_TEST
+
+START_TEST(every_event_is_there)
+{
+    const json_t *events = json_object_get(document, "x-events");
+
     ck_assert_uint_eq(json_array_size(events), EVENT_COUNT);
-    for (int kind = 0; kind < EVENT_COUNT; kind++)
-        ck_assert_str_eq(json_string_value(json_array_get(events, (size_t)kind)),
-                         event_kind_name((enum event_kind)kind));
+    for (int kind = 0; kind < EVENT_COUNT; kind++) {
+        const json_t *event = json_array_get(events, (size_t) kind),
+                     *schema = json_object_get(event, "schema");
+        const char *name = event_kind_name((enum event_kind) kind);
+
+        must_have_only(event, "name summary schema");
+        ck_assert_str_eq(text_of(event, "name"), name);
+        text_of(event, "summary");
+        must_be_schema(schema);
+        ck_assert_str_eq(text_of(json_object_get(json_object_get(schema, "properties"), "kind"), "const"),
+                         name);
+        ck_assert_ptr_nonnull(json_object_get(json_object_get(schema, "properties"), "subscription"));
+    }
 }
 END_TEST
 
@@ -227,7 +330,7 @@ END_TEST
 
 #define INFO                                                                                                 \
     "id name pid state daemon owner parent argv cwd labels started ended exitcode signal core oom rusage "   \
-    "restarts seq"
+    "restarts seq pidfd"
 #define ENDED "exited exitcode signal core rusage started ended"
 
 static const struct {
@@ -284,8 +387,7 @@ static void format_members(const json_t *schema, char *text)
     json_t *value;
 
     *text = '\0';
-    json_object_foreach(json_object_get(schema, "properties"), name, value)
-    {
+    json_object_foreach(json_object_get(schema, "properties"), name, value) {
         text += sprintf(text, "%s%s", blank, name);
         blank = " ";
     }
@@ -311,13 +413,49 @@ START_TEST(what_the_protocol_promises)
 }
 END_TEST
 
-START_TEST(the_info_record)
+/* Members of records, of events and of the data of errors. */
+static const struct {
+    const char *record;
+    const char *members;
+} promised_records[] = {
+    {"info", INFO},
+    {"object",
+     "name kind persist mode uid created holders waiters value bound set lock parties waiting broken"},
+    {"holder", "pid uid holder count since token"},
+    {"waiter", "pid holder since"},
+    {"node", "id pid holder"},
+    {"edge", "from to object process"},
+    {"peer", "pid uid gid"},
+    {"InvalidParams", "name param"},
+    {"SpawnFailed", "name errno stage"},
+    {"Deadlock", "name cycle"},
+    {"link", "pid holder waits_for"},
+    {"WrongKind", "name kind"},
+    {"LimitExceeded", "name limit value"},
+};
+
+START_TEST(the_records)
 {
     const json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");
     char text[1024];
 
-    format_members(json_object_get(schemas, "info"), text);
-    ck_assert_str_eq(text, INFO);
+    for (size_t i = 0; i < sizeof promised_records / sizeof *promised_records; i++) {
+        format_members(json_object_get(schemas, promised_records[i].record), text);
+        ck_assert_str_eq(text, promised_records[i].members);
+    }
+}
+END_TEST
+
+/* Which members are there always. */
+START_TEST(what_is_required)
+{
+    const json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");
+    const json_t *join = json_object_get(json_object_get(method_of("process.join"), "result"), "schema");
+    const json_t *edge = json_object_get(json_object_get(schemas, "edge"), "required");
+
+    ck_assert_uint_eq(json_array_size(json_object_get(join, "required")), 1);
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(join, "required"), 0)), "exited");
+    ck_assert_uint_eq(json_array_size(edge), 2);
 }
 END_TEST
 
@@ -331,9 +469,12 @@ int main(void)
     tcase_add_test(tcase, the_document);
     tcase_add_test(tcase, its_methods);
     tcase_add_test(tcase, every_method_is_there);
-    tcase_add_test(tcase, every_error_and_event_is_there);
+    tcase_add_test(tcase, every_error_is_there);
+    tcase_add_test(tcase, errors_of_methods);
+    tcase_add_test(tcase, every_event_is_there);
     tcase_add_test(tcase, bounds_are_told);
     tcase_add_test(tcase, what_the_protocol_promises);
-    tcase_add_test(tcase, the_info_record);
+    tcase_add_test(tcase, the_records);
+    tcase_add_test(tcase, what_is_required);
     return RUN_SUITE(suite);
 }
