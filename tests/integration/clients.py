@@ -66,6 +66,7 @@ class Client:
     """One connection: requests by id, answers in any order, notifications in the order they came."""
     numbers = itertools.count(1)
     alive = set()
+    contract = None  # what every message is held against
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -76,11 +77,13 @@ class Client:
             raise
         self.socket.setblocking(False)
         self.buffer, self.fds, self.replies, self.events = b'', [], {}, collections.deque()
+        self.unfinished, self.asked = b'', {}
         Client.alive.add(self)
 
     def raw(self, data, fds=()):
         """Sends bytes, descriptors with the first of them; reads meanwhile, so that neither side blocks."""
         extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else []
+        self.remember(data)
         while data:
             try:
                 sent = self.socket.sendmsg([data], extra)
@@ -90,6 +93,29 @@ class Client:
                 self.pump(0)
             except (BrokenPipeError, ConnectionResetError):
                 raise Closed() from None
+
+    def remember(self, data):
+        """What is asked with which id: of whole lines that are requests, however they leave."""
+        if not Client.contract:
+            return
+        *lines, self.unfinished = (self.unfinished + data).split(b'\n')
+        for line in lines:
+            try:
+                request = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if not isinstance(request, dict) or not isinstance(request.get('id'), (int, str)):
+                continue
+            method, params = request.get('method'), request.get('params')
+            if isinstance(method, str) and isinstance(params, (dict, type(None))):
+                self.asked.setdefault(request['id'], []).append((method, params))
+
+    def judge(self, message):
+        """Two that were asked with one id may be answered in any order, or one of them not at all."""
+        asked = self.asked.get(message.get('id'), ())
+        if len(asked) == 1:
+            del self.asked[message['id']]
+        Client.contract.judge(message, asked)
 
     def start(self, method, _fds=(), _key=None, **params):
         """Sends a request and returns its id."""
@@ -118,7 +144,10 @@ class Client:
             self.fds += array.array('i', fds)
         *lines, self.buffer = (self.buffer + data).split(b'\n')
         for line in lines:
-            self.take(json.loads(line))
+            message = json.loads(line)
+            if Client.contract:
+                self.judge(message)
+            self.take(message)
         return True
 
     def take(self, message):

@@ -2,7 +2,7 @@
 
 A test is a function test_*(daemon) of a module that ends with `main()`. It gets a daemon that nobody else
 uses, and at its end descriptors, children, connections and log of that daemon must be what they were: see
-Daemon.finish.
+Daemon.finish. Whatever the daemon says meanwhile must be as it says in rpc.discover: see contract.py.
 """
 import collections
 import glob
@@ -18,6 +18,7 @@ import time
 import traceback
 
 from clients import SOON, Client, Closed, Peer, same, wait_for
+from contract import Contract
 
 PROCD = os.environ.get('PROCD') or os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'procd')
 LONG = bool(os.environ.get('TEST_LONG'))
@@ -165,6 +166,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=self.stderr or log, cwd='/',
                 preexec_fn=self.before)
         wait_for(self.answers, 'the start of the daemon')
+        Client.contract = Client.contract or Contract(self.ask('rpc.discover'))
         self.keeper_pid = self.info()['pid']
         self.connection = self.connect()  # the one that is counted, before and after
         wait_for(lambda: self.accounts()['connections'] == 1, 'the end of the first connections')
@@ -355,8 +357,12 @@ def run(test):
     try:
         with Daemon(*getattr(test, 'options', ()), **getattr(test, 'daemon', {})) as daemon:
             test(daemon)
+        # also where a thread, or a test that expects failures, has kept it to itself
+        assert not Client.contract.broken, 'not as rpc.discover says: ' + Client.contract.broken[0]
     finally:
         signal.alarm(0)
+        if Client.contract:
+            Client.contract.broken.clear()
 
 
 def main(prefix='test_'):

@@ -4,6 +4,7 @@ integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_pro
 integration_scripts = \
 	%D%/test_absence.py \
 	%D%/test_clocks.py \
+	%D%/test_contract.py \
 	%D%/test_crash.py \
 	%D%/test_deadlock.py \
 	%D%/test_events.py \
@@ -34,9 +35,11 @@ integration_scripts = \
 integration_helpers = \
 	%D%/breadth.py \
 	%D%/clients.py \
+	%D%/contract.py \
 	%D%/harness.py \
 	%D%/histories.py \
 	%D%/inside.py \
+	%D%/json_schema.py \
 	%D%/locker.py \
 	%D%/steady.py \
 	%D%/strace.py \
