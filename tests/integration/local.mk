@@ -19,6 +19,7 @@ integration_scripts = \
 	%D%/test_killed_anywhere.py \
 	%D%/test_memory.py \
 	%D%/test_piecemeal.py \
+	%D%/test_outside.py \
 	%D%/test_quotas.py \
 	%D%/test_restart.py \
 	%D%/test_security.py \
@@ -42,6 +43,8 @@ integration_helpers = \
 	%D%/json_schema.py \
 	%D%/locker.py \
 	%D%/steady.py \
+	%D%/outside_client.js \
+	%D%/outside_client.py \
 	%D%/strace.py \
 	%D%/systemd_inside.py
 # Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory and one
