@@ -1,5 +1,5 @@
 /*
- * The shortest: one function as a process, and what became of it. It is the example of procd(3).
+ * The shortest: one function as a process, and what became of it. It is the example of libprocd(3).
  */
 #include <procd.h>
 #include <stdio.h>

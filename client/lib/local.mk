@@ -17,7 +17,26 @@ libprocd_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0 -Wl,--vers
 libprocd_la_DEPENDENCIES = $(libprocd_la_LIBADD) %D%/libprocd.map
 
 include_HEADERS = %D%/procd.h
-dist_man_MANS += %D%/procd.3
 pkgconfigdir = $(libdir)/pkgconfig
 nodist_pkgconfig_DATA = %D%/procd.pc
 EXTRA_DIST += %D%/libprocd.map
+
+# A page for each group of functions, and for each name that a page explains a link to it: man procd_lock_acquire.
+library_pages = %D%/man/libprocd.3 %D%/man/procd_barrier.3 %D%/man/procd_call.3 %D%/man/procd_condition.3 \
+	%D%/man/procd_event.3 %D%/man/procd_events.3 %D%/man/procd_init.3 %D%/man/procd_lock.3 \
+	%D%/man/procd_process.3 %D%/man/procd_semaphore.3 %D%/man/procd_sync.3
+dist_man_MANS += $(library_pages)
+page_names = sed -n 's/^\.Nm \([A-Za-z_]*\).*/\1.3/p' $(srcdir)/$$page
+
+install-data-hook:
+	@for page in $(library_pages); do \
+		file=`basename $$page`; \
+		for name in `$(page_names)`; do \
+			test $$name = $$file || ln -sf $$file $(DESTDIR)$(man3dir)/$$name || exit; \
+		done; \
+	done
+
+uninstall-hook:
+	@for page in $(library_pages); do \
+		for name in `$(page_names)`; do rm -f $(DESTDIR)$(man3dir)/$$name || exit; done; \
+	done
