@@ -16,6 +16,10 @@ int command_completion(struct ctl *ctl)
     };
     const char *shell = ctl->arguments.words[0];
 
+    if (strcmp(shell, "processes") == 0)
+        return print_processes(ctl);
+    if (strcmp(shell, "objects") == 0)
+        return print_objects(ctl);
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
         if (strcmp(shell, shells[i].shell) == 0) {
             shells[i].print();

@@ -24,10 +24,10 @@ static void print_words(enum completes kind)
         printf(" -x -a '(__fish_complete_directories)'");
         return;
     case COMPLETES_PROCESS:
-        printf(" -x -a '(__procctl_processes)'");
+        printf(" -x -k -a '(__procctl_processes)'");
         return;
     case COMPLETES_OBJECT:
-        printf(" -x -a '(__procctl_objects)'");
+        printf(" -x -k -a '(__procctl_objects)'");
         return;
     case COMPLETES_OBJECT_COMMAND: /* behind the object */
         printf(" -x -a '(__fish_complete_subcommand --fcs-skip=3)'");
@@ -179,12 +179,29 @@ static const char head[] =
     "    set -l words (__procctl_words)\n"
     "    test \"$words[1]\" = $argv[1]; and not contains -- \"$words[2]\" $argv[2..]\n"
     "end\n\n"
+    "# The daemon that the command line names, as options of procctl. Of kill, -s is another option.\n"
+    "function __procctl_daemon\n"
+    "    set -l words (commandline -opc)[2..]\n"
+    "    set -l count (count $words)\n"
+    "    for i in (seq $count)\n"
+    "        switch $words[$i]\n"
+    "            case --socket -s\n"
+    "                if test $words[$i] = --socket; or not contains kill $words\n"
+    "                    test $i = $count; or printf '%s\\n' -s $words[(math $i + 1)]\n"
+    "                end\n"
+    "            case '--socket=*'\n"
+    "                printf '%s\\n' -s (string replace -- --socket= '' $words[$i])\n"
+    "            case --\n"
+    "                return\n"
+    "        end\n"
+    "    end\n"
+    "end\n\n"
+    "# Words of the daemon's, a tab, and what they are.\n"
     "function __procctl_processes\n"
-    "    procctl --no-autostart -q ps -a 2>/dev/null |\n"
-    "        awk 'NR > 1 { print $1 \"\\t\" $2; print $2 \"\\t\" $4 }'\n"
+    "    procctl (__procctl_daemon) --no-autostart -q completion processes 2>/dev/null\n"
     "end\n\n"
     "function __procctl_objects\n"
-    "    procctl --no-autostart -q objects 2>/dev/null | awk 'NR > 1 { print $1 \"\\t\" $2 }'\n"
+    "    procctl (__procctl_daemon) --no-autostart -q completion objects 2>/dev/null\n"
     "end\n\n"
     "complete -c procctl -f\n";
 

@@ -50,18 +50,20 @@ static void print_action(enum completes kind)
     printf("(%s)", completes_words(kind));
 }
 
-/* '(-n --name)'{-n,--name}'[text]:NAME:action' */
+/* '(-n --name)'{-n+,--name=}'[text]:NAME:action': the value in the next word, or in the same one */
 static void print_option(enum option_id id, bool has_letter)
 {
     const struct option_spec *option = &option_specs[id];
+    const char *plus = option->value ? "+" : "", *equals = option->value ? "=" : "";
 
     printf(" \\\n            ");
     if (has_letter && option->letter && option->many)
-        printf("'*'{-%c,--%s}'", option->letter, option->word);
+        printf("'*'{-%c%s,--%s%s}'", option->letter, plus, option->word, equals);
     else if (has_letter && option->letter)
-        printf("'(-%c --%s)'{-%c,--%s}'", option->letter, option->word, option->letter, option->word);
+        printf("'(-%c --%s)'{-%c%s,--%s%s}'", option->letter, option->word, option->letter, plus,
+               option->word, equals);
     else
-        printf("'%s--%s", option->many ? "*" : "", option->word);
+        printf("'%s--%s%s", option->many ? "*" : "", option->word, equals);
     putchar('[');
     print_escaped(option->text);
     putchar(']');
@@ -163,30 +165,44 @@ static void print_groups(void)
     printf("        *) reply=() ;;\n    esac\n}\n\n");
 }
 
-static const char processes[] =
-    "_procctl_processes() {\n"
-    "    local -a known\n"
-    "    known=(${(f)\"$(procctl --no-autostart -q ps -a 2>/dev/null |\n"
-    "        awk 'NR > 1 { print $1; print $2 }')\"})\n"
-    "    compadd -a known\n"
+static const char asking[] =
+    "# The daemon that the command line names, as options of procctl. Of kill, -s is another option.\n"
+    "_procctl_daemon() {\n"
+    "    local i\n"
+    "    ask=()\n"
+    "    for (( i = 2; i < CURRENT; i++ )); do\n"
+    "        case $words[i] in\n"
+    "            --socket) ask=(-s ${(Q)words[i + 1]}) ;;\n"
+    "            --socket=*) ask=(-s ${(Q)words[i]#*=}) ;;\n"
+    "            -s) (( $words[(I)kill] )) || ask=(-s ${(Q)words[i + 1]}) ;;\n"
+    "            --) return ;;\n"
+    "        esac\n"
+    "    done\n"
     "}\n\n"
-    "_procctl_objects() {\n"
+    "# Words of the daemon's, and what they are.\n"
+    "_procctl_words() {\n"
     "    local -a known\n"
-    "    known=(${(f)\"$(procctl --no-autostart -q objects 2>/dev/null | awk 'NR > 1 { print $1 }')\"})\n"
-    "    compadd -a known\n"
-    "}\n\n";
+    "    local line word\n"
+    "    procctl $ask --no-autostart -q completion $2 2>/dev/null | while IFS= read -r line; do\n"
+    "        word=${line%%$'\\t'*}\n"
+    "        known+=(\"${word//:/\\\\:}:${line#*$'\\t'}\")\n"
+    "    done\n"
+    "    _describe -V -t $2 $1 known\n"
+    "}\n\n"
+    "_procctl_processes() { _procctl_words process processes }\n\n"
+    "_procctl_objects() { _procctl_words object objects }\n\n";
 
 void print_zsh_completion(void)
 {
     printf("#compdef procctl\n# procctl(1) for zsh. Made by: procctl completion zsh\n\n");
-    fputs(processes, stdout);
+    fputs(asking, stdout);
     print_groups();
     printf("_procctl_rest() {\n    local at\n    case $1 in\n");
     for (size_t i = 0; i < command_count; i++)
         print_command(&commands[i]);
     printf("    esac\n}\n\n");
-    printf("_procctl() {\n    local curcontext=$curcontext state line\n    local -a names reply\n"
-           "    _arguments -C -s -S");
+    printf("_procctl() {\n    local curcontext=$curcontext state line\n    local -a names reply ask\n"
+           "    _procctl_daemon\n    _arguments -C -s -S -A '-*'");
     print_globals(NULL);
     printf(" \\\n            '1: :->name' '*:: :->rest'\n"
            "    case $state in\n        name)\n            names=(");

@@ -2,7 +2,8 @@
 noinst_LTLIBRARIES += %D%/libctl.la
 %C%_libctl_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/barrier.c %D%/call.c %D%/calls.c %D%/calls.h \
 	%D%/commands.c %D%/commands.def %D%/commands.h %D%/completion.c %D%/completion.h %D%/completion_bash.c \
-	%D%/completion_fish.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h %D%/daemon_commands.c %D%/dial.c %D%/each.c \
+	%D%/completion_fish.c %D%/completion_words.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h \
+	%D%/daemon_commands.c %D%/dial.c %D%/each.c \
 	%D%/each.h %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/held_child.c %D%/held_child.h \
 	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/metrics.c %D%/metrics.h %D%/metrics_http.c %D%/monitor.c \
 	%D%/monitor.h %D%/object.c %D%/object.h \

@@ -1,10 +1,16 @@
 #!/bin/sh
-# The completions load, and offer what fits the place. Shells that are not installed are left out.
+# The completions load, and offer what fits the place; then what a person types in each shell, on a terminal,
+# and what Tab makes of it. Shells that are not installed are left out.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 start_daemon
 ctl spawn -n worker -- sleep 1000 >/dev/null
+# names as the examples have them, with a blank, that of a directory, and what bash would break
+ctl spawn -n alvin:0 -- sleep 1000 >/dev/null
+ctl spawn -n 'my job' -- sleep 1000 >/dev/null
+ctl spawn -n builder -- sleep 1000 >/dev/null
 ctl event set built
+ctl event set n:a@b
 bin=$(dirname "$PROCCTL")
 PATH=$bin:$PATH PROCD_SOCKET=$socket
 export PATH PROCD_SOCKET
@@ -76,45 +82,64 @@ if command -v bash >/dev/null; then
     # shellcheck disable=SC2016
     trap_name='$(touch${IFS}'$dir/executed')'
     ctl spawn -n "$trap_name" -- true >/dev/null
-    offers 'procctl inspect $' "$trap_name"
+    offers 'procctl inspect $' "$(bash -c 'printf %q "$1"' - "$trap_name")"
     [ ! -e "$dir/executed" ] || fail "bash executes the name of a process"
     refuses "procctl ps --" --grace
     refuses "procctl " info
     refuses "procctl kill -s $dir/" "$dir/s"
 fi
+
+# typed_in SHELL SCRIPT END: END is what the shell puts behind an option that takes a value
+typed_in() {
+    env -u PROCD_SOCKET python3 "$TOP_SRCDIR/tests/cli/type_in_shell.py" "$1" "$2" \
+        'procctl pru' 'procctl prune' 'procctl daemon resta' 'procctl daemon restart' \
+        'procctl events --foll' 'procctl events --follow' \
+        'procctl kill --signal STO' 'procctl kill --signal STOP' \
+        'procctl --color=al' 'procctl --color=always' 'procctl lock acq' 'procctl lock acquire' \
+        'procctl lock release --tok' "procctl lock release --token$3" \
+        'procctl barrier wait --part' "procctl barrier wait --parties$3" \
+        "procctl -s $socket inspect work" "procctl -s $socket inspect worker" \
+        "procctl --socket=$socket inspect work" "procctl --socket=$socket inspect worker" \
+        "procctl kill -s TERM --socket $socket work" "procctl kill -s TERM --socket $socket worker" \
+        'procctl inspect work' 'procctl inspect work' || fail "$1"
+    python3 "$TOP_SRCDIR/tests/cli/type_in_shell.py" "$1" "$2" \
+        'procctl inspect work' 'procctl inspect worker' 'procctl wait alv' 'procctl wait alvin:0' \
+        'procctl join alvin:' 'procctl join alvin:0' 'procctl join my' 'procctl join my\ job' \
+        'procctl join builde' 'procctl join builder' 'procctl join ' '~worker' \
+        'procctl lock acquire bui' 'procctl lock acquire built' 'procctl lock bui' 'procctl lock built' \
+        'procctl unlink n:' 'procctl unlink n:a@b' 'procctl unlink n:a@' 'procctl unlink n:a@b' \
+        'procctl lock built -- slee' 'procctl lock built -- sleep' 'procctl run slee' 'procctl run sleep' \
+        'procctl run -- cat build' 'procctl run -- cat builder/' || fail "$1"
+}
+if command -v bash >/dev/null; then
+    typed_in bash "$dir/procctl.bash" ''
+fi
 if command -v zsh >/dev/null; then
     mkdir "$dir/zsh"
     ctl completion zsh >"$dir/zsh/_procctl"
     zsh -n "$dir/zsh/_procctl" || fail "zsh cannot read its completions"
-    python3 "$TOP_SRCDIR/tests/cli/type_in_zsh.py" "$dir/zsh" 'procctl pru' 'procctl prune' \
-        'procctl daemon resta' 'procctl daemon restart' \
-        'procctl inspect work' 'procctl inspect worker' 'procctl events --foll' 'procctl events --follow' \
-        'procctl kill --signal STO' 'procctl kill --signal STOP' \
-        'procctl lock acq' 'procctl lock acquire' 'procctl lock acquire bui' 'procctl lock acquire built' \
-        'procctl lock bui' 'procctl lock built' 'procctl lock release --tok' 'procctl lock release --token' \
-        'procctl lock built -- slee' 'procctl lock built -- sleep' \
-        'procctl barrier wait --part' 'procctl barrier wait --parties' || fail "zsh"
+    typed_in zsh "$dir/zsh/_procctl" =
+    python3 "$TOP_SRCDIR/tests/cli/type_in_shell.py" zsh "$dir/zsh/_procctl" \
+        'procctl inspect ' '~running, sleep 1000' 'procctl ' '~wait until processes have ended' || fail zsh
 fi
 if command -v fish >/dev/null; then
     ctl completion fish >"$dir/procctl.fish"
     fish -n "$dir/procctl.fish" || fail "fish cannot read its completions"
-    fish_offers() {
-        XDG_CONFIG_HOME=$dir HOME=$dir fish -N -c "source $dir/procctl.fish; complete -C '$1'" 2>/dev/null |
-            cut -f1 | grep -qxF -e "$2" || fail "fish: [$1] does not offer $2"
-    }
-    fish_offers "procctl sp" spawn
-    fish_offers "procctl daemon res" restart
-    fish_offers "procctl inspect wor" worker
-    fish_offers "procctl --json join wor" worker
-    fish_offers "procctl events --foll" --follow
-    fish_offers "procctl kill --signal STO" STOP
-    fish_offers "procctl run -- slee" sleep
-    fish_offers "procctl lock acq" acquire
-    fish_offers "procctl lock bui" built
-    fish_offers "procctl lock acquire bui" built
-    fish_offers "procctl lock release --tok" --token
-    fish_offers "procctl lock built -- slee" sleep
-    fish_offers "procctl event wait --time" --timeout
+    typed_in fish "$dir/procctl.fish" ''
+    python3 "$TOP_SRCDIR/tests/cli/type_in_shell.py" fish "$dir/procctl.fish" \
+        'procctl inspect ' '~running, sleep' || fail fish
 fi
 unset PROCD_SOCKET
+
+# What the scripts ask for: the living before the others, a name once, nothing that nobody could type.
+ctl spawn -n worker -- true >/dev/null
+ctl spawn -n "$(printf 'a\nb')" -- true >/dev/null
+expect 0 ctl completion processes
+tr '\t' '|' <"$dir/out" >"$dir/words"
+[ "$(grep -c '^worker|' "$dir/words")" = 1 ] || fail "a name is offered twice"
+grep -q '^worker|running, sleep 1000, id 1$' "$dir/words" || fail "worker is not the one that runs"
+[ "$(grep '^[ab]' "$dir/words" | cut -d'|' -f1 | tr '\n' ' ')" = "builder alvin:0 " ] ||
+    fail "a name of two lines is offered"
+expect 0 ctl completion objects
+[ "$(tr '\t' '|' <"$dir/out" | grep '^built')" = 'built|event' ] || fail "completion objects lacks built"
 finish
