@@ -10,18 +10,17 @@
  * double; one that finds a dead one must have been told `abandoned`, and only then. One line of JSON says
  * what was seen.
  */
+#include "tests/integration/contender.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,54 +55,10 @@ static void fail(const char *what)
 
 /* ---- one process ---- */
 
-static int connect_to_daemon(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
-        _exit(3);
-    return fd;
-}
-
-/* The answer stays in the buffer. */
-static void call(int fd, const char *line, char *buffer, size_t size)
-{
-    size_t have = 0;
-
-    if (write(fd, line, strlen(line)) < 0)
-        _exit(4);
-    while (have == 0 || buffer[have - 1] != '\n') {
-        ssize_t got = read(fd, buffer + have, size - 1 - have);
-
-        if (got <= 0)
-            _exit(5);
-        have += (size_t) got;
-    }
-    buffer[have] = '\0';
-}
-
 static const char acquire[] =
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lock.acquire\",\"params\":{\"name\":\"holders\"}}\n";
 static const char release[] =
     "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lock.release\",\"params\":{\"name\":\"holders\"}}\n";
-
-/* A zombie holds nothing. */
-static bool is_alive(pid_t pid)
-{
-    char file[64], text[512];
-    const char *end = NULL;
-    FILE *stat;
-
-    snprintf(file, sizeof file, "/proc/%d/stat", pid);
-    stat = fopen(file, "re");
-    if (stat && fgets(text, sizeof text, stat))
-        end = strrchr(text, ')');
-    if (stat)
-        fclose(stat);
-    return end && end[2] != 'Z' && end[2] != 'X';
-}
 
 /* Acquires, and compares what it was told with what it finds. */
 static void take(int fd)
@@ -112,33 +67,25 @@ static void take(int fd)
     int before;
     bool abandoned;
 
-    call(fd, acquire, buffer, sizeof buffer);
+    contender_call(fd, acquire, buffer, sizeof buffer);
     if (!strstr(buffer, "\"acquired\":true"))
         _exit(6);
     abandoned = strstr(buffer, "\"abandoned\":true");
     before = atomic_exchange(&shared->holder, getpid());
     if (before != 0 && !abandoned)
-        atomic_fetch_add(is_alive(before) ? &shared->doubles : &shared->missed, 1);
+        atomic_fetch_add(contender_is_alive(before) ? &shared->doubles : &shared->missed, 1);
     if (before == 0 && abandoned)
         atomic_fetch_add(&shared->missed, 1);
 }
 
 static pid_t parent;
 
-/* None outlives the first process, whose standard output they have, too. */
-static void end_with_parent(void)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(0);
-}
-
 static void hold_until_killed(int tell)
 {
     int fd;
 
-    end_with_parent();
-    fd = connect_to_daemon();
+    contender_end_with(parent);
+    fd = contender_connect(path);
     take(fd);
     atomic_store(&shared->granted_at, now());
     if (write(tell, &(pid_t){getpid()}, sizeof(pid_t)) < 0)
@@ -152,15 +99,15 @@ static void take_turns(int number)
     char buffer[512];
     int fd, none;
 
-    end_with_parent();
-    fd = connect_to_daemon();
+    contender_end_with(parent);
+    fd = contender_connect(path);
     while (!atomic_load(&shared->stop)) {
         take(fd);
         atomic_fetch_add(&shared->turns[number], 1);
         none = getpid();
         if (!atomic_compare_exchange_strong(&shared->holder, &none, 0))
             atomic_fetch_add(&shared->doubles, 1);
-        call(fd, release, buffer, sizeof buffer);
+        contender_call(fd, release, buffer, sizeof buffer);
     }
     _exit(0);
 }

@@ -52,7 +52,7 @@ integration_helpers = \
 integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/no_procd
 # To these the kernel gives and takes byte by byte.
 integration_piecemeal = %D%/procd_piecemeal %D%/procctl_piecemeal %D%/lib_process_piecemeal %D%/lib_sync_piecemeal
-check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders
+check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders %D%/victims
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)
 
@@ -65,7 +65,9 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 %C%_procd_foreign_CPPFLAGS = $(AM_CPPFLAGS) -DPROCD_VERSION='"foreign"' -DSTATE_FORMAT=1000
 %C%_procd_foreign_LDADD = $(procd_LDADD)
 %C%_no_procd_SOURCES = %D%/no_procd.c
-%C%_holders_SOURCES = %D%/holders.c
+integration_contender = %D%/contender.c %D%/contender.h
+%C%_holders_SOURCES = %D%/holders.c $(integration_contender)
+%C%_victims_SOURCES = %D%/victims.c $(integration_contender)
 # procd, and a clock that a test sets
 %C%_procd_adrift_SOURCES = $(procd_SOURCES) %D%/adrift.c
 %C%_procd_adrift_LDADD = $(procd_LDADD)

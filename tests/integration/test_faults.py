@@ -19,13 +19,13 @@ ERRORS = {
         'recvmsg': 'EINTR EAGAIN', 'read': 'EINTR EAGAIN', 'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM',
         'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM', 'waitid': 'EINTR', 'poll': 'EINTR ENOMEM',
         'getsockopt': 'EMFILE ENOMEM', 'fstatfs': 'EINTR', 'newfstatat': 'ENOMEM', 'pread64': 'EINTR',
-        'mkdirat': 'ENOSPC EMFILE', 'fcntl': 'EMFILE',
+        'mkdirat': 'ENOSPC EMFILE', 'fcntl': 'EMFILE', 'write': 'EIO ENOSPC EINTR',
     },
     'broker': {
         'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR', 'recvmsg': 'EINTR EAGAIN',
         'recvfrom': 'EINTR EAGAIN',
         'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM', 'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM',
-        'fallocate': 'ENOSPC EINTR ENOMEM', 'memfd_create': 'EMFILE ENOMEM', 'write': 'ENOSPC EINTR',
+        'fallocate': 'ENOSPC EINTR ENOMEM', 'memfd_create': 'EMFILE ENOMEM', 'write': 'ENOSPC EIO EINTR',
         'fcntl': 'EMFILE', 'mmap': 'ENOMEM', 'clone': 'EAGAIN', 'mprotect': 'ENOMEM',
     },
 }

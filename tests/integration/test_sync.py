@@ -7,10 +7,12 @@ import random
 import subprocess
 import sys
 import threading
+import time
 
 from clients import SOON, Client, Peer, drain, fails, ready, same, wait_for
-from harness import LONG, main, options
+from harness import LONG, is_dead, main, options
 
+DEAD_MOST = 1  # seconds that a hold outlives its process
 HERE = os.path.dirname(os.path.abspath(__file__))
 numbers = itertools.count(1)
 
@@ -303,11 +305,14 @@ def test_a_grant_that_nobody_has_read(daemon):
             client.call('lock.release', name=lock)
 
 
+def program(built):
+    return os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'tests/integration', built)
+
+
 def run_holders(daemon, *arguments):
-    program = os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'tests/integration/holders')
     with Client(daemon.path) as client:
         client.call('object.create', kind='lock', name='holders', persist=True)
-        done = subprocess.run([program, daemon.path, *map(str, arguments)], stdout=subprocess.PIPE,
+        done = subprocess.run([program('holders'), daemon.path, *map(str, arguments)], stdout=subprocess.PIPE,
                               check=False)
         client.call('object.unlink', name='holders')
     print(done.stdout.decode(), end='')
@@ -322,6 +327,62 @@ def test_killed_holders(daemon):
     same((told['doubles'], told['missed']), (0, 0))
     # on a machine that does nothing else
     assert told['p99_ms'] < (5 if os.getloadavg()[0] <= 2 * os.cpu_count() else 100), told
+
+
+class Mortuary(threading.Thread):
+    """Looks for holds of the dead: each ends within a second."""
+    def __init__(self, daemon, names):
+        super().__init__()
+        self.path, self.names, self.stop, self.wrong = daemon.path, names, False, None
+
+    def look(self, client, seen):
+        for made in self.names:
+            for hold in holders(client, made):
+                key = made, hold['pid'], hold['token']
+                if is_dead(hold['pid']):
+                    since = seen.setdefault(key, time.monotonic())
+                    if time.monotonic() - since > DEAD_MOST and not self.wrong:
+                        self.wrong = '%s: held by the dead for %g s' % (key, time.monotonic() - since)
+
+    def run(self):
+        seen = {}
+        with Client(self.path) as client:
+            while not self.stop:
+                self.look(client, seen)
+                time.sleep(0.1)  # whoever is killed meanwhile is seen later
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.stop = True
+        self.join()
+
+
+@options(limit=3600 if LONG else 200)
+def test_killed_at_any_moment(daemon):
+    """Holders and waiters of each kind: never two at once, none of the dead, nobody waits in vain."""
+    names = ('lock', 'rlock', 'semaphore')
+    with Client(daemon.path) as client:
+        client.call('object.create', kind='lock', name='lock', persist=True)
+        client.call('object.create', kind='rlock', name='rlock', persist=True)
+        client.call('object.create', kind='bounded_semaphore', name='semaphore', value=3, persist=True)
+        with Mortuary(daemon, names) as mortuary:
+            done = subprocess.run([program('victims'), daemon.path, str(100000 if LONG else 3000)],
+                                  stdout=subprocess.PIPE, check=False)
+        print(done.stdout.decode(), end='')
+        same(done.returncode, 0, 'victims')
+        same(mortuary.wrong, None)
+        told = json.loads(done.stdout)
+        same((told['doubles'], told['missed']), (0, 0))
+        assert told['turns'] > 0
+        for made in names:
+            wait_for(lambda: not holders(client, made), limit=DEAD_MOST)  # pylint: disable=cell-var-from-loop
+            info = client.call('object.info', name=made)
+            same((info['holders'], info['waiters']), ([], []))
+            assert made != 'semaphore' or info['value'] == 3, info
+            client.call('object.unlink', name=made)
 
 
 @options(limit=200)
