@@ -47,9 +47,9 @@ integration_helpers = \
 	%D%/outside_client.py \
 	%D%/strace.py \
 	%D%/systemd_inside.py
-# Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory and one
-# whose clock goes wrong where a test wants it; and what is none.
-integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/no_procd
+# Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory, one whose
+# clock goes wrong and one that dies of what is on record, where a test wants it; and what is none.
+integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/procd_fatal %D%/no_procd
 # To these the kernel gives and takes byte by byte.
 integration_piecemeal = %D%/procd_piecemeal %D%/procctl_piecemeal %D%/lib_process_piecemeal %D%/lib_sync_piecemeal
 check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders %D%/victims
@@ -71,6 +71,10 @@ integration_contender = %D%/contender.c %D%/contender.h
 # procd, and a clock that a test sets
 %C%_procd_adrift_SOURCES = $(procd_SOURCES) %D%/adrift.c
 %C%_procd_adrift_LDADD = $(procd_LDADD)
+# procd, and an input that it does not survive
+%C%_procd_fatal_SOURCES = $(procd_SOURCES) %D%/fatal.c
+%C%_procd_fatal_LDADD = $(procd_LDADD)
+%C%_procd_fatal_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=core_delivered
 # procd, and an allocator that fails where a test wants it
 %C%_procd_starved_SOURCES = $(procd_SOURCES) %D%/starve.c
 %C%_procd_starved_LDADD = $(procd_LDADD)

@@ -2,10 +2,12 @@
 """The broker dies, or is replaced: nothing is lost, and nothing is done twice."""
 import os
 import random
+import re
 import signal
 import threading
 import time
 
+import harness
 from clients import SOON, Client, Gate, Lasting, Peer, fails, same, wait_for, windowed
 from harness import LONG, children_of, is_dead, main, options, stat_of
 
@@ -347,6 +349,29 @@ def test_three_brokers_die_before_they_serve(daemon):
         os.kill(held, signal.SIGCONT)
 
     anew(daemon, break_state)
+
+
+@options(limit=150)
+def test_an_input_that_is_fatal(_):
+    """The broker dies of it when it is on record, and each next one when it reads it; three times, and aloud."""
+    def break_state():
+        with Client(daemon.path) as client:
+            client.note('event.set', name='/fatal')
+            assert client.gone()
+        wait_for(lambda: 'EMPTY state' in daemon.log(), 'the loud word')
+
+    ours = harness.PROCD
+    harness.PROCD = os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'tests/integration/procd_fatal')
+    try:
+        with harness.Daemon(allow=FATAL) as daemon:
+            anew(daemon, break_state)
+            log = daemon.log()
+            same(log.count('the broker ended (signal 9)'), 4 + 1, 'the first, three that have read it, and a kill')
+            for line in FATAL:
+                same(len(re.findall('^<3>.*' + line, log, re.M)), 1, line)
+            same(daemon.ask('object.list')['objects'], [])
+    finally:
+        harness.PROCD = ours
 
 
 @options(allow=[*FATAL, 'state memory, replay: ', 'start: Bad message'], root=True)
