@@ -36,7 +36,7 @@ static struct subscription *subscription_new(struct call *call, uint64_t cursor,
         free(subscription);
         return NULL;
     }
-    subscription->id = ++session->subscriptions_made;
+    subscription_number(subscription, ++session->subscriptions_made);
     subscription->cursor = cursor;
     subscription->uid = call->uid;
     subscription->kinds = kinds_of(ARG(call, events_subscribe, kinds));

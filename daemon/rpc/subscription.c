@@ -62,18 +62,23 @@ static bool wants(const struct subscription *subscription, const struct event_en
     return subscription->process == 0 || subscription->process == event->process;
 }
 
-static const char notification[] =
-    "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":%" PRIu64;
+void subscription_number(struct subscription *subscription, uint64_t id)
+{
+    subscription->id = id;
+    subscription->head_size = (size_t) snprintf(
+        subscription->head, sizeof subscription->head,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":%" PRIu64, id);
+}
 
 static void tell_gap(struct session *session, struct subscription *subscription, uint64_t to)
 {
     char line[512];
-    int size = snprintf(line, sizeof line, notification, subscription->id);
+    int size = snprintf(
+        line, sizeof line,
+        "%s,\"seq\":%" PRIu64 ",\"time\":%.6f,\"kind\":\"%s\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}}\n",
+        subscription->head, to, (double) session->server->core->wall / 1e9, event_kind_name(EVENT_GAP),
+        subscription->cursor + 1, to);
 
-    size += snprintf(
-        line + size, sizeof line - (size_t) size,
-        ",\"seq\":%" PRIu64 ",\"time\":%.6f,\"kind\":\"%s\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}}\n", to,
-        (double) session->server->core->wall / 1e9, event_kind_name(EVENT_GAP), subscription->cursor + 1, to);
     session_write(session, line, (size_t) size, NULL, 0);
     subscription->cursor = to;
 }
@@ -81,19 +86,17 @@ static void tell_gap(struct session *session, struct subscription *subscription,
 static void tell_event(struct session *session, const struct subscription *subscription,
                        const struct event_entry *entry)
 {
-    char head[128];
-    int size = snprintf(head, sizeof head, notification, subscription->id);
-    size_t text_size;
+    size_t head_size = subscription->head_size, text_size;
     const char *text = event_text(session->server, entry, &text_size);
-    char *room = text ? frame_reserve(&session->writer, (size_t) size + text_size) : NULL;
+    char *room = text ? frame_reserve(&session->writer, head_size + text_size) : NULL;
 
     if (!room) {
         session_kill(session); /* rather an end than a hole */
         return;
     }
-    memcpy(room, head, (size_t) size);
-    memcpy(room + size, text, text_size);
-    frame_queued(&session->writer, (size_t) size + text_size);
+    memcpy(room, subscription->head, head_size);
+    memcpy(room + head_size, text, text_size);
+    frame_queued(&session->writer, head_size + text_size);
 }
 
 static void tell(struct session *session, struct subscription *subscription)

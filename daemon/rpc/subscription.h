@@ -8,7 +8,8 @@
 
 #include "daemon/rpc/session.h"
 
-#define SUBSCRIPTIONS_MAX 64 /* of one connection */
+#define SUBSCRIPTIONS_MAX     64 /* of one connection */
+#define SUBSCRIPTION_HEAD_MAX 96
 
 struct subscription {
     uint64_t id;      /* on its session */
@@ -17,7 +18,8 @@ struct subscription {
     uint64_t kinds;   /* a bit for each event_kind */
     uint64_t process; /* only of this one; 0: of all */
     char *object;     /* only of this one; NULL: of all */
-    size_t count;
+    size_t head_size;
+    char head[SUBSCRIPTION_HEAD_MAX]; /* what every notification of it begins with */
     LIST_ENTRY(subscription) of_session;
 };
 
@@ -28,6 +30,8 @@ bool subscriptions_behind(const struct session *session);
 /* Frees all of a session. */
 void subscriptions_drop(struct session *session);
 
+/* Sets its number. */
+void subscription_number(struct subscription *subscription, uint64_t id);
 struct subscription *subscription_find(struct session *session, uint64_t id);
 void subscription_free(struct session *session, struct subscription *subscription);
 
