@@ -353,7 +353,7 @@ def test_three_brokers_die_before_they_serve(daemon):
 
 @options(limit=150)
 def test_an_input_that_is_fatal(_):
-    """The broker dies of it when it is on record, and each next one when it reads it; three times, and aloud."""
+    """The broker dies of it when it is on record, and each next one that reads it; three times, and aloud."""
     def break_state():
         with Client(daemon.path) as client:
             client.note('event.set', name='/fatal')
@@ -366,7 +366,7 @@ def test_an_input_that_is_fatal(_):
         with harness.Daemon(allow=FATAL) as daemon:
             anew(daemon, break_state)
             log = daemon.log()
-            same(log.count('the broker ended (signal 9)'), 4 + 1, 'the first, three that have read it, and a kill')
+            same(log.count('the broker ended (signal 9)'), 4 + 1, 'the first, three that read it, and a kill')
             for line in FATAL:
                 same(len(re.findall('^<3>.*' + line, log, re.M)), 1, line)
             same(daemon.ask('object.list')['objects'], [])
