@@ -83,7 +83,7 @@ void absences_begin(struct core *core)
         return;
     /* those of a broker before have as long again */
     heap_remove(&core->deadlines, &core->absence);
-    core->absence.key = core->mono + ABSENCE_MAX;
+    core->absence.key = core->mono > INT64_MAX - ABSENCE_MAX ? INT64_MAX : core->mono + ABSENCE_MAX;
     core->absence.order = ++core->counters.stamp;
     heap_insert(&core->deadlines, &core->absence);
 }
