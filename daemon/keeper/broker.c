@@ -5,6 +5,7 @@
 #include "daemon/base/notify.h"
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/proc.h"
+#include "daemon/keeper/respawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/upgrade.h"
 #include "daemon/keeper/wire.h"
@@ -145,10 +146,11 @@ static void make_epoch(char *epoch)
 static void begin_anew(struct keeper *keeper)
 {
     log_error("%u brokers in a row have died before they served: the next begins with an EMPTY state, under "
-              "another epoch; locks and events are lost, processes are kept",
+              "another epoch; locks, events and restart policies are lost, processes are kept",
               keeper->unready_deaths);
     keeper->fresh_state = true;
     make_epoch(keeper->epoch);
+    respawn_drop_all(keeper);
     reports_again(keeper);
 }
 

@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup_find.h"
 #include "daemon/keeper/role.h"
+#include "daemon/keeper/ticket.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static size_t size_of(const struct handover_head *head)
     return sizeof *head + head->slot_count * sizeof(struct handover_slot) +
            head->report_count * sizeof(struct handover_report) + head->lingering_count * sizeof(uint64_t) +
            head->client_count * sizeof(struct handover_client) +
-           head->cgroup_count * sizeof(struct handover_cgroup);
+           head->cgroup_count * sizeof(struct handover_cgroup) + head->tickets_size;
 }
 
 /* ---- writing ---- */
@@ -117,6 +118,9 @@ static void put_slot(const struct keeper *keeper, const struct slot *slot, struc
         .failed = slot->failed,
         .ended = slot->ended,
         .reaped = slot->reaped,
+        .notify_fd = slot->notify_fd,
+        .again = slot->again,
+        .respawns = slot->respawns,
         .tree_gone = slot->tree_gone,
         .tree_watched = slot->tree_watched,
         .error = slot->error,
@@ -154,7 +158,7 @@ static void *put_table(const struct keeper *keeper, void *memory)
     return lingering;
 }
 
-static void put_clients_and_cgroups(const struct keeper *keeper, void *memory)
+static void *put_clients_and_cgroups(const struct keeper *keeper, void *memory)
 {
     struct handover_client *client_to = memory;
     struct handover_cgroup *cgroup_to;
@@ -170,6 +174,7 @@ static void put_clients_and_cgroups(const struct keeper *keeper, void *memory)
     for (unsigned i = 0; i < keeper->cgroups.made; i++)
         *cgroup_to++ = (struct handover_cgroup){.state = keeper->cgroups.all[i].state,
                                                 .was_killed = keeper->cgroups.all[i].was_killed};
+    return cgroup_to;
 }
 
 int handover_write(const struct keeper *keeper)
@@ -181,7 +186,8 @@ int handover_write(const struct keeper *keeper)
                                  .report_count = count_reports(keeper),
                                  .lingering_count = count_lingering(keeper),
                                  .client_count = count_clients(keeper),
-                                 .cgroup_count = keeper->cgroups.made};
+                                 .cgroup_count = keeper->cgroups.made,
+                                 .tickets_size = handover_tickets_size(keeper)};
     size_t size = size_of(&head);
     char *data;
 
@@ -194,7 +200,7 @@ int handover_write(const struct keeper *keeper)
     if (data == MAP_FAILED)
         return -errno;
     memcpy(data, &head, sizeof head);
-    put_clients_and_cgroups(keeper, put_table(keeper, data + sizeof head));
+    handover_put_tickets(keeper, put_clients_and_cgroups(keeper, put_table(keeper, data + sizeof head)));
     munmap(data, size);
     if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
         return -errno;
@@ -220,8 +226,12 @@ void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
     set_inherit(keeper->state_fd, inherit);
     set_inherit(keeper->table.dead_pidfd, inherit);
     set_inherit(keeper->cgroups.base, inherit);
-    TAILQ_FOREACH(slot, &keeper->table.used, order)
+    TAILQ_FOREACH(slot, &keeper->table.used, order) {
         set_inherit(slot->pidfd, inherit);
+        set_inherit(slot->notify_fd, inherit);
+        for (uint32_t i = 0; slot->ticket && i < slot->ticket->fd_count; i++)
+            set_inherit(slot->ticket->fds[i], inherit);
+    }
     TAILQ_FOREACH(client, &keeper->clients.all, order)
         set_inherit(client->pidfd, inherit);
 }
@@ -237,7 +247,7 @@ static bool head_is_sound(const struct handover_head *head, size_t size)
 {
     return head->slot_count <= SLOTS_MAX && head->report_count <= head->slot_count * REPORT_PLACES &&
            head->lingering_count <= head->slot_count && head->client_count <= size / sizeof(uint64_t) &&
-           head->cgroup_count <= SLOTS_MAX && size_of(head) == size &&
+           head->cgroup_count <= SLOTS_MAX && head->tickets_size <= size && size_of(head) == size &&
            is_text(head->broker_user, sizeof head->broker_user) &&
            is_text(head->program, sizeof head->program) &&
            is_text(head->socket_path, sizeof head->socket_path) &&

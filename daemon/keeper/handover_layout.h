@@ -13,17 +13,17 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 1
+#define HANDOVER_FORMAT 2
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
 _Static_assert(RLIM_NLIMITS <= HANDOVER_LIMITS, "more resources");
 
-/* The memory: this, then slots, reports, lingering slots' processes, clients, cgroups. */
+/* The memory: this, then slots, reports, lingering slots' processes, clients, cgroups, tickets. */
 struct handover_head {
     char magic[16];
     uint32_t format, head_size;
-    uint64_t slot_count, report_count, lingering_count, client_count, cgroup_count;
+    uint64_t slot_count, report_count, lingering_count, client_count, cgroup_count, tickets_size;
 
     /* from the command line and the machine */
     uint32_t system, no_cgroups, idle_exit, log_level, broker_uid, broker_gid;
@@ -49,8 +49,9 @@ struct handover_head {
 struct handover_slot {
     uint64_t process, creator, creator_process;
     int32_t pidfd, pid, cgroup; /* cgroup -1: none */
+    int32_t notify_fd;          /* -1: none */
     uint32_t uid, gid, flags;
-    uint32_t failed, ended, reaped, tree_gone, tree_watched;
+    uint32_t failed, ended, reaped, tree_gone, tree_watched, again, respawns;
     int32_t error;
     uint32_t stage, stop_seen;
     int64_t mono, wall;
@@ -74,5 +75,19 @@ struct handover_client {
 struct handover_cgroup {
     uint32_t state, was_killed;
 };
+
+/* Followed by a struct ticket (ticket.h), which counts as one of these structs. */
+struct handover_ticket {
+    uint64_t process;
+    uint64_t size; /* of both, a multiple of 8 */
+};
+
+/* ---- handover_ticket.c ---- */
+
+size_t handover_tickets_size(const struct keeper *keeper);
+void handover_put_tickets(const struct keeper *keeper, void *memory);
+/* Into the slots that are there. 0 or -errno. */
+int handover_take_tickets(struct keeper *keeper, const void *memory, size_t size);
+int handover_take_respawn(struct keeper *keeper, struct slot *slot, uint32_t again, uint32_t respawns);
 
 #endif

@@ -6,6 +6,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/notified.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/table.h"
@@ -64,7 +65,8 @@ static bool slot_is_sound(const struct handover_slot *from)
     bool is_alive = !from->ended, is_held = !from->reaped;
 
     return is_bool && from->process != 0 && from->pid >= 0 && memchr(from->name, '\0', sizeof from->name) &&
-           (!is_held || (from->pid > 0 && from->pidfd >= 0)) && (!is_alive || is_held);
+           (!is_held || (from->pid > 0 && from->pidfd >= 0)) && (!is_alive || is_held) &&
+           from->notify_fd >= -1;
 }
 
 static int take_slot(struct keeper *keeper, const struct handover_slot *from)
@@ -80,6 +82,7 @@ static int take_slot(struct keeper *keeper, const struct handover_slot *from)
     slot->creator = from->creator;
     slot->creator_process = from->creator_process;
     slot->pidfd = from->pidfd;
+    slot->notify_fd = from->notify_fd;
     slot->uid = from->uid;
     slot->gid = from->gid;
     slot->flags = from->flags;
@@ -104,6 +107,8 @@ static int take_slot(struct keeper *keeper, const struct handover_slot *from)
     for (int i = 0; i < REPORT_PLACES; i++)
         if (report_restore(keeper, slot, (enum report_place) i, from->reported[i], 0) < 0)
             return -EBADMSG;
+    if (handover_take_respawn(keeper, slot, from->again, from->respawns) < 0)
+        return -EBADMSG;
     return claim_cgroup(keeper, from, slot);
 }
 
@@ -181,12 +186,14 @@ static int take_all(struct keeper *keeper, const struct handover_head *head)
     const uint64_t *lingering = (const void *) (reports + head->report_count);
     const struct handover_client *clients = (const void *) (lingering + head->lingering_count);
     const struct handover_cgroup *cgroups = (const void *) (clients + head->client_count);
+    const void *tickets = cgroups + head->cgroup_count;
     int r = take_cgroups(keeper, head, cgroups);
 
     for (uint64_t i = 0; i < head->slot_count && r == 0; i++)
         r = take_slot(keeper, &slots[i]);
     if (r < 0 || (r = take_reports(keeper, head, reports)) < 0 ||
-        (r = take_lingering(keeper, head, lingering)) < 0)
+        (r = take_lingering(keeper, head, lingering)) < 0 ||
+        (r = handover_take_tickets(keeper, tickets, head->tickets_size)) < 0)
         return r;
     return take_clients(keeper, head, clients);
 }
@@ -200,9 +207,11 @@ int handover_restore(struct keeper *keeper, const struct handover_head *head)
         return r;
     take_numbers(keeper, head);
     /* a watch that cannot be set is made up for by the sweep */
-    TAILQ_FOREACH(slot, &keeper->table.used, order)
+    TAILQ_FOREACH(slot, &keeper->table.used, order) {
         if (!slot->ended)
             (void) loop_add(&keeper->loop, &slot->exit, slot->pidfd, EPOLLIN, reap_ready);
+        (void) notified_restore(keeper, slot); /* heard at its end, at the latest */
+    }
     reap_request_sweep(keeper);
     return 0;
 }
@@ -213,6 +222,7 @@ int handover_rehearse(const struct handover_head *head)
     int r;
 
     memset(&keeper, 0, sizeof keeper);
+    TAILQ_INIT(&keeper.respawns);
     r = table_open(&keeper.table);
 
     if (r == 0)

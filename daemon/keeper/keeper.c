@@ -10,8 +10,10 @@
 #include "daemon/keeper/leave.h"
 #include "daemon/keeper/limits.h"
 #include "daemon/keeper/manager.h"
+#include "daemon/keeper/notified.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
+#include "daemon/keeper/respawn.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
@@ -155,6 +157,9 @@ static int rooms_open(struct keeper *keeper)
 
     TAILQ_INIT(&keeper->jobs);
     TAILQ_INIT(&keeper->free_jobs);
+    TAILQ_INIT(&keeper->respawns);
+    TAILQ_INIT(&keeper->mute);
+    keeper->speak_at = INT64_MAX;
     keeper->stop_at = keeper->sweep_at = INT64_MAX;
     keeper->link.executed_at = keeper->link.retry_at = INT64_MAX;
     keeper->link.fd = keeper->loop.epoll = keeper->state_fd = keeper->cgroups.base = -1;
@@ -177,6 +182,8 @@ static int keeper_open(struct keeper *keeper)
     if ((r = rooms_open(keeper)) < 0 || (r = broker_begin(keeper)) < 0)
         return r;
     cgroups_open(keeper);
+    if (keeper->config->socket.path)
+        notified_clean(keeper->config->socket.path);
     keeper->table.dead_pidfd = make_dead_pidfd();
     return 0;
 }
@@ -208,9 +215,11 @@ static int64_t earlier(int64_t one, int64_t other)
 /* Everything that waits for the clock or for room. Returns when the first of it is due. */
 static int64_t tick(struct keeper *keeper)
 {
-    int64_t next = spawn_expire(keeper);
+    int64_t next = reap_sweep(keeper);
 
-    next = earlier(next, reap_sweep(keeper));
+    respawn_tick(keeper);
+    next = earlier(next, spawn_expire(keeper));
+    next = earlier(next, notified_tick(keeper));
     next = earlier(next, leave_tick(keeper));
     next = earlier(next, broker_tick(keeper));
     next = earlier(next, link_tick(keeper));

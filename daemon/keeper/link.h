@@ -27,7 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      2
+#define LINK_VERSION      3
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -44,6 +44,12 @@ enum link_kind {
     /* link_process: the core has dropped the ended process; the slot may be used again */
     LINK_FORGET_PROCESS,
     LINK_FORGET_CLIENT,   /* link_client_ref: the core has buried the client; drop its pidfd */
+    /* link_process: a process with a ticket, which has ended, begins again as its client had asked, once
+     * nothing of its last run's tree is left: what lives is killed. Answered by LINK_SPAWNED or
+     * LINK_SPAWN_FAILED */
+    LINK_RESPAWN,
+    /* link_process: its ticket is not needed any more. A respawn that has not begun fails with ECANCELED */
+    LINK_DROP,
 
     /* not numbered, broker -> keeper */
     LINK_READY = 64,      /* link_head: the broker serves; begin to accept */
@@ -67,6 +73,7 @@ enum link_kind {
     LINK_STOPPED,         /* link_process */
     LINK_CONTINUED,       /* link_process */
     LINK_TREE_GONE,       /* link_process */
+    LINK_NOTIFIED,        /* link_process: it has said on its NOTIFY_SOCKET that it is ready */
 
     /* not numbered, keeper -> broker */
     LINK_HELLO = 192,     /* link_hello; descriptors: the state memfd, and the look-up helper's socket */
@@ -236,6 +243,10 @@ struct link_spec {
 enum link_spawn_flags {
     LINK_SPAWN_PIDFD = 1 << 0,  /* LINK_SPAWNED carries a pidfd */
     LINK_SPAWN_DAEMON = 1 << 1, /* kept for the table only, as creator, creator_process and name are */
+    /* The keeper keeps spec, credentials, limits and descriptors as they are now, for LINK_RESPAWN: the
+     * process's number is the ticket */
+    LINK_SPAWN_TICKET = 1 << 2,
+    LINK_SPAWN_NOTIFY = 1 << 3, /* it gets NOTIFY_SOCKET in its environment, which says when it is ready */
 };
 
 struct link_spawn {
@@ -255,7 +266,7 @@ struct link_spawn {
     X(CLONE, "clone") X(CGROUP, "cgroup") X(SIGNALS, "signals") X(SESSION, "session") X(UMASK, "umask")  \
     X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice")         \
     X(OOM, "oom") X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds")        \
-    X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec")
+    X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec") X(NOTIFY, "notify")
 
 enum link_stage {
 #define X(id, text) LINK_STAGE_##id,

@@ -1,27 +1,24 @@
 #include "daemon/keeper/orders.h"
 
 #include "daemon/base/cleanup.h"
-#include "daemon/base/closer.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/broker.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/drop.h"
 #include "daemon/keeper/leave.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
+#include "daemon/keeper/respawn.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
 #include "daemon/keeper/upgrade.h"
 #include "daemon/keeper/wire.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define BATCH      64
 #define DRAIN_MOST 65536 /* more than a socket holds */
-#define CLOSER_PATIENCE (100 * NSEC_PER_MSEC)
 #define NUMBER_GAP 1000000 /* orders that a broker undid are left out; more is no honest mistake */
 
 /* ---- numbered orders ---- */
@@ -68,14 +65,41 @@ static void order_forget_process(struct keeper *keeper, const void *message, con
     (void) fds;
     if (!slot)
         return;
+    if (slot->again && slot->failed) { /* its end is told; the last try, which is not, may not be over */
+        respawn_drop(keeper, slot);
+        slot->again = false;
+        slot_finish(keeper, slot);
+        return;
+    }
     if (!slot->ended || slot->job || slot->failed) {
         log_error("process %llu is not to be forgotten: it has not ended",
                   (unsigned long long) order->process);
         return;
     }
+    respawn_drop(keeper, slot);
     tree_forget(keeper, slot, slot->tree_gone);
     close_fd(slot->pidfd);
     slot_free(keeper, slot);
+}
+
+static void order_respawn(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_process *order = message;
+    struct slot *slot = slot_find(keeper, order->process);
+
+    (void) fds;
+    if (slot)
+        respawn_asked(keeper, slot);
+}
+
+static void order_drop(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    const struct link_process *order = message;
+    struct slot *slot = slot_find(keeper, order->process);
+
+    (void) fds;
+    if (slot)
+        respawn_drop(keeper, slot);
 }
 
 static void order_forget_client(struct keeper *keeper, const void *message, const struct fdpass *fds)
@@ -204,6 +228,8 @@ static const struct order_kind {
     {LINK_WATCH_TREE, sizeof(struct link_process), order_watch_tree},
     {LINK_FORGET_PROCESS, sizeof(struct link_process), order_forget_process},
     {LINK_FORGET_CLIENT, sizeof(struct link_client_ref), order_forget_client},
+    {LINK_RESPAWN, sizeof(struct link_process), order_respawn},
+    {LINK_DROP, sizeof(struct link_process), order_drop},
     {LINK_READY, sizeof(struct link_head), take_ready},
     {LINK_ACK_REPORTS, sizeof(struct link_head), take_acknowledgement},
     {LINK_CLOSE_CONNECTION, sizeof(struct link_connection_ref), take_close_connection},
@@ -257,42 +283,6 @@ static bool take_number(struct keeper *keeper, const struct link_head *head)
     return true;
 }
 
-/* Pipes and memfds, which are the bulk: their close never blocks. */
-static bool closes_at_once(int fd)
-{
-    struct stat st;
-
-    return (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) || fcntl(fd, F_GET_SEALS) >= 0;
-}
-
-/*
- * What a client sent may block in close, so the closer does it. A close takes the number out of our table
- * before it blocks: that is waited for, since a child cloned before would get a copy, and be the one to
- * block. It takes as long as a thread takes to begin; where all closers are stuck there is nothing to wait
- * for.
- */
-static void drop_descriptors(struct fdpass *fds)
-{
-    bool stuck = closer_pending() >= CLOSER_THREADS_MAX;
-    int64_t until = 0;
-
-    for (size_t i = 0; i < fds->count; i++) {
-        if (closes_at_once(fds->fd[i]))
-            fds->fd[i] = close_fd(fds->fd[i]);
-        else
-            closer_close(&fds->fd[i], 1);
-    }
-    for (size_t i = 0; i < fds->count; i++) {
-        while (!stuck && fds->fd[i] >= 0 && fcntl(fds->fd[i], F_GETFD) >= 0) {
-            if (until == 0)
-                until = clock_monotonic() + CLOSER_PATIENCE;
-            stuck = clock_monotonic() >= until;
-            sched_yield();
-        }
-    }
-    fds->count = 0;
-}
-
 /* Once per broker: a hostile one shall not fill the log. */
 static void tell_malformed(struct keeper *keeper, const void *message, size_t size)
 {
@@ -314,7 +304,7 @@ static int read_one(struct keeper *keeper)
     const struct order_kind *kind;
 
     if (size <= 0) {
-        drop_descriptors(&fds);
+        drop_descriptors(fds.fd, fds.count);
         return size == -EAGAIN ? 0 : size == 0 ? -ENOTCONN : (int) size;
     }
     kind = find_kind(message, (size_t) size);
@@ -322,7 +312,7 @@ static int read_one(struct keeper *keeper)
         tell_malformed(keeper, message, (size_t) size);
     else if (take_number(keeper, message))
         kind->execute(keeper, message, &fds);
-    drop_descriptors(&fds);
+    drop_descriptors(fds.fd, fds.count);
     return 1;
 }
 

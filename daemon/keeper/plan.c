@@ -8,17 +8,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define VARIABLE_MAX 256 /* bytes of the one that is added */
+
 /* The bytes a plan needs beside the spec itself. */
 static size_t plan_room(const struct link_spec *spec, const struct connection *connection)
 {
     size_t groups = spec->flags & LINK_SPEC_AS ? 0 : connection->group_count;
 
-    return groups * sizeof(uint32_t) + ((size_t) spec->argc + spec->envc + 2) * sizeof(char *) + 64;
+    return groups * sizeof(uint32_t) + plan_arguments_room(spec);
+}
+
+size_t plan_arguments_room(const struct link_spec *spec)
+{
+    return ((size_t) spec->argc + spec->envc + 4) * sizeof(char *) + VARIABLE_MAX + 64;
 }
 
 static char **plan_strings(struct job *job, uint32_t offset, uint32_t count)
 {
-    char **list = job_room(job, (count + (size_t) 1) * sizeof *list);
+    char **list = job_room(job, (count + (size_t) 2) * sizeof *list); /* one may come */
     char *at = (char *) job->plan.strings + offset;
 
     if (!list)
@@ -98,6 +105,29 @@ void plan_descriptors(struct spawn_plan *plan, const int *fds, size_t count, int
     plan->first_free = (int) highest + 1;
 }
 
+int plan_arguments(struct job *job)
+{
+    struct spawn_plan *plan = &job->plan;
+
+    plan->argv = plan_strings(job, plan->spec->argv, plan->spec->argc);
+    plan->envp = plan_strings(job, plan->spec->envp, plan->spec->envc);
+    return plan->argv && plan->envp ? 0 : -ENOMEM;
+}
+
+int plan_variable(struct job *job, const char *name, const char *value)
+{
+    size_t size = strlen(name) + strlen(value) + 2;
+    char *text = size <= VARIABLE_MAX ? job_room(job, size) : NULL;
+    char **envp = job->plan.envp;
+
+    if (!text)
+        return -ENOMEM;
+    stpcpy(stpcpy(stpcpy(text, name), "="), value);
+    memmove(envp + 1, envp, (job->plan.spec->envc + (size_t) 1) * sizeof *envp);
+    envp[0] = text;
+    return 0;
+}
+
 int plan_fill(struct keeper *keeper, const struct connection *connection, struct job *job,
               uint32_t *ret_stage)
 {
@@ -109,10 +139,9 @@ int plan_fill(struct keeper *keeper, const struct connection *connection, struct
     if (r < 0)
         return r;
     *ret_stage = LINK_STAGE_SPEC;
-    plan->argv = plan_strings(job, plan->spec->argv, plan->spec->argc);
-    plan->envp = plan_strings(job, plan->spec->envp, plan->spec->envc);
-    if (!plan->argv || !plan->envp)
-        return -ENOMEM;
+    r = plan_arguments(job);
+    if (r < 0)
+        return r;
     *ret_stage = LINK_STAGE_CREDENTIALS;
     r = limits_plan(keeper, connection, plan);
     if (r < 0)

@@ -19,6 +19,13 @@ int plan_begin(struct keeper *keeper, const struct connection *connection, const
 int plan_fill(struct keeper *keeper, const struct connection *connection, struct job *job,
               uint32_t *ret_stage);
 
+/* argv and envp of the spec that it has. 0 or -ENOMEM. */
+int plan_arguments(struct job *job);
+/* One more variable of the environment, before all others. 0 or -ENOMEM. Once. */
+int plan_variable(struct job *job, const char *name, const char *value);
+/* Room in a job's arena for that, beside the spec and groups. */
+size_t plan_arguments_room(const struct link_spec *spec);
+
 /* The descriptors that the spec speaks of, and the one on which the child reports. */
 void plan_descriptors(struct spawn_plan *plan, const int *fds, size_t count, int status);
 

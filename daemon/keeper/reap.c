@@ -3,6 +3,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/notified.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
@@ -85,7 +86,11 @@ static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t
     keeper->table.live--;
     if (reaped)
         slot_reaped(keeper, slot);
-    if (info)
+    notified_drain(keeper, slot); /* what it has said before comes first */
+    notified_close(keeper, slot);
+    if (slot->failed && slot->again)
+        ; /* nothing has run: that of its last run stays */
+    else if (info)
         fill_end(keeper, slot, info, usage);
     else
         slot->end = (struct link_exited){.process = slot->process,

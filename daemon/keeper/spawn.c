@@ -4,11 +4,13 @@
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/notified.h"
 #include "daemon/keeper/plan.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/rawcall.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/table.h"
+#include "daemon/keeper/ticket.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -18,14 +20,27 @@
 
 /* ---- the result ---- */
 
-static void report_failure(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
+static void put_failure(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
-    slot->failed = true;
     slot->error = error;
     slot->stage = stage;
     slot->mono = clock_monotonic();
     slot->wall = clock_realtime();
     report_put(keeper, slot, LINK_SPAWN_FAILED);
+}
+
+static void report_failure(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
+{
+    slot->failed = true;
+    notified_close(keeper, slot);
+    if (!slot->again)
+        slot->ticket = ticket_free(keeper, slot->ticket);
+    put_failure(keeper, slot, error, stage);
+}
+
+void spawn_cancelled(struct keeper *keeper, struct slot *slot)
+{
+    put_failure(keeper, slot, ECANCELED, LINK_STAGE_CLONE);
 }
 
 static void report_success(struct keeper *keeper, struct slot *slot)
@@ -230,6 +245,24 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
     return 0;
 }
 
+/* A plan that is filled begins; where that fails the job is freed. */
+static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,
+                    uint32_t *ret_stage)
+{
+    int r = 0;
+
+    *ret_stage = LINK_STAGE_NOTIFY;
+    if (slot->flags & LINK_SPAWN_NOTIFY)
+        r = notified_open(keeper, slot, job);
+    if (r == 0) {
+        *ret_stage = LINK_STAGE_CLONE;
+        r = job_run(keeper, job, slot, fds, count);
+    }
+    if (r < 0)
+        job_free(keeper, job);
+    return r;
+}
+
 static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link_spawn *order,
                      const void *spec, const struct fdpass *fds, uint32_t *ret_stage)
 {
@@ -253,17 +286,26 @@ static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link
     if (r < 0)
         return r;
     r = plan_fill(keeper, connection, job, ret_stage);
-    if (r == 0) {
-        *ret_stage = LINK_STAGE_CLONE;
-        r = job_run(keeper, job, slot, fds->fd + memfd, count);
-    }
+    if (r == 0 && order->flags & LINK_SPAWN_TICKET)
+        r = ticket_new(keeper, &job->plan, fds->fd + memfd, count, &slot->ticket);
     if (r < 0) {
         job_free(keeper, job);
         return r;
     }
+    r = run_plan(keeper, job, slot, fds->fd + memfd, count, ret_stage);
+    if (r < 0)
+        return r;
     job->client = connection->client;
     job->client->jobs++;
     return 0;
+}
+
+/* There is nothing to wait for. */
+static void fail_at_once(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
+{
+    slot->reaped = slot->ended = true;
+    slot->tree_gone = slot->again;
+    report_failure(keeper, slot, error, stage);
 }
 
 void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
@@ -284,9 +326,22 @@ void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const vo
     slot->flags = order->flags;
     memcpy(slot->name, order->name, sizeof slot->name - 1);
     r = try_spawn(keeper, slot, order, spec, fds, &stage);
-    if (r < 0) {
-        slot->reaped = true; /* there is nothing to wait for */
-        slot->ended = true;
-        report_failure(keeper, slot, -r, stage);
-    }
+    if (r < 0)
+        fail_at_once(keeper, slot, -r, stage);
+}
+
+void spawn_again(struct keeper *keeper, struct slot *slot)
+{
+    uint32_t stage = LINK_STAGE_CLONE;
+    struct job *job;
+    int r;
+
+    slot->failed = slot->ended = slot->reaped = slot->tree_gone = slot->tree_watched = false;
+    slot->stop_seen = 0;
+    slot->flags &= ~(uint32_t) LINK_SPAWN_PIDFD; /* that was promised of the first */
+    r = ticket_plan(keeper, slot->ticket, &job);
+    if (r == 0)
+        r = run_plan(keeper, job, slot, slot->ticket->fds, slot->ticket->fd_count, &stage);
+    if (r < 0)
+        fail_at_once(keeper, slot, -r, stage);
 }

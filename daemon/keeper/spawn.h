@@ -16,6 +16,12 @@
 void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
                  const struct fdpass *fds);
 
+/* Begins the process of a slot again from its ticket: it has ended and was waited for, its tree has gone, and
+ * its reports are forgotten. What can fail is reported. */
+void spawn_again(struct keeper *keeper, struct slot *slot);
+/* It will not: that is reported as a failure. */
+void spawn_cancelled(struct keeper *keeper, struct slot *slot);
+
 /* Reads what the child wrote and, if it has ended or become another program, reports. Before its end is
  * reported. dead: it is known to have ended. May free the slot of one that was late. */
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);

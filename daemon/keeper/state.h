@@ -22,10 +22,11 @@
 
 struct slot;
 struct job;
+struct ticket;
 
 /* ---- reports: each kind has its place in the slot; a newer stop or go replaces an older one ---- */
 
-enum report_place { REPORT_START, REPORT_END, REPORT_STOP, REPORT_TREE, REPORT_PLACES };
+enum report_place { REPORT_START, REPORT_END, REPORT_STOP, REPORT_TREE, REPORT_READY, REPORT_PLACES };
 
 struct report {
     TAILQ_ENTRY(report) order;
@@ -71,9 +72,14 @@ struct slot {
     struct watch exit;        /* its pidfd */
     struct job *job;          /* until its exec or its failure */
     struct cgroup *cgroup;    /* NULL: its tree is its session */
+    struct ticket *ticket;    /* by which it can begin again, or NULL */
+    TAILQ_ENTRY(slot) respawn; /* of those that are to, once their trees are gone */
+    struct watch notify;      /* its NOTIFY_SOCKET */
+    TAILQ_ENTRY(slot) mute;   /* of those that have said too much */
     struct report reports[REPORT_PLACES];
     uint64_t process, creator, creator_process;
     int pidfd; /* -1 once reaped */
+    int notify_fd; /* -1: none */
     pid_t pid; /* the number cannot come again before `reaped` */
     uid_t uid;
     gid_t gid;
@@ -84,6 +90,9 @@ struct slot {
     bool tree_gone;
     bool tree_watched;
     bool lingers;
+    bool again;    /* it has run before: a failure is none of the process's, and its slot stays */
+    bool respawns; /* it is among those that are to begin again */
+    bool is_mute;
     uint32_t stop_seen; /* LINK_STOPPED or LINK_CONTINUED seen before its exec was */
     int32_t error;
     uint32_t stage;
@@ -255,6 +264,12 @@ struct keeper {
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
     TAILQ_HEAD(, job) free_jobs;
     unsigned job_count;
+    struct slot_list respawns, mute;
+    char notify_base[108]; /* what the names of notify sockets begin with; "": not looked for yet */
+    int64_t speak_at; /* when those are listened to again, INT64_MAX: there are none */
+    struct ticket_count {
+        size_t bytes, fds;
+    } tickets;
 
     int64_t sweep_at, swept; /* when to look for merged SIGCHLDs; when that was done last */
     int64_t scan_cost;

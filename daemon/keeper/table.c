@@ -33,7 +33,7 @@ struct slot *slot_new(struct keeper *keeper, uint64_t process)
         slot = &table->slots[table->made++];
     else
         return NULL;
-    *slot = (struct slot){.process = process, .pidfd = -1};
+    *slot = (struct slot){.process = process, .pidfd = -1, .notify_fd = -1};
     for (int i = 0; i < REPORT_PLACES; i++)
         slot->reports[i].place = (enum report_place) i;
     map_add(&table->by_process, &slot->by_process, process);
@@ -78,12 +78,19 @@ static void report_take(struct keeper *keeper, struct report *report)
     report->number = 0;
 }
 
+void reports_forget(struct keeper *keeper, struct slot *slot)
+{
+    for (int i = 0; i < REPORT_PLACES; i++) {
+        report_take(keeper, &slot->reports[i]);
+        slot->reports[i].kind = 0;
+    }
+}
+
 void slot_free(struct keeper *keeper, struct slot *slot)
 {
     struct table *table = &keeper->table;
 
-    for (int i = 0; i < REPORT_PLACES; i++)
-        report_take(keeper, &slot->reports[i]);
+    reports_forget(keeper, slot);
     if (keeper->link.slot_cursor == slot)
         keeper->link.slot_cursor = TAILQ_NEXT(slot, order);
     if (slot->lingers)
@@ -104,6 +111,8 @@ static enum report_place place_of(uint32_t kind)
         return REPORT_STOP;
     case LINK_TREE_GONE:
         return REPORT_TREE;
+    case LINK_NOTIFIED:
+        return REPORT_READY;
     }
     return REPORT_START;
 }
@@ -125,7 +134,7 @@ int report_restore(struct keeper *keeper, struct slot *slot, enum report_place p
                    uint64_t number)
 {
     struct report *report = &slot->reports[place];
-    bool is_known = kind >= LINK_SPAWNED && kind <= LINK_TREE_GONE && place_of(kind) == place;
+    bool is_known = kind >= LINK_SPAWNED && kind <= LINK_NOTIFIED && place_of(kind) == place;
 
     if (report->number != 0 || (!is_known && (kind != 0 || number != 0)))
         return -EBADMSG;
@@ -148,6 +157,8 @@ void reports_again(struct keeper *keeper)
 
     TAILQ_FOREACH(slot, &keeper->table.used, order)
     {
+        if (acknowledged_kind(&slot->reports[REPORT_READY]))
+            report_put(keeper, slot, LINK_NOTIFIED);
         if (!slot->ended && acknowledged_kind(&slot->reports[REPORT_STOP]) == LINK_STOPPED)
             report_put(keeper, slot, LINK_STOPPED);
         if (acknowledged_kind(&slot->reports[REPORT_END]) == LINK_EXITED)
@@ -168,7 +179,7 @@ void slot_finish(struct keeper *keeper, struct slot *slot)
         return;
     /* the pidfd of an ended process is kept only for a broker that was promised one */
     slot->pidfd = close_fd(slot->pidfd);
-    if (slot->failed && !slot->job)
+    if (slot->failed && !slot->job && !slot->again)
         slot_free(keeper, slot);
 }
 

@@ -28,6 +28,8 @@ void slot_finish(struct keeper *keeper, struct slot *slot);
 
 /* Puts a report of this kind at the end of the list, under a new number. */
 void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind);
+/* Another run begins, of whose process nothing was reported yet. */
+void reports_forget(struct keeper *keeper, struct slot *slot);
 /* For a broker that begins with an empty state: what was acknowledged and still counts is put again. */
 void reports_again(struct keeper *keeper);
 /* The broker has committed what was sent up to `number`. */

@@ -162,6 +162,40 @@ void tree_kill_all(struct keeper *keeper)
         signal_passes(&round);
 }
 
+/* ---- who is one of it ---- */
+
+#define GENERATIONS_MAX 64
+
+/* Of a session: its leader, who is in it, and whose ancestor is. */
+static bool session_holds(const struct slot *slot, pid_t pid)
+{
+    struct proc_entry entry = {.parent = pid};
+
+    for (int i = 0; i < GENERATIONS_MAX && entry.parent > 1; i++) {
+        if (entry.parent == slot->pid)
+            return true;
+        if (proc_read(entry.parent, &entry) < 0)
+            return false;
+        if (entry.session == slot->pid)
+            return true;
+    }
+    return false;
+}
+
+bool tree_holds(struct keeper *keeper, const struct slot *slot, pid_t pid)
+{
+    CLEANUP_FD int pidfd = -1;
+    bool holds;
+
+    if (pid == slot->pid)
+        return true;
+    pidfd = pidfd_open_process(pid);
+    if (pidfd < 0)
+        return pidfd == -ESRCH;
+    holds = slot->cgroup ? cgroup_holds(keeper, slot->cgroup, pid) : session_holds(slot, pid);
+    return holds || !pidfd_alive(pidfd); /* it may have gone while we looked */
+}
+
 /* ---- what is left ---- */
 
 static void set_gone(struct keeper *keeper, struct slot *slot)
@@ -189,9 +223,14 @@ void tree_forget(struct keeper *keeper, struct slot *slot, bool gone)
     slot->cgroup = NULL;
 }
 
+static bool is_waited_for(const struct slot *slot)
+{
+    return slot->tree_watched || slot->respawns;
+}
+
 static void linger_at(struct keeper *keeper, struct slot *slot)
 {
-    if (slot->tree_watched)
+    if (is_waited_for(slot))
         TAILQ_INSERT_HEAD(&keeper->table.lingering, slot, linger);
     else
         TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
@@ -202,6 +241,8 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
     if (slot->failed) { /* nothing of the caller's has run */
         slot->tree_gone = true;
         tree_forget(keeper, slot, false);
+        if (slot->again && slot->tree_watched)
+            report_put(keeper, slot, LINK_TREE_GONE);
     } else if (slot->cgroup && cgroup_empty(keeper, slot->cgroup)) {
         set_gone(keeper, slot);
     } else {
@@ -240,14 +281,14 @@ static bool somebody_waits(const struct keeper *keeper)
 {
     const struct slot *first = TAILQ_FIRST(&keeper->table.lingering);
 
-    return first && first->tree_watched;
+    return first && is_waited_for(first);
 }
 
 static void look_at_watched(struct keeper *keeper, bool scanned)
 {
     struct slot *slot, *next;
 
-    for (slot = TAILQ_FIRST(&keeper->table.lingering); slot && slot->tree_watched; slot = next) {
+    for (slot = TAILQ_FIRST(&keeper->table.lingering); slot && is_waited_for(slot); slot = next) {
         next = TAILQ_NEXT(slot, linger);
         if (is_empty(keeper, slot, scanned))
             set_gone(keeper, slot);
@@ -286,15 +327,21 @@ bool tree_sweep(struct keeper *keeper, bool strangers)
     return table->unsearched || somebody_waits(keeper);
 }
 
+void tree_rank(struct keeper *keeper, struct slot *slot)
+{
+    if (!slot->lingers)
+        return;
+    TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
+    linger_at(keeper, slot);
+}
+
 void tree_watch(struct keeper *keeper, struct slot *slot)
 {
-    bool before = slot->tree_watched;
+    bool before = is_waited_for(slot);
 
     slot->tree_watched = true;
-    if (slot->tree_gone) { /* also to a core that has lost its state and asks again */
+    if (slot->tree_gone) /* also to a core that has lost its state and asks again */
         report_put(keeper, slot, LINK_TREE_GONE);
-    } else if (slot->lingers && !before) {
-        TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
-        linger_at(keeper, slot);
-    }
+    else if (!before)
+        tree_rank(keeper, slot);
 }

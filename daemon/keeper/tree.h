@@ -32,4 +32,9 @@ void tree_watch(struct keeper *keeper, struct slot *slot);
 /* The slot is about to be given up. gone: nothing is left of its tree, as far as is known. */
 void tree_forget(struct keeper *keeper, struct slot *slot, bool gone);
 
+/* Whoever waits for it has changed: those that are waited for are looked at first. */
+void tree_rank(struct keeper *keeper, struct slot *slot);
+/* Is that process one of the tree of a slot that was not waited for? One that is gone could have been. */
+bool tree_holds(struct keeper *keeper, const struct slot *slot, pid_t pid);
+
 #endif

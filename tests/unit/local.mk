@@ -64,6 +64,7 @@ unit_tests = \
 	%D%/keeper/test_clock \
 	%D%/keeper/test_handover \
 	%D%/keeper/test_hostile \
+	%D%/keeper/test_respawn \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
@@ -170,6 +171,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_handover_SOURCES = %D%/keeper/test_handover.c
 %C%_keeper_test_hostile_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_hostile_SOURCES = %D%/keeper/test_hostile.c $(unit_keeper_helpers)
+%C%_keeper_test_respawn_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_respawn_SOURCES = %D%/keeper/test_respawn.c $(unit_keeper_helpers)
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)

@@ -346,6 +346,7 @@ uint64_t harness_spawn(struct harness *harness, uint64_t connection, const struc
                                           .number = ++harness->order},
                                  .process = ++harness->process,
                                  .connection = connection,
+                                 .flags = harness->flags,
                                  .spec_size = size,
                                  .name = "test"};
     memcpy(order + 1, spec->data, size);

@@ -44,6 +44,7 @@ struct harness {
     size_t fds_before;
     bool no_cgroups, user;
     int64_t watchdog; /* of the keeper, ns; 0: none */
+    uint32_t flags; /* link_spawn_flags of what is spawned */
 };
 
 /* Starts a keeper and serves as its first broker, with one connection of our own. */

@@ -1,0 +1,17 @@
+/*
+ * Descriptors of clients, of which nobody knows how long their close takes.
+ */
+#ifndef PROCD_KEEPER_DROP_H
+#define PROCD_KEEPER_DROP_H
+
+#include <stddef.h>
+
+/*
+ * Takes them over. What a client sent may block in close, so the closer does it. A close takes the number out
+ * of our table before it blocks: that is waited for, since a child cloned before would get a copy, and be the
+ * one to block. It takes as long as a thread takes to begin; where all closers are stuck there is nothing to
+ * wait for.
+ */
+void drop_descriptors(int *fds, size_t count);
+
+#endif

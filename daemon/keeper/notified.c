@@ -1,0 +1,288 @@
+#include "daemon/keeper/notified.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/drop.h"
+#include "daemon/keeper/plan.h"
+#include "daemon/keeper/socket.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
+#include "daemon/keeper/tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define INFIX       ".n" /* PATH.n17 is that of process 17 */
+#define MESSAGE_MAX 4096 /* of a datagram; sd_notify(3) has no more, and a longer one is not heard */
+#define RIGHTS_MAX  253  /* the kernel's own limit */
+#define TURN_MOST   16   /* datagrams of one socket: then it is not heard for PAUSE */
+#define PAUSE       (10 * NSEC_PER_MSEC)
+
+/* ---- names ---- */
+
+/* "": the daemon's own socket has none. */
+static const char *base_path(struct keeper *keeper)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof address - 1;
+
+    if (keeper->notify_base[0])
+        return keeper->notify_base;
+    if (keeper->socket.path)
+        snprintf(keeper->notify_base, sizeof keeper->notify_base, "%s", keeper->socket.path);
+    else if (keeper->clients.listening.ready &&
+             getsockname(keeper->clients.listening.fd, (struct sockaddr *) &address, &size) == 0)
+        snprintf(keeper->notify_base, sizeof keeper->notify_base, "%s", address.sun_path);
+    return keeper->notify_base;
+}
+
+/* The child looks for it from wherever it is. */
+static int address_of(struct keeper *keeper, const struct slot *slot, struct sockaddr_un *ret_address)
+{
+    const char *base = base_path(keeper);
+    int length;
+
+    if (base[0] != '/')
+        return -EADDRNOTAVAIL;
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    length = snprintf(ret_address->sun_path, sizeof ret_address->sun_path, "%s" INFIX "%llu", base,
+                      (unsigned long long) slot->process);
+    return length < (int) sizeof ret_address->sun_path ? 0 : -ENAMETOOLONG;
+}
+
+void notified_clean(const char *socket_path)
+{
+    const char *slash = strrchr(socket_path, '/'), *base = slash ? slash + 1 : socket_path;
+    size_t length = strlen(base);
+    struct dirent *entry;
+    char folder[SOCKET_PATH_MAX + 1];
+    DIR *dir;
+
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int) (slash - socket_path) + 1 : 1,
+             slash ? socket_path : ".");
+    dir = opendir(folder);
+    while (dir && (entry = readdir(dir))) {
+        const char *number = entry->d_name + length + strlen(INFIX);
+
+        if (strncmp(entry->d_name, base, length) == 0 &&
+            strncmp(entry->d_name + length, INFIX, strlen(INFIX)) == 0 && *number &&
+            number[strspn(number, "0123456789")] == '\0')
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* ---- hearing ---- */
+
+struct said {
+    ssize_t size;
+    bool truncated;
+    struct ucred who; /* pid 0: not known */
+    size_t fd_count;
+    int fds[RIGHTS_MAX];
+    char text[MESSAGE_MAX];
+};
+
+static void take_control(struct msghdr *message, struct said *said)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+        size_t size = header->cmsg_len - CMSG_LEN(0);
+
+        if (header->cmsg_level != SOL_SOCKET)
+            continue;
+        if (header->cmsg_type == SCM_CREDENTIALS && size == sizeof said->who)
+            memcpy(&said->who, CMSG_DATA(header), sizeof said->who);
+        if (header->cmsg_type != SCM_RIGHTS)
+            continue;
+        memcpy(said->fds, CMSG_DATA(header), size);
+        said->fd_count = size / sizeof(int);
+    }
+}
+
+/* False: nothing is there. */
+static bool receive(int fd, struct said *said)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * RIGHTS_MAX) + CMSG_SPACE(sizeof(struct ucred))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {.iov_base = said->text, .iov_len = sizeof said->text};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+
+    said->who = (struct ucred){.pid = 0, .uid = (uid_t) -1};
+    said->fd_count = 0;
+    do
+        said->size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (said->size < 0 && errno == EINTR);
+    if (said->size < 0)
+        return false;
+    said->truncated = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
+    take_control(&message, said);
+    return true;
+}
+
+/* One of the lines. */
+static bool says_ready(const struct said *said)
+{
+    static const char ready[] = "READY=1";
+    const size_t length = sizeof ready - 1;
+    const char *at = said->text, *end = said->text + said->size;
+
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t) (end - at));
+
+        line_end = line_end ? line_end : end;
+        if ((size_t) (line_end - at) == length && memcmp(at, ready, length) == 0)
+            return true;
+        at = line_end + 1;
+    }
+    return false;
+}
+
+/* The kernel tells who sends. Nobody but the process's user and root can, which the name's mode sees to;
+ * between the processes of one user it is order, not protection. */
+static bool may_speak(struct keeper *keeper, const struct slot *slot, const struct ucred *who)
+{
+    return (who->uid == slot->uid || who->uid == 0) && who->pid > 0 && tree_holds(keeper, slot, who->pid);
+}
+
+/* Each run tells once. Returns how many datagrams there were, TURN_MOST at most. */
+static int hear(struct keeper *keeper, struct slot *slot)
+{
+    static struct said said;
+    int count = 0;
+
+    while (count < TURN_MOST && receive(slot->notify_fd, &said)) {
+        count++;
+        if (!said.truncated && said.size > 0 && says_ready(&said) && may_speak(keeper, slot, &said.who) &&
+            slot->reports[REPORT_READY].kind == 0)
+            report_put(keeper, slot, LINK_NOTIFIED);
+        drop_descriptors(said.fds, said.fd_count);
+    }
+    return count;
+}
+
+static void mute(struct keeper *keeper, struct slot *slot)
+{
+    loop_arm(&keeper->loop, &slot->notify, 0);
+    slot->is_mute = true;
+    TAILQ_INSERT_TAIL(&keeper->mute, slot, mute);
+    if (keeper->speak_at == INT64_MAX)
+        keeper->speak_at = keeper->now + PAUSE;
+}
+
+static void unmute(struct keeper *keeper, struct slot *slot)
+{
+    slot->is_mute = false;
+    TAILQ_REMOVE(&keeper->mute, slot, mute);
+}
+
+static void notify_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    struct slot *slot = owner_of(watch, struct slot, notify);
+
+    (void) events;
+    /* what says so has become another program, which is to be reported first */
+    spawn_settle(keeper, slot, false);
+    if (slot->notify_fd >= 0 && hear(keeper, slot) == TURN_MOST)
+        mute(keeper, slot);
+}
+
+int64_t notified_tick(struct keeper *keeper)
+{
+    struct slot *slot;
+
+    if (keeper->speak_at > keeper->now)
+        return keeper->speak_at;
+    keeper->speak_at = INT64_MAX;
+    while ((slot = TAILQ_FIRST(&keeper->mute))) {
+        unmute(keeper, slot);
+        loop_arm(&keeper->loop, &slot->notify, EPOLLIN);
+    }
+    return INT64_MAX;
+}
+
+void notified_drain(struct keeper *keeper, struct slot *slot)
+{
+    if (slot->notify_fd >= 0)
+        (void) hear(keeper, slot);
+}
+
+/* ---- life ---- */
+
+/* Nobody else may send from its birth on: an owner that differs from us comes after. */
+static int bind_for(struct keeper *keeper, int fd, const struct sockaddr_un *address,
+                    const struct spawn_plan *plan)
+{
+    int yes = 1, r;
+    mode_t before;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0)
+        return -errno;
+    if (unlink(address->sun_path) < 0 && errno != ENOENT)
+        return -errno;
+    before = umask(0177);
+    r = bind(fd, (const struct sockaddr *) address, sizeof *address) < 0 ? -errno : 0;
+    umask(before);
+    if (r == 0 && keeper->privileged && plan->uid != 0 &&
+        fchownat(AT_FDCWD, address->sun_path, plan->uid, plan->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+        r = -errno;
+        unlink(address->sun_path);
+    }
+    return r;
+}
+
+int notified_open(struct keeper *keeper, struct slot *slot, struct job *job)
+{
+    CLEANUP_FD int fd = -1;
+    struct sockaddr_un address;
+    int r = address_of(keeper, slot, &address);
+
+    if (r < 0 || (r = plan_variable(job, "NOTIFY_SOCKET", address.sun_path)) < 0)
+        return r;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    r = bind_for(keeper, fd, &address, &job->plan);
+    if (r < 0)
+        return r;
+    slot->uid = job->plan.uid;
+    slot->notify_fd = take_fd(&fd);
+    r = loop_add(&keeper->loop, &slot->notify, slot->notify_fd, EPOLLIN, notify_ready);
+    if (r < 0)
+        notified_close(keeper, slot);
+    return r;
+}
+
+int notified_restore(struct keeper *keeper, struct slot *slot)
+{
+    if (slot->notify_fd < 0)
+        return 0;
+    return loop_add(&keeper->loop, &slot->notify, slot->notify_fd, EPOLLIN, notify_ready);
+}
+
+/* What is still queued may carry descriptors whose close blocks: the closer has them. */
+void notified_close(struct keeper *keeper, struct slot *slot)
+{
+    struct sockaddr_un address;
+
+    if (slot->notify_fd < 0)
+        return;
+    loop_remove(&keeper->loop, &slot->notify);
+    if (slot->is_mute)
+        unmute(keeper, slot);
+    if (address_of(keeper, slot, &address) == 0)
+        unlink(address.sun_path);
+    closer_close(&slot->notify_fd, 1);
+    slot->notify_fd = -1;
+}
