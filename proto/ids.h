@@ -38,6 +38,7 @@ enum event_members {
     EVENT_MEMBERS_OBJECT = 1 << 5,
     EVENT_MEMBERS_OWNER = 1 << 6,
     EVENT_MEMBERS_CYCLE = 1 << 7,
+    EVENT_MEMBERS_RESTART = 1 << 8,
 };
 
 enum event_kind {

@@ -74,13 +74,13 @@ struct core *core_free(struct core *core)
         process_remove(core, process, false);
     while ((object = any_object(core)))
         object_remove(core, object);
+    free_answers(core); /* of those who waited for what a burial has ended */
     HASH_ITER(hh, core->accounts, account, next_account) {
         HASH_DEL(core->accounts, account); /* left over only where a load has failed */
         free(account);
     }
     while ((order = TAILQ_FIRST(&core->orders)))
         order_drop(core, order);
-    free_answers(core);
     free_accounts(core);
     for (size_t i = 0; i < EVENTS_KEPT_MAX; i++) {
         title_unref(core->events[i].title);
@@ -97,17 +97,18 @@ struct core *core_free(struct core *core)
 
 int step_shutdown(struct core *core, const struct core_input *input)
 {
-    struct process *process, *next;
+    struct process *process;
 
     /* what was to live on may still be told to end, not the other way round */
     if (core->counters.shutting_down && (!core->counters.detach || input->body.number))
         return 0;
     core->counters.shutting_down = 1;
     core->counters.detach = input->body.number != 0;
-    if (core->counters.detach)
-        return 0;
-    HASH_ITER(hh, core->processes, process, next)
-        if (process->data.state == PROCESS_RUNNING || process->data.state == PROCESS_STOPPED)
+    /* the next one is not known before: one that ends here may be the one too many for another that has */
+    for (process = core->processes; process; process = process->hh.next)
+        if (core->counters.detach)
+            restart_end(core, process);
+        else if (process_visible(process) && !process_ended(process))
             process_stop(core, process, process->data.stop_signal, process->data.stop_span, NULL);
     return 0;
 }
@@ -165,6 +166,10 @@ int step_adopt(struct core *core, const struct core_input *input)
     join_client(core, process);
     process->data.state = adopt->pid ? PROCESS_RUNNING : PROCESS_STARTING;
     process->data.flags = PROCESS_ORPHANED | (adopt->daemon ? PROCESS_DAEMON : 0);
+    if (adopt->notify) {
+        process->data.flags |= PROCESS_NOTIFY;
+        quota_charge(account, QUOTA_KEPT_FDS);
+    }
     process->data.pid = adopt->pid;
     process->data.parent = adopt->creator_process;
     process->data.started_mono = adopt->mono;
@@ -286,6 +291,7 @@ static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core
     [INPUT_STOPPED] = step_stopped,
     [INPUT_CONTINUED] = step_continued,
     [INPUT_TREE_GONE] = step_tree_gone,
+    [INPUT_NOTIFIED] = step_notified,
     [INPUT_EXECUTED] = step_executed,
     [INPUT_ADOPT] = step_adopt,
     [INPUT_TIME] = step_time,

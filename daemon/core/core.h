@@ -26,7 +26,10 @@
     X(BYTES, "bytes of arguments and labels", 64 << 20)   \
     X(OBJECTS, "objects", 65536)                          \
     X(OPENS, "open objects", 262144)                      \
-    X(HOLDS, "holds", 131072)
+    X(HOLDS, "holds", 131072)                             \
+    X(RESTARTS, "restart policies", 4096)                 \
+    X(KEPT_BYTES, "bytes of restart policies", 64 << 20)  \
+    X(KEPT_FDS, "descriptors of restart policies and readiness", 4096)
 
 enum core_quota {
 #define X(identifier, name, value) QUOTA_##identifier,
@@ -40,6 +43,7 @@ enum core_quota {
 #define KEYS_KEPT_MAX      1024  /* answered keys of one client */
 #define EVENTS_KEPT_MAX    16384 /* events that can still be asked for; a power of two */
 #define STOP_GRACE_DEFAULT (INT64_C(10) * 1000000000)
+#define RESTART_GOOD_RUN   (INT64_C(10) * 1000000000) /* then tries and delay begin anew; as docker has it */
 #define ABSENCE_MAX        (INT64_C(5) * 1000000000) /* of who waits with a key, after a new broker's start */
 #define ABSENCE_LATE       (INT64_C(1) * 1000000000) /* noticed so late, nobody could come back: once more */
 
@@ -130,7 +134,14 @@ const char *record_argv(const struct record *record);
 const char *record_cwd(const struct record *record);
 const char *record_labels(const struct record *record);
 
-enum process_state { PROCESS_STARTING, PROCESS_RUNNING, PROCESS_STOPPED, PROCESS_EXITED };
+/* RESTARTING: it has ended, and is to be started again */
+enum process_state {
+    PROCESS_STARTING,
+    PROCESS_RUNNING,
+    PROCESS_STOPPED,
+    PROCESS_EXITED,
+    PROCESS_RESTARTING
+};
 
 enum process_flags {
     PROCESS_DAEMON = 1 << 0,   /* ends with its creator */
@@ -142,6 +153,9 @@ enum process_flags {
     PROCESS_KNOWN = 1 << 6,    /* the exit code is known */
     PROCESS_CORE = 1 << 7,
     PROCESS_UNTOLD = 1 << 8,   /* the keeper has not sent the signal of its stop yet: no grace has begun */
+    PROCESS_RESPAWNED = 1 << 9, /* RESTARTING: the keeper has been told to start it again */
+    PROCESS_NOTIFY = 1 << 10,    /* it says when it is ready */
+    PROCESS_READY = 1 << 11,    /* it has said so since its last start */
 };
 
 struct process_data {
@@ -159,6 +173,16 @@ struct process_data {
     int32_t exitcode;
     uint32_t oom; /* input_oom */
     struct input_rusage rusage;
+    uint32_t restarts; /* ever */
+    uint32_t unused;
+};
+
+/* The restart policy of a process. */
+struct restart_data {
+    struct input_restart plan; /* policy: RESTART_POLICY_NO where there is none, or no more */
+    int64_t next;              /* ns; the delay before the next start */
+    uint32_t tries;            /* starts since the last good run */
+    uint32_t unused;
 };
 
 /* An order to the keeper, kept until the keeper has executed it: sent again to a keeper that has not. */
@@ -173,7 +197,16 @@ struct order_data {
     uint64_t ticket;     /* spawn: whose descriptors; the spec and descriptors are the broker's */
 };
 
-enum order_kind { ORDER_SPAWN, ORDER_SIGNAL, ORDER_WATCH_TREE, ORDER_FORGET_PROCESS, ORDER_FORGET_CLIENT };
+enum order_kind {
+    ORDER_SPAWN,
+    ORDER_SIGNAL,
+    ORDER_WATCH_TREE,
+    ORDER_FORGET_PROCESS,
+    ORDER_FORGET_CLIENT,
+    ORDER_RESPAWN, /* start the process again, from what the keeper has kept of its spawn */
+    ORDER_DROP,    /* what was kept for that is not needed any more */
+    ORDER_KIND_COUNT
+};
 
 struct order {
     struct order_data data;
@@ -186,6 +219,10 @@ enum process_order {
     PROCESS_ORDER_KILL,
     PROCESS_ORDER_WATCH,
     PROCESS_ORDER_FORGET,
+    PROCESS_ORDERS_OF_ALL,
+    /* with a restart policy; that to start again comes back when it was executed */
+    PROCESS_ORDER_RESPAWN = PROCESS_ORDERS_OF_ALL,
+    PROCESS_ORDER_DROP,
     PROCESS_ORDERS
 };
 
@@ -197,7 +234,8 @@ struct process {
     struct client *client;  /* the client that this process is, or NULL */
     struct waiter *spawner; /* the request that waits for its start */
     struct order *orders[PROCESS_ORDERS]; /* NULL once given */
-    struct heap_node deadline;            /* SIGKILL of a stop */
+    struct restart_data restart;
+    struct heap_node deadline; /* SIGKILL of a stop; RESTARTING: the next start */
     TAILQ_HEAD(process_waits, wait_link) waits;
     struct open_list opens; /* the objects that it was spawned with */
     uint64_t search, number; /* of one search, see deadlock.c and graph.c */
@@ -324,8 +362,12 @@ struct event_data {
     uint32_t oom;
     int32_t spawn_errno;
     uint32_t spawn_stage;
-    uint64_t token;
-    uint32_t object_kind, unused;
+    union {
+        uint64_t token;
+        int64_t delay; /* process.restarting: ns */
+    };
+    uint32_t object_kind;
+    uint32_t restarts; /* process.restarting: so far */
 };
 
 struct event_entry {

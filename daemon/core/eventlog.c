@@ -31,6 +31,16 @@ uint64_t event_process(struct core *core, enum event_kind kind, const struct pro
     return entry->data.seq;
 }
 
+uint64_t event_restarting(struct core *core, const struct process *process, int64_t delay)
+{
+    uint64_t seq = event_process(core, EVENT_PROCESS_RESTARTING, process);
+    struct event_entry *entry = event_slot(core, seq);
+
+    entry->data.delay = delay;
+    entry->data.restarts = process->data.restarts;
+    return seq;
+}
+
 uint64_t event_spawn_failed(struct core *core, const struct process *process, int error, uint32_t stage)
 {
     uint64_t seq = event_process(core, EVENT_PROCESS_SPAWN_FAILED, process);

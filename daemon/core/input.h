@@ -54,6 +54,7 @@ enum input_kind {
     INPUT_STOPPED,
     INPUT_CONTINUED,
     INPUT_TREE_GONE,
+    INPUT_NOTIFIED, /* it has said that it is ready */
     INPUT_EXECUTED, /* body.number: orders up to it were executed */
     INPUT_ADOPT,    /* body.adopt: a child in the keeper's table, for a core that began empty */
     INPUT_TIME,     /* deadlines up to mono have passed */
@@ -76,7 +77,7 @@ enum request_flags {
     REQUEST_NO_WAIT = 1 << 5,   /* join, wait: a time-out <= 0 */
     /* `span` is given: time-out of join and wait, grace of stop, stop_timeout of spawn */
     REQUEST_DEADLINE = 1 << 6,
-    REQUEST_READY = 1 << 7,     /* wait: for readiness, which a running process that does not notify has */
+    REQUEST_READY = 1 << 7,     /* wait: for readiness, which one that does not notify has from its start */
     REQUEST_PERSIST = 1 << 8,   /* create */
     REQUEST_TRACE = 1 << 9,     /* create */
     REQUEST_EXIST_OK = 1 << 10, /* create */
@@ -86,6 +87,8 @@ enum request_flags {
     REQUEST_ACTION = 1 << 14,   /* barrier.wait: ready to run the action */
     REQUEST_OK = 1 << 15,       /* barrier.done: the action succeeded */
     REQUEST_TOKEN = 1 << 16,    /* release: only with this token */
+    REQUEST_NOTIFY = 1 << 17,   /* spawn: it will say when it is ready */
+    REQUEST_FINAL = 1 << 18,    /* signal: its restart policy ends, too */
 };
 
 /* What all requests share. The connection's client asks; what it names was found and allowed to it. */
@@ -113,6 +116,24 @@ struct input_sync {
     uint32_t parties;             /* create */
     uint32_t mode;                /* create */
     uint32_t gid;                 /* who asks */
+};
+
+enum restart_policy { RESTART_POLICY_NO, RESTART_POLICY_ON_FAILURE, RESTART_POLICY_ALWAYS };
+
+#define RESTART_FACTOR_ONE UINT64_C(1000000)
+
+struct input_restart {
+    uint32_t policy;    /* restart_policy */
+    uint32_t max_tries; /* 0: no limit */
+    int64_t delay;      /* ns; 0 < delay <= max_delay */
+    int64_t max_delay;
+    uint64_t factor;    /* RESTART_FACTOR_ONE times what the delay is multiplied by; not less */
+    uint32_t fds, size; /* descriptors, and bytes of the spec: what the keeper keeps for it */
+};
+
+struct input_spawn {
+    struct input_request request; /* in the same place as body.request */
+    struct input_restart restart;
 };
 
 /* How many threads a process has, that is, how many owners must wait for it to wait; 0: not known. */
@@ -143,8 +164,7 @@ struct input_adopt {
     int64_t mono, wall;
     int32_t pid;
     uint32_t uid;
-    uint32_t daemon;
-    uint32_t unused;
+    uint32_t daemon, notify;
 };
 
 /* The byte strings of an input, by kind. */
@@ -177,6 +197,7 @@ struct core_input {
         struct input_connect connect;
         struct input_request request;
         struct input_sync sync;
+        struct input_spawn spawn;
         struct input_report report;
         struct input_adopt adopt;
     } body;

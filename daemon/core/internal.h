@@ -52,11 +52,14 @@ void order_give(struct core *core, struct order *order, enum order_kind kind, ui
 void order_give_signal(struct core *core, struct order *order, uint64_t process, int signal, bool tree);
 /* Takes a pending order out and frees it. */
 void order_drop(struct core *core, struct order *order);
+/* All orders up to this number were executed. */
+void orders_executed(struct core *core, uint64_t number);
 
 /* ---- eventlog.c ---- */
 
 /* Appends an event; cannot fail. Returns its seq. */
 uint64_t event_process(struct core *core, enum event_kind kind, const struct process *process);
+uint64_t event_restarting(struct core *core, const struct process *process, int64_t delay);
 uint64_t event_spawn_failed(struct core *core, const struct process *process, int error, uint32_t stage);
 uint64_t event_client(struct core *core, enum event_kind kind, const struct client *client);
 uint64_t event_daemon(struct core *core, enum event_kind kind);
@@ -120,12 +123,41 @@ struct process *process_new(struct core *core, struct account *account, uint64_t
 /* Removes a process for good; tell: the keeper forgets it, too. */
 void process_remove(struct core *core, struct process *process, bool tell);
 /* signal to the tree, SIGKILL span later; extra: an order for it, taken over, or NULL to use the process's
- * own. */
+ * own. Between two runs it ends here. */
 void process_stop(struct core *core, struct process *process, int signal, int64_t span, struct order *extra);
 void process_deadline(struct core *core, struct process *process);
 /* The keeper has sent the signal with which a stop begins: its grace is at least span from now. */
 void process_told(struct core *core, uint64_t id, int64_t span);
 void process_watch(struct core *core, struct process *process);
+/* Its end is told, for good. The oldest of those that have ended may go for it. */
+void process_finish(struct core *core, struct process *process);
+/* Those who wait for what it is now are answered. has_ended: for good, just now. */
+void process_wake(struct core *core, struct process *process, bool has_ended);
+
+/* ---- restart.c ---- */
+
+/* The policy that its spawn asks for. 0 or -ENOMEM. */
+int restart_plan(struct process *process, const struct input_restart *plan);
+/* The policy ends, and with it a pause between two runs: then the process has ended for good. */
+void restart_end(struct core *core, struct process *process);
+/* What the policy counts for is given back; the keeper needs not be told. */
+void restart_uncharge(struct process *process);
+void restart_charge(struct process *process);
+/* Its run is over. True: another one comes, as its events say from now on. */
+bool restart_after_run(struct core *core, struct process *process);
+/* The pause is over. */
+void restart_due(struct core *core, struct process *process);
+/* Is it being started again? Then the order to do so has been executed. */
+bool restart_executed(struct core *core, struct process *process);
+/* It could not be started again. */
+void restart_failed(struct core *core, struct process *process);
+
+/* ---- ready.c ---- */
+
+/* Has it come so far that others can use it? */
+bool process_ready(const struct process *process);
+/* Will nothing more change the answer of a wait for readiness? */
+bool ready_is_decided(const struct waiter *waiter);
 
 /* ---- client.c ---- */
 
@@ -193,6 +225,7 @@ int step_exited(struct core *core, const struct core_input *input);
 int step_stopped(struct core *core, const struct core_input *input);
 int step_continued(struct core *core, const struct core_input *input);
 int step_tree_gone(struct core *core, const struct core_input *input);
+int step_notified(struct core *core, const struct core_input *input);
 int step_executed(struct core *core, const struct core_input *input);
 int step_adopt(struct core *core, const struct core_input *input);
 int step_time(struct core *core, const struct core_input *input);

@@ -107,6 +107,30 @@ static void take_orders_of(struct in *in, struct process *process, uint64_t orde
     }
 }
 
+static void take_restart(struct in *in, struct process *process)
+{
+    struct restart_data *restart = &process->restart;
+
+    if (in_number(in) == RESTART_POLICY_NO || in->error)
+        return;
+    in_take(in, restart, sizeof *restart);
+    if (in_failed(in, !restart_is_sound(restart) || process_ended(process), -EBADMSG))
+        restart->plan.policy = RESTART_POLICY_NO;
+    restart_charge(process);
+}
+
+/* With a policy the deadline is that of a pause, whose end needs its order; without one there is no pause. */
+static bool restart_is_whole(const struct process *process)
+{
+    bool between = process->data.state == PROCESS_RESTARTING;
+    bool ordered = process->data.flags & PROCESS_RESPAWNED;
+    bool pauses = between && !ordered;
+
+    if (process->restart.plan.policy == RESTART_POLICY_NO || (ordered && !between))
+        return !pauses && (!ordered || between);
+    return pauses == (process->deadline.index > 0) && (!pauses || process->orders[PROCESS_ORDER_RESPAWN]);
+}
+
 static void join_creator(struct core *core, struct process *process)
 {
     if (process_ended(process) || process->data.flags & PROCESS_ORPHANED)
@@ -144,11 +168,15 @@ static void take_process(struct core *core, struct in *in)
         return;
     process->data = data;
     take_orders_of(in, process, orders);
+    take_restart(in, process);
     take_deadline(core, in, &process->deadline);
+    in_failed(in, !restart_is_whole(process), -EBADMSG);
     process->record = in_record(core, in);
     in_failed(in, !process->record, -EBADMSG);
     if (data.state == PROCESS_STARTING)
         quota_charge(account, QUOTA_STARTING);
+    if (data.state != PROCESS_EXITED && data.flags & PROCESS_NOTIFY)
+        quota_charge(account, QUOTA_KEPT_FDS);
     if (data.state == PROCESS_EXITED) {
         quota_release(account, QUOTA_PROCESSES);
         account->ended++;
@@ -344,7 +372,7 @@ static void take_order(struct core *core, struct in *in)
         return;
     }
     in_take(in, &order->data, sizeof order->data);
-    in_failed(in, order->data.kind > ORDER_FORGET_CLIENT, -EBADMSG);
+    in_failed(in, order->data.kind >= ORDER_KIND_COUNT, -EBADMSG);
     in_failed(in, order->data.number > in->counters.order, -EBADMSG);
     in_failed(in, last && last->data.number >= order->data.number, -EBADMSG);
     TAILQ_INSERT_TAIL(&core->orders, order, pending);

@@ -32,14 +32,33 @@ void order_drop(struct core *core, struct order *order)
     free(order);
 }
 
-int step_executed(struct core *core, const struct core_input *input)
+/* Where it may be needed again it goes back to its process, which then needs no memory for it. */
+static void order_done(struct core *core, struct order *order)
+{
+    struct process *process =
+        order->data.kind == ORDER_RESPAWN ? core_process(core, order->data.subject) : NULL;
+
+    if (order->data.grace)
+        process_told(core, order->data.subject, (int64_t) order->data.ticket);
+    if (!process || process->orders[PROCESS_ORDER_RESPAWN]) {
+        order_drop(core, order);
+        return;
+    }
+    TAILQ_REMOVE(&core->orders, order, pending);
+    *order = (struct order){.data.number = 0};
+    process->orders[PROCESS_ORDER_RESPAWN] = order;
+}
+
+void orders_executed(struct core *core, uint64_t number)
 {
     struct order *order;
 
-    while ((order = TAILQ_FIRST(&core->orders)) && order->data.number <= input->body.number) {
-        if (order->data.grace)
-            process_told(core, order->data.subject, (int64_t) order->data.ticket);
-        order_drop(core, order);
-    }
+    while ((order = TAILQ_FIRST(&core->orders)) && order->data.number <= number)
+        order_done(core, order);
+}
+
+int step_executed(struct core *core, const struct core_input *input)
+{
+    orders_executed(core, input->body.number);
     return 0;
 }

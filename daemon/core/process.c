@@ -60,7 +60,7 @@ struct process *process_new(struct core *core, struct account *account, uint64_t
     process->deadline.tag = DEADLINE_PROCESS;
     TAILQ_INIT(&process->waits);
     TAILQ_INIT(&process->opens);
-    for (int i = 0; i < PROCESS_ORDERS; i++)
+    for (int i = 0; i < PROCESS_ORDERS_OF_ALL; i++)
         if (!(process->orders[i] = order_new()))
             goto fail;
     if (heap_reserve(&core->deadlines, most - core->deadlines.count) < 0)
@@ -76,18 +76,38 @@ fail:
     return NULL;
 }
 
+static void living_uncount(struct process *process)
+{
+    quota_release(process->account, QUOTA_PROCESSES);
+    if (process->data.flags & PROCESS_NOTIFY)
+        quota_release(process->account, QUOTA_KEPT_FDS);
+    restart_uncharge(process);
+}
+
 /* What a process counts for: in STARTING and PROCESSES until its end, then among the ended. */
 static void process_uncount(struct core *core, struct process *process)
 {
     if (process->data.state == PROCESS_STARTING)
         quota_release(process->account, QUOTA_STARTING);
     if (process->data.state != PROCESS_EXITED) {
-        quota_release(process->account, QUOTA_PROCESSES);
+        living_uncount(process);
     } else {
         TAILQ_REMOVE(&process->account->ended_list, process, of_ended);
         process->account->ended--;
     }
     account_trim(core, process->account);
+}
+
+/* It has ended, and the waiter waits for others; but for the readiness of all of them it waits in vain. */
+static void forget_link(struct core *core, struct wait_link *link)
+{
+    struct waiter *waiter = link->waiter;
+
+    waiter_unlink(link);
+    if (waiter->data.kind != WAIT_SET || !(waiter->data.flags & REQUEST_READY) || !ready_is_decided(waiter))
+        return;
+    waiter->reply.kind = REPLY_DONE;
+    waiter_answer(core, waiter);
 }
 
 void process_remove(struct core *core, struct process *process, bool tell)
@@ -98,7 +118,7 @@ void process_remove(struct core *core, struct process *process, bool tell)
         if (link->waiter->data.kind == WAIT_STOP)
             waiter_answer_process(core, link->waiter, REPLY_JOIN, process);
         else
-            waiter_unlink(link); /* it has ended, and the waiter waits for others */
+            forget_link(core, link);
     }
     heap_remove(&core->deadlines, &process->deadline);
     opens_close(core, &process->opens, true);
@@ -147,6 +167,7 @@ void process_stop(struct core *core, struct process *process, int signal, int64_
     bool again = process->data.flags & PROCESS_STOPPING;
     struct order *order = extra ? extra : again ? NULL : process->orders[PROCESS_ORDER_STOP];
 
+    restart_end(core, process);
     if (process->data.flags & PROCESS_TREE_GONE) {
         free(extra);
         return;
@@ -180,11 +201,16 @@ void process_told(struct core *core, uint64_t id, int64_t span)
         set_deadline(core, process, moment_after(core, span));
 }
 
-/* The grace is over, if it has begun: a keeper that stood still sends both signals at once. */
+/* The grace is over, if it has begun: a keeper that stood still sends both signals at once. Or the pause
+ * between two runs is. */
 void process_deadline(struct core *core, struct process *process)
 {
     struct order *order = process->orders[PROCESS_ORDER_KILL];
 
+    if (process->restart.plan.policy != RESTART_POLICY_NO) {
+        restart_due(core, process);
+        return;
+    }
     if (!order || process->data.flags & PROCESS_UNTOLD)
         return;
     process->orders[PROCESS_ORDER_KILL] = NULL;
@@ -193,12 +219,32 @@ void process_deadline(struct core *core, struct process *process)
 
 /* ---- what the keeper reports ---- */
 
-static void process_begun(struct core *core, struct process *process, const struct input_report *report)
+static void process_set_start(struct process *process, const struct input_report *report)
 {
     process->data.pid = report->pid;
     process->data.started_mono = report->mono;
     process->data.started_wall = report->wall;
     process->data.state = PROCESS_RUNNING;
+}
+
+/* The same one, and nothing of its last run's end. */
+static void process_begun_again(struct core *core, struct process *process, const struct input_report *report)
+{
+    struct process_data *data = &process->data;
+
+    process_set_start(process, report);
+    data->flags &= ~(uint32_t) (PROCESS_RESPAWNED | PROCESS_KNOWN | PROCESS_CORE | PROCESS_READY);
+    data->ended_mono = data->ended_wall = 0;
+    data->exitcode = 0;
+    data->oom = INPUT_OOM_UNKNOWN;
+    data->rusage = (struct input_rusage){.utime = 0};
+    data->seq = event_process(core, EVENT_PROCESS_SPAWNED, process);
+    process_wake(core, process, false); /* whoever waits for its readiness, if it has that from its start */
+}
+
+static void process_begun(struct core *core, struct process *process, const struct input_report *report)
+{
+    process_set_start(process, report);
     quota_release(process->account, QUOTA_STARTING);
     title_number(process->record->title,
                  process->creator ? ++process->creator->data.spawned : process->data.id);
@@ -209,9 +255,14 @@ int step_spawned(struct core *core, const struct core_input *input)
 {
     struct process *process = core_process(core, input->body.report.process);
 
-    if (!process || process->data.state != PROCESS_STARTING)
+    if (!process)
         return 0;
-    process_begun(core, process, &input->body.report);
+    if (restart_executed(core, process))
+        process_begun_again(core, process, &input->body.report);
+    else if (process->data.state == PROCESS_STARTING)
+        process_begun(core, process, &input->body.report);
+    else
+        return 0;
     if (process->spawner)
         waiter_answer_process(core, process->spawner, REPLY_INFO, process);
     if (core->counters.shutting_down ||
@@ -225,7 +276,14 @@ int step_spawn_failed(struct core *core, const struct core_input *input)
     const struct input_report *report = &input->body.report;
     struct process *process = core_process(core, report->process);
 
-    if (!process || process->data.state != PROCESS_STARTING)
+    if (!process)
+        return 0;
+    if (restart_executed(core, process)) {
+        event_spawn_failed(core, process, report->error, report->stage);
+        restart_failed(core, process);
+        return 0;
+    }
+    if (process->data.state != PROCESS_STARTING)
         return 0;
     event_spawn_failed(core, process, report->error, report->stage);
     if (process->spawner) {
@@ -252,6 +310,8 @@ static void process_set_end(struct process *process, const struct input_report *
 /* Does it have what it waited for? */
 static bool waiter_satisfied(const struct waiter *waiter, const struct process *process)
 {
+    if (waiter->data.kind == WAIT_SET && waiter->data.flags & REQUEST_READY)
+        return ready_is_decided(waiter);
     if (!process_ended(process))
         return false; /* the rest of its tree may be gone before itself */
     if (waiter->data.kind == WAIT_STOP)
@@ -259,7 +319,7 @@ static bool waiter_satisfied(const struct waiter *waiter, const struct process *
     return waiter->data.kind == WAIT_JOIN || !(waiter->data.flags & REQUEST_ALL) || waiter->left == 0;
 }
 
-static void process_wake(struct core *core, struct process *process, bool has_ended)
+void process_wake(struct core *core, struct process *process, bool has_ended)
 {
     struct wait_link *link, *next;
 
@@ -284,36 +344,45 @@ static void process_wake(struct core *core, struct process *process, bool has_en
     }
 }
 
+/* The last of those that have ended, which are counted, and it may be one too many. */
 static void process_count_ended(struct core *core, struct process *process)
 {
     struct account *account = process->account;
 
-    quota_release(account, QUOTA_PROCESSES);
+    living_uncount(process);
     TAILQ_INSERT_TAIL(&account->ended_list, process, of_ended);
     if (++account->ended > ENDED_KEPT_MAX)
         process_remove(core, TAILQ_FIRST(&account->ended_list), true);
+}
+
+void process_finish(struct core *core, struct process *process)
+{
+    process->data.state = PROCESS_EXITED;
+    restart_end(core, process);
+    opens_close(core, &process->opens, true);
+    if (process->creator)
+        LIST_REMOVE(process, of_creator);
+    process->creator = NULL;
+    process->data.seq = event_process(core, EVENT_PROCESS_EXITED, process);
+    process_wake(core, process, true);
+    process_count_ended(core, process);
 }
 
 int step_exited(struct core *core, const struct core_input *input)
 {
     struct process *process = core_process(core, input->body.report.process);
 
-    if (!process || process->data.state == PROCESS_EXITED || process->data.state == PROCESS_STARTING)
+    if (!process || (process->data.state != PROCESS_RUNNING && process->data.state != PROCESS_STOPPED))
         return 0;
     process_set_end(process, &input->body.report);
     process->data.state = PROCESS_EXITED;
     /* who joins a dead holder finds its locks free already: its client is buried before anybody is told */
     if (process->client)
         client_bury(core, process->client);
-    opens_close(core, &process->opens, true);
-    if (process->creator)
-        LIST_REMOVE(process, of_creator);
-    process->creator = NULL;
     if (process->data.oom == INPUT_OOM_YES)
         event_process(core, EVENT_PROCESS_OOM, process);
-    process->data.seq = event_process(core, EVENT_PROCESS_EXITED, process);
-    process_wake(core, process, true);
-    process_count_ended(core, process);
+    if (!restart_after_run(core, process))
+        process_finish(core, process);
     return 0;
 }
 
@@ -346,7 +415,8 @@ int step_tree_gone(struct core *core, const struct core_input *input)
     if (!process)
         return 0;
     process->data.flags |= PROCESS_TREE_GONE;
-    heap_remove(&core->deadlines, &process->deadline);
+    if (process->restart.plan.policy == RESTART_POLICY_NO)
+        heap_remove(&core->deadlines, &process->deadline);
     process_wake(core, process, false);
     return 0;
 }

@@ -36,6 +36,7 @@ bool wait_is_whole(const struct core *core, const struct waiter *waiter);
 /* Are there so many strings, each with its NUL? */
 bool strings_hold(const struct blob *strings, uint32_t count);
 bool process_is_sound(const struct process_data *data);
+bool restart_is_sound(const struct restart_data *restart);
 bool reply_is_sound(const struct reply_data *reply, const struct record *record, struct text *const text[2]);
 /* Of a deadlock; NULL is none. */
 bool cycle_is_sound(const struct text *cycle);

@@ -18,7 +18,7 @@ static void spawn_set(struct process *process, const struct core_input *input, s
     bool is_daemon = request->flags & REQUEST_DAEMON || (inherited && !(request->flags & REQUEST_NOT_DAEMON));
 
     process->data.state = PROCESS_STARTING;
-    process->data.flags = is_daemon ? PROCESS_DAEMON : 0;
+    process->data.flags |= is_daemon ? PROCESS_DAEMON : 0;
     process->data.stop_signal = request->signal ? request->signal : NUMBER_OF_SIGTERM;
     process->data.stop_span = request->flags & REQUEST_DEADLINE ? request->span : STOP_GRACE_DEFAULT;
     process->data.oom = INPUT_OOM_UNKNOWN;
@@ -90,7 +90,13 @@ static int spawn_begin(struct core *core, const struct core_input *input, struct
         return -ENOMEM;
     }
     process->record = record;
-    r = spawn_open(core, process, input);
+    if (input->body.request.flags & REQUEST_NOTIFY) {
+        process->data.flags = PROCESS_NOTIFY;
+        quota_charge(process->account, QUOTA_KEPT_FDS);
+    }
+    r = restart_plan(process, &input->body.spawn.restart);
+    if (r == 0)
+        r = spawn_open(core, process, input);
     if (r < 0) {
         if (r == -ENOENT)
             key_attach(key, waiter);
@@ -112,6 +118,23 @@ static int spawn_begin(struct core *core, const struct core_input *input, struct
     return 0;
 }
 
+/* What the keeper keeps for it after its start. */
+static enum core_quota spawn_exceeds_kept(const struct account *account, const struct core_input *input)
+{
+    const struct input_restart *plan = &input->body.spawn.restart;
+    bool restarts = plan->policy != RESTART_POLICY_NO;
+    int64_t fds = (restarts ? plan->fds : 0) + (input->body.request.flags & REQUEST_NOTIFY ? 1 : 0);
+
+    if (restarts && quota_full(account, QUOTA_RESTARTS))
+        return QUOTA_RESTARTS;
+    if (restarts &&
+        account->used[QUOTA_KEPT_BYTES] + plan->size > quota_limit(QUOTA_KEPT_BYTES, account->uid))
+        return QUOTA_KEPT_BYTES;
+    if (fds > 0 && account->used[QUOTA_KEPT_FDS] + fds > quota_limit(QUOTA_KEPT_FDS, account->uid))
+        return QUOTA_KEPT_FDS;
+    return QUOTA_COUNT;
+}
+
 /* The quota that a spawn would exceed, or QUOTA_COUNT. */
 static enum core_quota spawn_exceeds(const struct account *account, const struct core_input *input)
 {
@@ -126,7 +149,7 @@ static enum core_quota spawn_exceeds(const struct account *account, const struct
     if (account->ended == 0 &&
         account->used[QUOTA_BYTES] + (int64_t) record_size(input) > quota_limit(QUOTA_BYTES, account->uid))
         return QUOTA_BYTES;
-    return QUOTA_COUNT;
+    return spawn_exceeds_kept(account, input);
 }
 
 static int refuse(struct core *core, const struct core_input *input, struct key *key, enum core_quota quota)
@@ -236,6 +259,13 @@ int step_join(struct core *core, const struct core_input *input)
     return 0;
 }
 
+static bool wait_is_decided(const struct waiter *waiter)
+{
+    if (waiter->data.flags & REQUEST_READY)
+        return ready_is_decided(waiter);
+    return waiter->left == 0 || (!(waiter->data.flags & REQUEST_ALL) && waiter->left < waiter->link_count);
+}
+
 int step_wait(struct core *core, const struct core_input *input)
 {
     const struct input_request *request = &input->body.request;
@@ -253,10 +283,9 @@ int step_wait(struct core *core, const struct core_input *input)
     for (uint32_t i = 0; i < request->count; i++) {
         memcpy(&id, input->blob[BLOB_PROCESSES].data + i * sizeof id, sizeof id);
         waiter_link(waiter, i, find(core, id));
-        waiter->left += !process_ended(waiter->links[i].process) && !(request->flags & REQUEST_READY);
+        waiter->left += !process_ended(waiter->links[i].process);
     }
-    if (request->flags & REQUEST_NO_WAIT || waiter->left == 0 ||
-        (!(request->flags & REQUEST_ALL) && waiter->left < request->count)) {
+    if (request->flags & REQUEST_NO_WAIT || wait_is_decided(waiter)) {
         waiter->reply.kind = REPLY_DONE;
         waiter_answer(core, waiter);
     } else {
@@ -293,6 +322,8 @@ int step_signal(struct core *core, const struct core_input *input)
         order_give_signal(core, order, process->data.id, request->signal, request->flags & REQUEST_TREE);
     else
         free(order);
+    if (process && request->flags & REQUEST_FINAL)
+        restart_end(core, process);
     if (process)
         waiter_answer(core, waiter);
     else

@@ -7,11 +7,12 @@
 /* Padding would carry whatever stood on the stack into the hash. */
 _Static_assert(sizeof(struct client_data) == 40, "padding");
 _Static_assert(sizeof(struct connection_data) == 32, "padding");
-_Static_assert(sizeof(struct process_data) == 176, "padding");
+_Static_assert(sizeof(struct process_data) == 184, "padding");
 _Static_assert(sizeof(struct order_data) == 48, "padding");
-_Static_assert(sizeof(struct reply_data) == 248, "padding");
+_Static_assert(sizeof(struct reply_data) == 256, "padding");
 _Static_assert(sizeof(struct waiter_data) == 56, "padding");
 _Static_assert(sizeof(struct event_data) == 72, "padding");
+_Static_assert(sizeof(struct restart_data) == 56, "padding");
 _Static_assert(sizeof(struct core_counters) == 88, "padding");
 
 /* ---- writing ---- */
@@ -132,6 +133,9 @@ static void put_processes(struct out *out, const struct core *core)
             orders |= (uint64_t) (process->orders[i] != NULL) << i;
         put(out, &process->data, sizeof process->data);
         put_number(out, orders);
+        put_number(out, process->restart.plan.policy);
+        if (process->restart.plan.policy)
+            put(out, &process->restart, sizeof process->restart);
         put_deadline(out, &process->deadline);
         put_record(out, process->record);
         put_number(out, process->client ? process->client->data.id : 0);

@@ -29,8 +29,17 @@ static bool exitcode_is_sound(int32_t exitcode)
 
 bool process_is_sound(const struct process_data *data)
 {
-    return data->state <= PROCESS_EXITED && exitcode_is_sound(data->exitcode) && data->stop_signal >= 0 &&
+    return data->state <= PROCESS_RESTARTING && exitcode_is_sound(data->exitcode) && data->stop_signal >= 0 &&
            data->stop_signal <= 64 && data->oom <= INPUT_OOM_UNKNOWN;
+}
+
+bool restart_is_sound(const struct restart_data *restart)
+{
+    const struct input_restart *plan = &restart->plan;
+
+    return plan->policy > RESTART_POLICY_NO && plan->policy <= RESTART_POLICY_ALWAYS &&
+           plan->factor >= RESTART_FACTOR_ONE && plan->factor <= INT32_MAX && plan->delay > 0 &&
+           plan->delay <= plan->max_delay && restart->next > 0 && restart->next <= plan->max_delay;
 }
 
 bool reply_is_sound(const struct reply_data *reply, const struct record *record,

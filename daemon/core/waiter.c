@@ -138,12 +138,19 @@ void waiter_undo(struct core *core, struct waiter *waiter)
     waiter_free(core, waiter);
 }
 
-/* A link whose process has ended loses it here, so that the answer can tell which have. */
+/* Has the process what it waits for? One that is not there any more has ended. */
+static bool link_is_done(const struct waiter *waiter, const struct process *process)
+{
+    if (waiter->data.flags & REQUEST_READY)
+        return process && process_ready(process);
+    return !process || process_ended(process);
+}
+
+/* The links of the others lose their ids, so that the answer can tell which are done. */
 static void waiter_keep_done(struct waiter *waiter)
 {
     for (uint32_t i = 0; i < waiter->link_count; i++)
-        if (waiter->links[i].process && !process_ended(waiter->links[i].process) &&
-            !(waiter->data.flags & REQUEST_READY))
+        if (!link_is_done(waiter, waiter->links[i].process))
             waiter->links[i].id = 0;
 }
 

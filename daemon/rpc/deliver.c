@@ -23,7 +23,7 @@ void deliver_order(struct server *server, const struct order_data *order)
     struct link_client_ref client = {.client = order->subject};
     struct link_signal signal = {.process = order->subject, .signal = order->signal, .tree = order->tree};
 
-    if (order->kind == ORDER_SPAWN || order->kind == ORDER_SIGNAL)
+    if (order->kind == ORDER_SPAWN || order->kind == ORDER_SIGNAL || order->kind == ORDER_RESPAWN)
         busy_poll_expect(&server->busy, clock_monotonic()); /* what comes of it */
     switch ((enum order_kind) order->kind) {
     case ORDER_SPAWN:
@@ -37,6 +37,14 @@ void deliver_order(struct server *server, const struct order_data *order)
         break;
     case ORDER_FORGET_PROCESS:
         keeper_link_send(server->link, LINK_FORGET_PROCESS, order->number, &process, sizeof process, NULL, 0);
+        break;
+    case ORDER_RESPAWN:
+        keeper_link_send(server->link, LINK_RESPAWN, order->number, &process, sizeof process, NULL, 0);
+        break;
+    case ORDER_DROP:
+        keeper_link_send(server->link, LINK_DROP, order->number, &process, sizeof process, NULL, 0);
+        break;
+    case ORDER_KIND_COUNT:
         break;
     case ORDER_FORGET_CLIENT:
         keeper_link_send(server->link, LINK_FORGET_CLIENT, order->number, &client, sizeof client, NULL, 0);

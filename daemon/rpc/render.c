@@ -13,6 +13,7 @@ static const char *const state_names[] = {
     [PROCESS_RUNNING] = "running",
     [PROCESS_STOPPED] = "stopped",
     [PROCESS_EXITED] = "exited",
+    [PROCESS_RESTARTING] = "restarting",
 };
 
 json_t *render_time(int64_t wall)
@@ -152,6 +153,11 @@ static void put_not_ended(struct writer *writer)
     writer_null(writer, "rusage");
 }
 
+static const char *state_name(const struct process_data *data)
+{
+    return data->state == PROCESS_RUNNING && data->flags & PROCESS_READY ? "ready" : state_names[data->state];
+}
+
 void render_info(struct writer *writer, const char *key, const struct process_data *data,
                  const struct record *record, bool with_pidfd)
 {
@@ -159,7 +165,7 @@ void render_info(struct writer *writer, const char *key, const struct process_da
     writer_integer(writer, "id", (int64_t) data->id);
     writer_bytes(writer, "name", record->title->name, record->title->name_size);
     writer_integer(writer, "pid", data->pid);
-    writer_word(writer, "state", state_names[data->state]);
+    writer_word(writer, "state", state_name(data));
     writer_bool(writer, "daemon", data->flags & PROCESS_DAEMON);
     put_owner(writer, data);
     writer_id(writer, "parent", data->parent);
@@ -167,11 +173,11 @@ void render_info(struct writer *writer, const char *key, const struct process_da
     writer_bytes(writer, "cwd", record_cwd(record), record->cwd_size);
     put_labels(writer, record);
     put_time(writer, "started", data->started_wall);
-    if (data->state == PROCESS_EXITED)
+    if (data->state == PROCESS_EXITED || data->state == PROCESS_RESTARTING)
         put_ended(writer, data);
     else
         put_not_ended(writer);
-    writer_integer(writer, "restarts", 0);
+    writer_integer(writer, "restarts", data->restarts);
     writer_integer(writer, "seq", (int64_t) data->seq);
     if (with_pidfd)
         writer_integer(writer, "pidfd", 0);
@@ -221,6 +227,10 @@ static void put_process(struct writer *writer, const struct event_entry *entry, 
         put_end(writer, data->exitcode, data->flags & PROCESS_KNOWN);
         writer_bool(writer, "core", data->flags & PROCESS_CORE);
         put_oom(writer, data->oom);
+    }
+    if (members & EVENT_MEMBERS_RESTART) {
+        writer_integer(writer, "restarts", data->restarts);
+        writer_seconds(writer, "delay", data->delay);
     }
 }
 

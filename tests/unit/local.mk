@@ -51,7 +51,9 @@ unit_tests = \
 	%D%/core/test_process \
 	%D%/core/test_property \
 	%D%/core/test_quota \
+	%D%/core/test_ready \
 	%D%/core/test_record \
+	%D%/core/test_restart \
 	%D%/core/test_rlock \
 	%D%/core/test_save \
 	%D%/core/test_semaphore \
@@ -240,8 +242,12 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 	$(unit_core_memory) $(unit_core_model) $(unit_core_rounds) $(unit_core_sync_chance) $(unit_core_twin)
 %C%_core_test_quota_LDADD = $(unit_core_libs)
 %C%_core_test_quota_SOURCES = %D%/core/test_quota.c $(unit_core_helpers)
+%C%_core_test_ready_LDADD = $(unit_core_libs)
+%C%_core_test_ready_SOURCES = %D%/core/test_ready.c $(unit_core_helpers)
 %C%_core_test_record_LDADD = $(unit_core_libs)
 %C%_core_test_record_SOURCES = %D%/core/test_record.c $(unit_core_helpers)
+%C%_core_test_restart_LDADD = $(unit_core_libs)
+%C%_core_test_restart_SOURCES = %D%/core/test_restart.c $(unit_core_helpers)
 %C%_core_test_rlock_LDADD = $(unit_core_libs)
 %C%_core_test_rlock_SOURCES = %D%/core/test_rlock.c $(unit_core_helpers)
 %C%_core_test_save_LDADD = $(unit_core_libs)

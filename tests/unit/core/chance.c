@@ -63,6 +63,7 @@ static const struct {
     [INPUT_STOPPED] = {.weight = 4, .fact = true},
     [INPUT_CONTINUED] = {.weight = 4, .fact = true},
     [INPUT_TREE_GONE] = {.weight = 12, .fact = true},
+    [INPUT_NOTIFIED] = {.weight = 12, .fact = true},
     [INPUT_EXECUTED] = {.weight = 10, .fact = true},
     [INPUT_ADOPT] = {.weight = 2},
     [INPUT_TIME] = {.weight = 10, .fact = true},
@@ -156,6 +157,21 @@ static void set_key(struct chance *chance, struct core_input *input)
     input->body.request.digest = input->kind + chance_once_in(chance, 20);
 }
 
+static void set_restart(struct chance *chance, struct input_restart *restart)
+{
+    static const int64_t delays[] = {1, SECOND / 10, SECOND, 20 * SECOND, INT64_MAX / 2};
+
+    restart->policy = (uint32_t) chance_below(chance, 3);
+    restart->max_tries = (uint32_t) chance_below(chance, 4);
+    restart->max_delay = delays[chance_below(chance, 5)];
+    restart->delay = delays[chance_below(chance, 5)];
+    if (restart->delay > restart->max_delay)
+        restart->delay = restart->max_delay;
+    restart->factor = RESTART_FACTOR_ONE + chance_below(chance, 2 * RESTART_FACTOR_ONE);
+    restart->fds = (uint32_t) chance_below(chance, 4);
+    restart->size = (uint32_t) chance_below(chance, 1000);
+}
+
 static void set_spawn(struct chance *chance, struct core_input *input)
 {
     static const uint32_t flags[] = {
@@ -165,6 +181,10 @@ static void set_spawn(struct chance *chance, struct core_input *input)
     size_t word = chance_below(chance, chance_once_in(chance, 8) ? 120 : 12), size = 0;
 
     request->flags = flags[chance_below(chance, sizeof flags / sizeof flags[0])];
+    if (chance_once_in(chance, 4))
+        request->flags |= REQUEST_NOTIFY;
+    if (chance_once_in(chance, 3))
+        set_restart(chance, &input->body.spawn.restart);
     request->signal = (int32_t) chance_below(chance, 3);
     request->count = (uint32_t) chance_below(chance, 4) + 1;
     memset(chance->argv, 'a', sizeof chance->argv);
@@ -195,7 +215,7 @@ static void set_wait(struct chance *chance, const struct core *core, struct core
     for (uint32_t i = 0; i < request->count; i++)
         chance->ids[i] = pick_process(chance, core, PROCESS_RUNNING);
     request->flags |= chance_once_in(chance, 2) ? REQUEST_ALL : 0;
-    request->flags |= chance_once_in(chance, 10) ? REQUEST_READY : 0;
+    request->flags |= chance_once_in(chance, 3) ? REQUEST_READY : 0;
     input->blob[BLOB_PROCESSES].data = (const char *) chance->ids;
     input->blob[BLOB_PROCESSES].size = request->count * sizeof chance->ids[0];
 }
@@ -221,6 +241,8 @@ static void set_request(struct chance *chance, const struct core *core, struct c
     request->flags = chance_once_in(chance, 2) ? REQUEST_DEADLINE : 0;
     if (chance_once_in(chance, 10) && (input->kind == INPUT_JOIN || input->kind == INPUT_WAIT))
         request->flags |= REQUEST_NO_WAIT;
+    if (input->kind == INPUT_SIGNAL && chance_once_in(chance, 2))
+        request->flags |= REQUEST_FINAL;
     if (input->kind == INPUT_SPAWN)
         set_spawn(chance, input);
     else if (input->kind == INPUT_WAIT)
@@ -261,7 +283,8 @@ static bool is_ordered(const struct chance *chance, const struct core *core, uin
     const struct order *order;
 
     TAILQ_FOREACH(order, &core->orders, pending)
-        if (order->data.kind == ORDER_SPAWN && order->data.subject == process)
+        if ((order->data.kind == ORDER_SPAWN || order->data.kind == ORDER_RESPAWN) &&
+            order->data.subject == process)
             return order->data.number > chance->executed;
     return false;
 }
@@ -272,11 +295,14 @@ static void set_report(struct chance *chance, const struct core *core, struct co
         [INPUT_SPAWNED] = PROCESS_STARTING,  [INPUT_SPAWN_FAILED] = PROCESS_STARTING,
         [INPUT_EXITED] = PROCESS_RUNNING,    [INPUT_STOPPED] = PROCESS_RUNNING,
         [INPUT_CONTINUED] = PROCESS_STOPPED, [INPUT_TREE_GONE] = PROCESS_EXITED,
+        [INPUT_NOTIFIED] = PROCESS_RUNNING,
     };
+    bool starts = input->kind == INPUT_SPAWNED || input->kind == INPUT_SPAWN_FAILED;
+    int state = starts && chance_once_in(chance, 2) ? PROCESS_RESTARTING : states[input->kind];
     struct input_report *report = &input->body.report;
 
     input->report = chance->report > 0 && chance_once_in(chance, 20) ? chance->report : ++chance->report;
-    *report = (struct input_report){.process = pick_process(chance, core, states[input->kind]),
+    *report = (struct input_report){.process = pick_process(chance, core, state),
                                     .mono = chance->mono,
                                     .wall = chance->wall,
                                     .error = 2,
@@ -379,7 +405,7 @@ void chance_input(struct chance *chance, const struct core *core, struct core_in
         set_request(chance, core, ret_input);
     else if (kind == INPUT_CONNECT || kind == INPUT_CLIENT)
         set_connect(chance, core, ret_input);
-    else if (kind >= INPUT_SPAWNED && kind <= INPUT_TREE_GONE)
+    else if (kind >= INPUT_SPAWNED && kind <= INPUT_NOTIFIED)
         set_report(chance, core, ret_input);
     else if (kind == INPUT_ADOPT)
         set_adopt(chance, core, ret_input);

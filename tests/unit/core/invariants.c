@@ -61,6 +61,20 @@ static void count(struct core *core, uint32_t uid, enum core_quota quota, int by
     account->used[quota] += by;
 }
 
+/* What the keeper keeps for it. */
+static void count_kept(const struct process *process, int by)
+{
+    const struct input_restart *plan = &process->restart.plan;
+
+    if (process->data.state != PROCESS_EXITED && process->data.flags & PROCESS_NOTIFY)
+        process->account->used[QUOTA_KEPT_FDS] += by;
+    if (plan->policy == RESTART_POLICY_NO)
+        return;
+    process->account->used[QUOTA_RESTARTS] += by;
+    process->account->used[QUOTA_KEPT_BYTES] += by * (int64_t) plan->size;
+    process->account->used[QUOTA_KEPT_FDS] += by * (int64_t) plan->fds;
+}
+
 static void count_all(struct core *core, int by)
 {
     struct connection *connection, *next_connection;
@@ -77,6 +91,7 @@ static void count_all(struct core *core, int by)
             count(core, process->data.uid, QUOTA_PROCESSES, by);
         if (process->data.state == PROCESS_STARTING)
             count(core, process->data.uid, QUOTA_STARTING, by);
+        count_kept(process, by);
     }
     HASH_ITER(hh, core->clients, client, next_client)
         core_account(core, client->data.uid)->clients += (uint32_t) by;
@@ -138,6 +153,26 @@ static void check_waiter_key(const struct waiter *waiter)
     }
 }
 
+/* Its answer is still open: it may become ready what counts, and nothing that would be enough is. */
+static void check_ready_wait(const struct waiter *waiter)
+{
+    bool all = waiter->data.flags & REQUEST_ALL;
+    uint32_t open = 0, ready = 0;
+
+    for (uint32_t i = 0; i < waiter->link_count; i++) {
+        const struct process *process = waiter->links[i].process;
+        bool runs = process && process->data.state != PROCESS_EXITED;
+        bool says = process && process->data.flags & PROCESS_NOTIFY;
+        bool is_ready = process && process->data.state != PROCESS_RESTARTING &&
+                        (says ? process->data.flags & PROCESS_READY : true);
+
+        ready += is_ready;
+        open += runs && !is_ready;
+    }
+    must(open > 0);
+    must(all ? open + ready == waiter->link_count : ready == 0);
+}
+
 static void check_links(const struct core *core, const struct waiter *waiter)
 {
     uint32_t left = 0;
@@ -153,9 +188,13 @@ static void check_links(const struct core *core, const struct waiter *waiter)
         if (waiter->data.kind == WAIT_SPAWN)
             must(link->process->spawner == waiter);
     }
-    if (waiter->data.kind == WAIT_SPAWN || waiter->object || waiter->data.flags & REQUEST_READY)
+    if (waiter->data.kind == WAIT_SPAWN || waiter->object)
         return;
     must(waiter->left == left);
+    if (waiter->data.kind == WAIT_SET && waiter->data.flags & REQUEST_READY) {
+        check_ready_wait(waiter);
+        return;
+    }
     /* nobody waits for what is there already */
     if (waiter->data.kind == WAIT_JOIN)
         must(left == 1);
@@ -326,6 +365,32 @@ static void check_clients(const struct core *core)
 
 /* ---- processes ---- */
 
+/* While there is a policy there is a way to each next run, and to its end, that needs no memory; and between
+ * two runs either a pause ends some time, or the keeper has been told. */
+static void check_restart(const struct core *core, const struct process *process)
+{
+    bool has_policy = process->restart.plan.policy != RESTART_POLICY_NO;
+    bool between = process->data.state == PROCESS_RESTARTING;
+    bool ordered = process->data.flags & PROCESS_RESPAWNED;
+    const struct order *order;
+    uint32_t respawns = process->orders[PROCESS_ORDER_RESPAWN] != NULL;
+
+    for (order = has_policy ? TAILQ_FIRST(&core->orders) : NULL; order; order = TAILQ_NEXT(order, pending))
+        respawns += order->data.kind == ORDER_RESPAWN && order->data.subject == process->data.id;
+    must(!ordered || between);
+    must(!(process->data.flags & PROCESS_READY) || process->data.flags & PROCESS_NOTIFY);
+    must(!has_policy || (!process_ended(process) && !(process->data.flags & PROCESS_STOPPING)));
+    must(!has_policy || (process->orders[PROCESS_ORDER_DROP] && respawns == 1));
+    must(has_policy || !between || ordered);
+    must(!has_policy || (between && !ordered) == (process->deadline.index > 0));
+    must(!has_policy || !core->counters.shutting_down || !process_visible(process) ||
+         core->counters.detach == 0 || !between);
+    must(!has_policy || (process->restart.next >= process->restart.plan.delay &&
+                         process->restart.next <= process->restart.plan.max_delay));
+    must(!has_policy || !process->restart.plan.max_tries ||
+         process->restart.tries <= process->restart.plan.max_tries);
+}
+
 static void check_process(const struct core *core, const struct process *process)
 {
     const struct wait_link *link;
@@ -338,7 +403,9 @@ static void check_process(const struct core *core, const struct process *process
     must(!process->client || process->client->self == process);
     must(!process_ended(process) || !process->creator);
     must(process->orders[PROCESS_ORDER_FORGET] != NULL);
-    must(!(process->data.flags & PROCESS_TREE_GONE) || process->deadline.index == 0);
+    check_restart(core, process);
+    must(!(process->data.flags & PROCESS_TREE_GONE) || process->deadline.index == 0 ||
+         process->data.state == PROCESS_RESTARTING);
     must(!process->creator || core_client(core, process->data.creator) == process->creator);
     must(process_visible(process) || TAILQ_EMPTY(&process->waits));
     TAILQ_FOREACH(link, &process->waits, of_process)

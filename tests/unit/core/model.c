@@ -327,35 +327,68 @@ static void spawn(struct model *model, struct m_request *request)
         return;
     }
     must(++model->process_count < MODEL_MOST);
-    *process = (struct m_process){.id = ++model->processes_made, .spawn = request->request->ticket};
+    *process = (struct m_process){.id = ++model->processes_made,
+                                  .spawn = request->request->ticket,
+                                  .policy = request->input->body.spawn.restart.policy,
+                                  .max_tries = request->input->body.spawn.restart.max_tries,
+                                  .delay = request->input->body.spawn.restart.delay,
+                                  .first_delay = request->input->body.spawn.restart.delay,
+                                  .max_delay = request->input->body.spawn.restart.max_delay,
+                                  .factor = (int64_t)(request->input->body.spawn.restart.factor / 1000000)};
     m_sleep(model, request, M_SPAWN)->owned = false;
 }
 
-static void spawned(struct model *model, uint64_t id)
+static void spawned(struct model *model, const struct input_report *report)
 {
-    struct m_process *process = m_process(model, id);
+    struct m_process *process = m_process(model, report->process);
     struct m_wait *wait;
     size_t index;
 
-    if (!process || process->running || process->ended)
+    if (!process || (process->begun && !process->ordered))
         return;
-    process->running = true;
+    process->begun = process->running = true;
+    process->ordered = false;
+    process->started = report->mono;
     wait = find_ticket(model, process->spawn, &index);
     if (wait)
         m_answer_wait(model, wait, (struct m_answer){.kind = REPLY_INFO});
 }
 
-static void exited(struct model *model, uint64_t id)
+/* Another run comes. */
+static bool is_followed(struct model *model, struct m_process *process, const struct input_report *report)
 {
+    bool failed = !report->known || report->exitcode != 0;
+
+    if (report->mono - process->started >= 10 * INT64_C(1000000000)) {
+        process->tries = 0;
+        process->delay = process->first_delay;
+    }
+    if (process->policy == RESTART_POLICY_NO || (process->policy == RESTART_POLICY_ON_FAILURE && !failed) ||
+        (process->max_tries > 0 && process->tries >= process->max_tries))
+        return false;
+    process->tries++;
+    process->pauses = true;
+    process->due = model->mono + process->delay;
+    process->delay *= process->factor;
+    if (process->delay > process->max_delay)
+        process->delay = process->max_delay;
+    return true;
+}
+
+static void exited(struct model *model, const struct input_report *report)
+{
+    uint64_t id = report->process;
     struct m_process *process = m_process(model, id);
 
     if (!process || !process->running)
         return;
     process->running = false;
-    process->ended = true;
     for (size_t i = model->client_count; i-- > 0;)
         if (model->clients[i].process == id)
             bury(model, model->clients[i].id);
+    if (is_followed(model, process, report))
+        return;
+    process->ended = true;
     m_close_all(model, MODEL_PROCESS | id);
     for (size_t i = 0; i < model->wait_count;)
         if (model->waits[i].sleep == M_JOIN && model->waits[i].process == id)
@@ -371,7 +404,7 @@ static void join(struct model *model, struct m_request *request)
     bool owned = m_client(model, request->request->creator);
     struct m_wait *wait;
 
-    if (!process || (!process->running && !process->ended)) {
+    if (!process || !process->begun) {
         m_fail(model, request, ERROR_NO_SUCH_PROCESS);
     } else if (process->ended || flags & REQUEST_NO_WAIT) {
         m_answer(model, request, (struct m_answer){.kind = process->ended ? REPLY_JOIN : REPLY_PENDING});
@@ -453,6 +486,14 @@ static void ask(struct model *model, const struct core_input *input)
 
 static void pass(struct model *model)
 {
+    for (size_t i = 0; i < model->process_count; i++) {
+        struct m_process *process = &model->processes[i];
+
+        if (process->pauses && process->due <= model->mono) {
+            process->pauses = false;
+            process->ordered = true;
+        }
+    }
     for (;;) {
         struct m_wait *first = NULL;
 
@@ -521,10 +562,10 @@ void model_step(struct model *model, const struct core_input *input)
         pass(model);
         break;
     case INPUT_SPAWNED:
-        spawned(model, input->body.report.process);
+        spawned(model, &input->body.report);
         break;
     case INPUT_EXITED:
-        exited(model, input->body.report.process);
+        exited(model, &input->body.report);
         break;
     case INPUT_UNDELIVERED:
         m_undelivered(model, input);

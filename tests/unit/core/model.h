@@ -3,7 +3,7 @@
  * end, no code shared with core/. What the core answers to the same inputs, and what it holds after each,
  * must be the same.
  *
- * No quotas, no memory that runs out, no process but its start, its end and who joins it.
+ * No quotas, no memory that runs out, no process but its starts, its ends and who joins it.
  */
 #ifndef PROCD_TESTS_UNIT_CORE_MODEL_H
 #define PROCD_TESTS_UNIT_CORE_MODEL_H
@@ -26,7 +26,10 @@ struct m_client {
 
 struct m_process {
     uint64_t id, spawn; /* ticket of its start */
-    bool running, ended;
+    bool begun, running, ended;
+    bool pauses, ordered; /* between two runs: until `due`, and from then on */
+    uint32_t policy, tries, max_tries;
+    int64_t started, due, delay, first_delay, max_delay, factor; /* factor: whole */
 };
 
 struct m_object {

@@ -204,11 +204,28 @@ static void compare_object(struct model *model, const struct m_object *mine,
     compare_opens(mine, object);
 }
 
+static void compare_processes(const struct model *model, const struct core *core)
+{
+    for (size_t i = 0; i < model->process_count; i++) {
+        const struct m_process *mine = &model->processes[i];
+        const struct process *process = core_process(core, mine->id);
+        bool between = mine->pauses || mine->ordered;
+
+        must(process && process->data.state == (uint32_t)(mine->ended     ? PROCESS_EXITED
+                                                          : mine->running ? PROCESS_RUNNING
+                                                          : between       ? PROCESS_RESTARTING
+                                                                          : PROCESS_STARTING));
+        must(!mine->pauses || process->deadline.key == mine->due);
+        must(((process->data.flags & PROCESS_RESPAWNED) != 0) == mine->ordered);
+    }
+}
+
 void model_compare(struct model *model, const struct core *core)
 {
     struct account *account, *next;
     size_t count = HASH_COUNT(core->shared);
 
+    compare_processes(model, core);
     HASH_ITER(hh, core->accounts, account, next)
     count += HASH_COUNT(account->objects);
     for (size_t i = 0; i < MODEL_OBJECTS; i++) {

@@ -37,7 +37,7 @@ static const struct {
     [INPUT_BARRIER_RESET] = {6, OBJECT_BARRIER},
     [INPUT_BARRIER_ABORT] = {1, OBJECT_BARRIER},
     [INPUT_SPAWNED] = {4, 0},
-    [INPUT_EXITED] = {2, 0},
+    [INPUT_EXITED] = {3, 0},
     [INPUT_EXECUTED] = {2, 0},
     [INPUT_TIME] = {16, 0},
 };
@@ -325,6 +325,11 @@ static void set_spawn(struct sync_chance *chance, struct core_input *input)
         size += (size_t)snprintf(chance->objects + size, sizeof chance->objects - size, "%s",
                                  pick_name(chance, OBJECT_KIND_COUNT)) +
                 1;
+    input->body.spawn.restart = (struct input_restart){.policy = (uint32_t)below(chance, 3),
+                                                       .max_tries = (uint32_t)below(chance, 3),
+                                                       .delay = SECOND / 10,
+                                                       .max_delay = SECOND,
+                                                       .factor = (below(chance, 3) + 1) * RESTART_FACTOR_ONE};
     input->blob[BLOB_OBJECTS] = (struct blob){chance->objects, size};
     input->blob[BLOB_ARGV] = (struct blob){"true", 5};
     input->blob[BLOB_CWD] = text("/");
@@ -400,10 +405,15 @@ static uint64_t process_in(struct sync_chance *chance, const struct core *core, 
 
 static void set_report(struct sync_chance *chance, const struct core *core, struct core_input *input)
 {
-    uint32_t state = input->kind == INPUT_SPAWNED ? PROCESS_STARTING : PROCESS_RUNNING;
+    uint32_t state = input->kind == INPUT_EXITED ? PROCESS_RUNNING
+                     : once_in(chance, 2)        ? PROCESS_RESTARTING
+                                                 : PROCESS_STARTING;
 
     input->report = ++chance->chance.report;
-    input->body.report = (struct input_report){.process = process_in(chance, core, state), .known = 1};
+    input->body.report = (struct input_report){.process = process_in(chance, core, state),
+                                               .known = 1,
+                                               .mono = chance->chance.mono,
+                                               .exitcode = (int32_t)below(chance, 2)};
     input->body.report.pid = (int32_t)input->body.report.process + 10000;
 }
 

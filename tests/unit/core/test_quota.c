@@ -37,6 +37,7 @@ START_TEST(limits_and_names)
     ck_assert_int_eq(quota_limit(QUOTA_CONNECTIONS, 1000), 16384);
     ck_assert_int_eq(quota_limit(QUOTA_BYTES, 1000), 64 << 20);
     ck_assert_int_eq(quota_limit(QUOTA_STARTING, 0), 2048 + QUOTA_ROOT_RESERVE);
+    ck_assert_int_eq(quota_limit(QUOTA_RESTARTS, 1000), 4096);
 }
 END_TEST
 

@@ -57,6 +57,11 @@ void world_clear(struct world *world)
             world_report(world, INPUT_SPAWN_FAILED, id);
             continue;
         }
+        if (process->restart.plan.policy != RESTART_POLICY_NO)
+            ASK(world, SIGNAL, .process = id, .uid = process->data.uid, .signal = 9,
+                .flags = REQUEST_FINAL);
+        if (process->data.flags & PROCESS_RESPAWNED)
+            world_report(world, INPUT_SPAWN_FAILED, id);
         world_exited(world, id, 0);
         world_report(world, INPUT_TREE_GONE, id);
         if (core_process(world->core, id))
@@ -293,6 +298,7 @@ uint64_t world_ask(struct world *world, enum input_kind kind, const struct ask *
         request->count = 1;
         input.blob[BLOB_OBJECTS] = text(ask->objects);
         request->objects = ask->objects ? 1 : 0;
+        input.body.spawn.restart = ask->restart;
     }
     must(world_step(world, &input) == 0);
     return request->ticket;

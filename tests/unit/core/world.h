@@ -48,6 +48,7 @@ struct ask {
     const char *holder; /* NULL: the default one, "#N", or "" in another's place */
     const char *lock;
     const char *objects; /* of a spawn: one name */
+    struct input_restart restart;
     const struct input_threads *threads; /* thread_count of them */
     size_t thread_count;
 };
