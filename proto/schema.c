@@ -2,6 +2,7 @@
 
 #include "proto/bytes.h"
 #include "proto/frame.h"
+#include "proto/restart.h"
 #include "proto/signals.h"
 
 #include <errno.h>
@@ -341,11 +342,10 @@ static bool check_WAIT_FOR(const json_t *json, const struct scope *scope)
     return one_of(json, "exited", "ready");
 }
 
-static bool check_UNSUPPORTED(const json_t *json, const struct scope *scope)
+static bool check_RESTART(const json_t *json, const struct scope *scope)
 {
-    (void) json;
     (void) scope;
-    return false;
+    return restart_valid(json);
 }
 
 static const struct {

@@ -10,6 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define RESTART_WANTED                                                                                       \
+    "an object {policy: no, on-failure or always, delay: seconds, factor: 1 to 1000, max_delay: seconds, "   \
+    "max_tries: from 1}"
+#define RESTART_SCHEMA                                                                                       \
+    "{\"type\":\"object\",\"required\":[\"policy\"],\"additionalProperties\":false,\"properties\":{"         \
+    "\"policy\":{\"enum\":[\"no\",\"on-failure\",\"always\"]},"                                              \
+    "\"delay\":{\"type\":[\"number\",\"null\"],\"minimum\":0,\"maximum\":1e9},"                              \
+    "\"factor\":{\"type\":[\"number\",\"null\"],\"minimum\":1,\"maximum\":1000},"                            \
+    "\"max_delay\":{\"type\":[\"number\",\"null\"],\"minimum\":0,\"maximum\":1e9},"                          \
+    "\"max_tries\":{\"type\":[\"integer\",\"null\"],\"minimum\":1,\"maximum\":2147483647}}}"
+
 /*
  * The types of parameters.
  *
@@ -58,7 +69,7 @@
     X(STOP_MODE, "terminate or detach", "{\"enum\":[\"terminate\",\"detach\"]}")                             \
     X(WAIT_MODE, "any or all", "{\"enum\":[\"any\",\"all\"]}")                                               \
     X(WAIT_FOR, "exited or ready", "{\"enum\":[\"exited\",\"ready\"]}")                                      \
-    X(UNSUPPORTED, "nothing: this version does not have it yet", "{}")
+    X(RESTART, RESTART_WANTED, RESTART_SCHEMA)
 
 enum param_type {
 #define X(type, text, schema) PARAM_TYPE_##type,

@@ -7,7 +7,7 @@ noinst_LTLIBRARIES += %D%/librpc.la
 	%D%/lookup_client.c %D%/lookup_client.h %D%/memory.c %D%/memory.h %D%/object_methods.c %D%/object_request.c \
 	%D%/object_request.h %D%/peer.c %D%/peer.h %D%/process_methods.c \
 	%D%/process_spawn.c %D%/process_spawn.h %D%/render.c %D%/render.h %D%/render_object.c \
-	%D%/render_object.h %D%/reports.c %D%/restart.c %D%/restart.h %D%/server.c %D%/server.h \
+	%D%/render_object.h %D%/reports.c %D%/restart.c %D%/restart.h %D%/restart_policy.c %D%/restart_policy.h %D%/server.c %D%/server.h \
 	%D%/session.c %D%/session.h %D%/spawn_spec.c %D%/spawn_spec.h %D%/subscription.c \
 	%D%/subscription.h %D%/sync_methods.c %D%/threads.c %D%/threads.h %D%/undelivered.c \
 	%D%/undelivered.h

@@ -98,7 +98,7 @@ struct outcome handle_process_wait(struct call *call)
 
 /* ---- signals ---- */
 
-static struct outcome send_signal(struct call *call, const json_t *argument, int signal, bool tree)
+static struct outcome send_signal(struct call *call, const json_t *argument, int signal, unsigned flags)
 {
     const struct process *process = access_process(call, argument);
     struct core_input input = {.kind = INPUT_SIGNAL};
@@ -108,32 +108,34 @@ static struct outcome send_signal(struct call *call, const json_t *argument, int
         return fail_no_such_process(call);
     input.body.request.process = process ? process->data.id : 0;
     input.body.request.signal = signal;
-    input.body.request.flags = tree ? REQUEST_TREE : 0;
+    input.body.request.flags = flags;
     return call_submit(call, &input);
 }
 
-static bool bool_argument(const json_t *argument, bool otherwise)
+static unsigned tree_argument(const json_t *argument, bool otherwise)
 {
-    return argument ? json_is_true(argument) : otherwise;
+    return (argument ? json_is_true(argument) : otherwise) ? REQUEST_TREE : 0;
 }
+
+/* Whoever says so wants it gone, and not another run of it; a signal is only a signal. */
 
 struct outcome handle_process_terminate(struct call *call)
 {
     return send_signal(call, ARG(call, process_terminate, process), SIGTERM,
-                       bool_argument(ARG(call, process_terminate, tree), true));
+                       REQUEST_FINAL | tree_argument(ARG(call, process_terminate, tree), true));
 }
 
 struct outcome handle_process_kill(struct call *call)
 {
     return send_signal(call, ARG(call, process_kill, process), SIGKILL,
-                       bool_argument(ARG(call, process_kill, tree), true));
+                       REQUEST_FINAL | tree_argument(ARG(call, process_kill, tree), true));
 }
 
 struct outcome handle_process_signal(struct call *call)
 {
     return send_signal(call, ARG(call, process_signal, process),
                        signal_argument(ARG(call, process_signal, signal)),
-                       bool_argument(ARG(call, process_signal, tree), false));
+                       tree_argument(ARG(call, process_signal, tree), false));
 }
 
 struct outcome handle_process_stop(struct call *call)

@@ -8,6 +8,7 @@
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/peer.h"
+#include "daemon/rpc/restart_policy.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/spawn_spec.h"
 
@@ -42,6 +43,8 @@ static unsigned spawn_flags(const struct call *call)
         flags |= REQUEST_PIDFD;
     if (ARG(call, process_spawn, stop_timeout))
         flags |= REQUEST_DEADLINE;
+    if (json_is_true(ARG(call, process_spawn, notify)))
+        flags |= REQUEST_NOTIFY;
     return flags;
 }
 
@@ -110,6 +113,11 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
         .labels = (uint32_t) call->spec->label_count,
         .objects = (uint32_t) json_array_size(ARG(call, process_spawn, objects)),
     };
+    input.body.spawn.restart = restart_policy_argument(ARG(call, process_spawn, restart));
+    if (input.body.spawn.restart.policy != RESTART_POLICY_NO) {
+        input.body.spawn.restart.size = head->size;
+        input.body.spawn.restart.fds = (uint32_t) call->fd_count;
+    }
     input.blob[BLOB_OBJECTS] = (struct blob){objects, size};
     if (name)
         input.blob[BLOB_NAME] = (struct blob){json_string_value(name), json_string_length(name)};
@@ -134,7 +142,9 @@ void process_spawn_send(struct server *server, const struct order_data *order)
     message.creator = process->data.creator;
     message.creator_process = process->data.parent;
     message.flags = (call->wants_pidfd ? LINK_SPAWN_PIDFD : 0) |
-                    (process->data.flags & PROCESS_DAEMON ? LINK_SPAWN_DAEMON : 0);
+                    (process->data.flags & PROCESS_DAEMON ? LINK_SPAWN_DAEMON : 0) |
+                    (process->data.flags & PROCESS_NOTIFY ? LINK_SPAWN_NOTIFY : 0) |
+                    (process->restart.plan.policy != RESTART_POLICY_NO ? LINK_SPAWN_TICKET : 0);
     message.spec_size = is_inline ? (uint32_t) call->spec->size : 0;
     memcpy(message.name, process->record->title->name, process->record->title->name_size);
     if (!is_inline)

@@ -97,7 +97,8 @@ static void on_child(struct server *server, const struct link_child *message)
                                               .wall = message->wall,
                                               .pid = message->pid,
                                               .uid = message->uid,
-                                              .daemon = message->flags & LINK_SPAWN_DAEMON}};
+                                              .daemon = message->flags & LINK_SPAWN_DAEMON,
+                                              .notify = message->flags & LINK_SPAWN_NOTIFY}};
     bool known = core_process(server->core, message->process);
 
     input.blob[BLOB_NAME] = (struct blob){message->name, strnlen(message->name, LINK_NAME_MAX)};
@@ -138,7 +139,8 @@ static size_t size_of(uint32_t kind)
     case LINK_EXITED: return sizeof(struct link_exited);
     case LINK_STOPPED:
     case LINK_CONTINUED:
-    case LINK_TREE_GONE: return sizeof(struct link_process);
+    case LINK_TREE_GONE:
+    case LINK_NOTIFIED: return sizeof(struct link_process);
     case LINK_CLIENT: return sizeof(struct link_client);
     case LINK_CHILD: return sizeof(struct link_child);
     case LINK_CONNECTION: return sizeof(struct link_connection);
@@ -172,6 +174,7 @@ void keeper_link_receive(struct server *server, const struct link_head *head, si
     case LINK_STOPPED: on_process(server, INPUT_STOPPED, message); break;
     case LINK_CONTINUED: on_process(server, INPUT_CONTINUED, message); break;
     case LINK_TREE_GONE: on_process(server, INPUT_TREE_GONE, message); break;
+    case LINK_NOTIFIED: on_process(server, INPUT_NOTIFIED, message); break;
     case LINK_CLIENT: on_client(server, message, fds); break;
     case LINK_CHILD: on_child(server, message); break;
     case LINK_CONNECTION: {

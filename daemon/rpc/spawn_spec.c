@@ -134,8 +134,11 @@ static void add_labels(struct spawn_spec *spec, const json_t *labels)
 static void add_variable(struct spawn_spec *spec, const char *name, const json_t *value)
 {
     size_t name_size = strlen(name), value_size = bytes_size(value);
-    char *to = extend(spec, name_size + value_size + 2);
+    char *to;
 
+    if (spec->notifies && strcmp(name, "NOTIFY_SOCKET") == 0) /* the keeper adds its own */
+        return;
+    to = extend(spec, name_size + value_size + 2);
     if (!to)
         return;
     memcpy(to, name, name_size);
@@ -354,6 +357,7 @@ int spawn_spec_new(const struct call *call, const struct lookup_answer *who, str
     if (!spec)
         return -ENOMEM;
     spec->memfd = -1;
+    spec->notifies = json_is_true(ARG(call, process_spawn, notify));
     head = extend(spec, sizeof(struct link_spec));
     if (head) {
         memset(head, 0, sizeof(struct link_spec));

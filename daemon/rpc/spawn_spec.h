@@ -9,6 +9,7 @@ struct spawn_spec {
     size_t size, room;
     int memfd; /* sealed, holds the same, where it is too large to travel inline; else -1 */
     bool failed; /* for memory */
+    bool notifies; /* NOTIFY_SOCKET is not the caller's */
     size_t argv_size, cwd_size;
     char *labels; /* pairs of strings, each with its NUL */
     size_t labels_size, label_count;

@@ -21,7 +21,9 @@ integration_scripts = \
 	%D%/test_piecemeal.py \
 	%D%/test_outside.py \
 	%D%/test_quotas.py \
+	%D%/test_ready.py \
 	%D%/test_restart.py \
+	%D%/test_restart_policy.py \
 	%D%/test_security.py \
 	%D%/test_slow.py \
 	%D%/test_socket.py \

@@ -92,7 +92,23 @@ START_TEST(booleans_and_choices)
     REFUSES(WAIT_MODE, "null|\"\"|\"some\"|0");
     TAKES(WAIT_FOR, "\"exited\"|\"ready\"");
     REFUSES(WAIT_FOR, "null|\"\"|\"running\"|0");
-    REFUSES(UNSUPPORTED, "true|0|\"\"|[]|{}|null");
+}
+END_TEST
+
+START_TEST(restart_policies)
+{
+    TAKES(RESTART, "{\"policy\":\"no\"}|{\"policy\":\"on-failure\"}|{\"policy\":\"always\"}");
+    TAKES(RESTART, "{\"policy\":\"always\",\"delay\":0,\"factor\":1,\"max_tries\":1,\"max_delay\":1e9}");
+    TAKES(RESTART, "{\"max_tries\":2147483647,\"factor\":1000,\"policy\":\"on-failure\"}");
+    TAKES(RESTART, "{\"policy\":\"no\",\"delay\":null,\"factor\":null}|"
+                   "{\"policy\":\"no\",\"max_delay\":null,\"max_tries\":null}");
+    REFUSES(RESTART, "null|true|1|\"always\"|[]|[\"always\"]|{}|{\"delay\":1}|{\"policy\":null}");
+    REFUSES(RESTART, "{\"policy\":1}|{\"policy\":\"\"}|{\"policy\":\"Always\"}|{\"policy\":\"on_failure\"}");
+    REFUSES(RESTART, "{\"policy\":\"no\",\"delay\":-0.1}|{\"policy\":\"no\",\"delay\":1000000001}");
+    REFUSES(RESTART, "{\"policy\":\"no\",\"delay\":\"1\"}|{\"policy\":\"no\",\"factor\":0.5}");
+    REFUSES(RESTART, "{\"policy\":\"no\",\"factor\":1001}|{\"policy\":\"no\",\"max_tries\":0}");
+    REFUSES(RESTART, "{\"policy\":\"no\",\"max_tries\":1.0}|{\"policy\":\"no\",\"max_tries\":2147483648}");
+    REFUSES(RESTART, "{\"policy\":\"no\",\"max_delay\":true}|{\"policy\":\"no\",\"tries\":1}");
 }
 END_TEST
 
@@ -417,6 +433,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, strings);
     tcase_add_test(tcase, booleans_and_choices);
+    tcase_add_test(tcase, restart_policies);
     tcase_add_test(tcase, numbers);
     tcase_add_test(tcase, ids);
     tcase_add_test(tcase, signals);
