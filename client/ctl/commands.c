@@ -144,6 +144,8 @@ const char *completes_words(enum completes completes)
         return "bash zsh fish";
     case COMPLETES_WHEN:
         return "auto always never";
+    case COMPLETES_POLICY:
+        return "no on-failure always";
     case COMPLETES_NOTHING:
     case COMPLETES_FILE:
     case COMPLETES_DIRECTORY:

@@ -19,7 +19,7 @@ static const char *kind_name(enum completes kind)
         [COMPLETES_COMMAND] = "command", [COMPLETES_PROCESS] = "process", [COMPLETES_METHOD] = "method",
         [COMPLETES_KIND] = "kind",       [COMPLETES_SIGNAL] = "signal",   [COMPLETES_LIMIT] = "limit",
         [COMPLETES_SHELL] = "shell",     [COMPLETES_WHEN] = "when",       [COMPLETES_OBJECT] = "object",
-        [COMPLETES_OBJECT_COMMAND] = "object_command",
+        [COMPLETES_OBJECT_COMMAND] = "object_command", [COMPLETES_POLICY] = "policy",
     };
 
     return names[kind];

@@ -44,6 +44,7 @@ static void print_words(enum completes kind)
     case COMPLETES_LIMIT:
     case COMPLETES_SHELL:
     case COMPLETES_WHEN:
+    case COMPLETES_POLICY:
     case COMPLETES_COUNT:
         break;
     }

@@ -44,6 +44,7 @@ static void print_action(enum completes kind)
     case COMPLETES_LIMIT:
     case COMPLETES_SHELL:
     case COMPLETES_WHEN:
+    case COMPLETES_POLICY:
     case COMPLETES_COUNT:
         break;
     }

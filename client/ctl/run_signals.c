@@ -65,9 +65,20 @@ static bool is_pending(int number)
     return sigpending(&pending) == 0 && sigismember(&pending, number) == 1;
 }
 
-/* To the whole tree: a terminal would have sent it to the whole foreground group. */
+#define FOREVER 1e9 /* the longest grace */
+
+static bool asks_for_an_end(int number)
+{
+    return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+}
+
+/* To the whole tree: a terminal would have sent it to the whole foreground group. What asks for an end asks
+ * for no other run, either: a stop that never kills. */
 static int forward(struct run *run, int number, int64_t *ret_id)
 {
+    if (asks_for_an_end(number) && json_object_get(run->params, "restart"))
+        return run_ask(run, "process.stop", json_pack("{s:i, s:f}", "signal", number, "grace", FOREVER),
+                       ret_id);
     return run_ask(run, "process.signal", json_pack("{s:i, s:b}", "signal", number, "tree", 1), ret_id);
 }
 
@@ -114,11 +125,6 @@ int run_suspend_due(struct run *run)
 int run_stop_signal(const struct run *run)
 {
     return run->process && run->suspension == SUSPENSION_NONE ? run->stop_signal : -1;
-}
-
-static bool asks_for_an_end(int number)
-{
-    return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
 }
 
 /* The answer to the spawn is still to come, though the process may run: the signal is kept for it. */

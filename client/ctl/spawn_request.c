@@ -1,6 +1,7 @@
 #include "client/ctl/spawn_request.h"
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
+#include "client/ctl/restart_option.h"
 #include "client/ctl/text.h"
 #include "client/ctl/values.h"
 #include "daemon/base/cleanup.h"
@@ -202,6 +203,8 @@ static int add_options(const struct ctl *ctl, json_t *params)
         status = add_pairs(ctl, OPT_LABEL, label_value, "labels", params);
     if (status == 0)
         status = add_limits(ctl, params);
+    if (status == 0)
+        status = restart_option(ctl, params);
     if (status == 0)
         status = add_owner(ctl, params);
     return status;
