@@ -17,6 +17,7 @@ integration_scripts = \
 	%D%/test_install.sh \
 	%D%/test_join.py \
 	%D%/test_killed_anywhere.py \
+	%D%/test_load.py \
 	%D%/test_memory.py \
 	%D%/test_piecemeal.py \
 	%D%/test_outside.py \
@@ -44,6 +45,7 @@ integration_helpers = \
 	%D%/inside.py \
 	%D%/json_schema.py \
 	%D%/locker.py \
+	%D%/onlookers.py \
 	%D%/steady.py \
 	%D%/outside_client.js \
 	%D%/outside_client.py \
@@ -54,7 +56,8 @@ integration_helpers = \
 integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/procd_fatal %D%/no_procd
 # To these the kernel gives and takes byte by byte.
 integration_piecemeal = %D%/procd_piecemeal %D%/procctl_piecemeal %D%/lib_process_piecemeal %D%/lib_sync_piecemeal
-check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders %D%/victims
+check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders %D%/victims \
+	%D%/worker
 TESTS += $(integration_programs) $(integration_scripts)
 EXTRA_DIST += $(integration_scripts) $(integration_helpers)
 
@@ -70,6 +73,8 @@ integration_fixture = %D%/daemon_fixture.c %D%/daemon_fixture.h
 integration_contender = %D%/contender.c %D%/contender.h
 %C%_holders_SOURCES = %D%/holders.c $(integration_contender)
 %C%_victims_SOURCES = %D%/victims.c $(integration_contender)
+%C%_worker_SOURCES = %D%/worker.c
+%C%_worker_LDADD = client/lib/libclient.la $(JANSSON_LIBS)
 # procd, and a clock that a test sets
 %C%_procd_adrift_SOURCES = $(procd_SOURCES) %D%/adrift.c
 %C%_procd_adrift_LDADD = $(procd_LDADD)

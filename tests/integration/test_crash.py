@@ -1,99 +1,20 @@
 #!/usr/bin/env python3
 """The broker is killed again and again under load, and clients with it: what everybody saw must fit."""
 import collections
-import itertools
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
 
 import histories
-from clients import SOON, Client, Closed, Gate, Lasting, same, wait_for, windowed
+from clients import SOON, Client, Closed, Gate, same, wait_for, windowed
 from harness import LONG, main, options
+from onlookers import Joiner, Lockers, Watcher
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 KILLS, CHILDREN, LOCKERS = (1000, 1000, 64) if LONG else (40, 200, 16)
 LOCKS = 4
 RECOVERY = 0.2  # seconds, of 99 in 100
 GATES = 10
-
-
-# ---------------------------------------------------------------- who looks on
-
-class Watcher(threading.Thread):
-    """Subscribes with `since`, again after each death: no event is missing, none comes twice."""
-    def __init__(self, daemon, since):
-        super().__init__()
-        self.daemon_path, self.seq, self.stop, self.wrong = daemon.path, since, False, None
-        self.exits = collections.Counter()
-
-    def take(self, event):
-        if event['seq'] != self.seq + 1 and not self.wrong:
-            self.wrong = 'event %r after %d' % (event, self.seq)
-        self.seq = event['seq']
-        if event['kind'] == 'process.exited':
-            self.exits[event['process'], event['exitcode']] += 1
-
-    def run(self):
-        while not self.stop:
-            try:
-                with Client(self.daemon_path) as client:
-                    client.call('events.subscribe', since=self.seq)
-                    while not self.stop:
-                        while client.events:
-                            self.take(client.events.popleft())
-                        client.pump(0.05)
-            except (Closed, ConnectionRefusedError):
-                pass
-
-
-class Joiner(threading.Thread):
-    """Joins processes one after the other, whatever brokers die."""
-    def __init__(self, daemon, processes):
-        super().__init__()
-        self.last, self.processes, self.codes = Lasting(daemon.path), processes, {}
-
-    def run(self):
-        for process in self.processes:
-            self.codes[process] = self.last.call('process.join', process=process)['exitcode']
-        self.last.close()
-
-
-class Lockers:
-    """The processes that take locks, and some of them killed."""
-    def __init__(self, daemon, locks):
-        self.daemon, self.locks, self.seeds, self.kills = daemon, locks, itertools.count(1), {}
-        self.history, self.stop = os.path.join(daemon.dir, 'history'), os.path.join(daemon.dir, 'stop')
-        self.alive = []
-        for _ in range(LOCKERS):
-            self.begin()
-
-    def begin(self):
-        self.alive.append(subprocess.Popen([sys.executable, os.path.join(HERE, 'locker.py'), self.daemon.path,
-                                            self.history, self.stop, str(next(self.seeds)), *self.locks]))
-
-    def turns(self):
-        try:
-            return os.stat(self.history).st_size
-        except FileNotFoundError:
-            return 0
-
-    def kill_one(self, chance):
-        victim = self.alive.pop(chance.randrange(len(self.alive)))
-        self.kills[victim.pid] = time.monotonic()  # before: what comes of it is seen after
-        victim.kill()
-        victim.wait()
-        self.begin()
-
-    def end(self):
-        """Each has its turn and ends: nobody waits for ever."""
-        with open(self.stop, 'wb'):
-            pass
-        for each in self.alive:
-            same(each.wait(3 * SOON), 0, 'a locker')
 
 
 def kill_broker(daemon, broker):
@@ -138,7 +59,7 @@ def test_nothing_is_lost(daemon):
         since = client.call('daemon.info')['seq']
     want = begin_children(daemon, gates)
     watcher, joiner = Watcher(daemon, since), Joiner(daemon, list(want))
-    lockers = Lockers(daemon, locks)
+    lockers = Lockers(daemon, locks, LOCKERS)
     watcher.start()
     joiner.start()
     wait_for(lockers.turns, 'the first turn')
@@ -159,9 +80,7 @@ def test_nothing_is_lost(daemon):
     finally:
         watcher.stop = True
         watcher.join(SOON)
-        for each in lockers.alive:
-            each.kill()
-            each.wait()
+        lockers.kill()
     judge(daemon, want, joiner, watcher, lockers, locks)
     took.sort()
     print('%d brokers killed, the next one serves after %.1f ms (median), %.1f (99 of 100), %.1f (most)'
