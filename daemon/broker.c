@@ -10,6 +10,7 @@
 #include "daemon/rpc/deliver.h"
 #include "daemon/rpc/event_text.h"
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/logs.h"
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/memory.h"
 #include "daemon/rpc/peer.h"
@@ -185,6 +186,7 @@ static int server_begin(struct server *server)
     TAILQ_INIT(&server->unsent);
     TAILQ_INIT(&server->dead);
     TAILQ_INIT(&server->unread);
+    LIST_INIT(&server->follows);
     server->fresh_pidfd = -1;
     server->turn = 1;
     event_set_log_callback(on_event_log);
@@ -231,6 +233,7 @@ static void server_end(struct server *server)
         peer_bury(peer);
     restart_leave(server);
     lookup_client_free(server->lookup);
+    logs_end(server);
     keeper_link_close(server->link);
     event_texts_free(server);
     frame_spare_done(&server->spare);

@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/keeper/socket.h"
+#include "daemon/logs/store.h"
 
 #include <limits.h>
 #include <pwd.h>
@@ -53,6 +54,52 @@ static int take_idle_exit(struct config *config, const char *value)
     return 0;
 }
 
+/* Bytes, or with a K, M or G behind the number. */
+static int parse_size(const char *value, uint64_t least, uint64_t *ret_size)
+{
+    static const char units[] = "KMG";
+    unsigned long long number;
+    const char *unit;
+    int shift = 0;
+    char *end;
+
+    errno = 0;
+    number = strtoull(value, &end, 10);
+    if (errno || *value < '0' || *value > '9')
+        return -EINVAL;
+    if (*end && (unit = strchr(units, *end))) {
+        shift = 10 * (int) (unit - units + 1);
+        end++;
+    }
+    if (*end || number > UINT64_MAX >> shift || number << shift < least || number << shift > INT64_MAX)
+        return -EINVAL;
+    *ret_size = number << shift;
+    return 0;
+}
+
+static int take_log_size(struct config *config, const char *value)
+{
+    return parse_size(value, LOGS_LIMIT_MIN, &config->log_size);
+}
+
+static int take_log_quota(struct config *config, const char *value)
+{
+    return parse_size(value, LOGS_LIMIT_MIN, &config->log_quota);
+}
+
+static int take_log_age(struct config *config, const char *value)
+{
+    char *end;
+    unsigned long seconds;
+
+    errno = 0;
+    seconds = strtoul(value, &end, 10);
+    if (errno || *end || *value < '0' || *value > '9' || seconds < 1 || seconds > UINT32_MAX)
+        return -EINVAL;
+    config->log_age = (uint32_t) seconds;
+    return 0;
+}
+
 static int take_log_level(struct config *config, const char *value)
 {
     return log_level_parse(value, &config->log_level);
@@ -100,6 +147,9 @@ static const struct option {
     {"broker-user", "NAME", "what the broker of a system daemon runs as (procd, or nobody)",
      take_broker_user},
     {"idle-exit", "SEC", "leave after SEC seconds without any use (0: never)", take_idle_exit},
+    {"log-size", "BYTES", "how much of a process's output is kept (1M, at least 128K)", take_log_size},
+    {"log-quota", "BYTES", "how much of the output of a user's processes is kept (64M)", take_log_quota},
+    {"log-age", "SEC", "for how long it is kept (604800: a week)", take_log_age},
     {"log-level", "LEVEL", "error, warning, info (the default) or debug", take_log_level},
     {"version", NULL, "print the version", take_version},
     {"help", NULL, "print this", take_help},

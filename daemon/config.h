@@ -19,6 +19,8 @@ struct config {
     const char *broker_user; /* NULL: the default */
     uint32_t idle_exit;
     enum log_level log_level;
+    uint64_t log_size, log_quota; /* of processes' output: bytes; 0: the default */
+    uint32_t log_age;             /* seconds; 0: the default */
     bool help, version;
     /* of the other roles; not for people */
     const char *role; /* NULL: keeper; "keeper": one that was another program before */

@@ -4,6 +4,6 @@ procd_SOURCES = %D%/broker.c %D%/broker.h %D%/check.c %D%/check.h %D%/config.c %
 	%D%/front.h %D%/lookup.c %D%/lookup.h %D%/main.c %D%/sandbox.c %D%/sandbox.h \
 	%D%/version.h
 # From the top of the layers to the bottom: a static library only answers those before it.
-procd_LDADD = %D%/rpc/librpc.la %D%/journal/libjournal.la %D%/core/libcore.la %D%/keeper/libkeeper.la \
+procd_LDADD = %D%/rpc/librpc.la %D%/journal/libjournal.la %D%/core/libcore.la %D%/keeper/libkeeper.la %D%/logs/liblogs.la \
 	proto/libproto.la %D%/base/libnotify.la %D%/base/libbase.la $(EVENT_LIBS) $(JANSSON_LIBS)
 dist_man_MANS += %D%/procd.8

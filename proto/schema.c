@@ -318,29 +318,19 @@ static bool check_KINDS(const json_t *json, const struct scope *scope)
     return true;
 }
 
-static bool check_ON_DEADLOCK(const json_t *json, const struct scope *scope)
-{
-    (void) scope;
-    return one_of(json, "error", "wait");
-}
+/* One of two words. */
+#define CHECK_WORDS(type, first, second)                                          \
+    static bool check_##type(const json_t *json, const struct scope *scope)       \
+    {                                                                             \
+        (void) scope;                                                             \
+        return one_of(json, first, second);                                       \
+    }
 
-static bool check_STOP_MODE(const json_t *json, const struct scope *scope)
-{
-    (void) scope;
-    return one_of(json, "terminate", "detach");
-}
-
-static bool check_WAIT_MODE(const json_t *json, const struct scope *scope)
-{
-    (void) scope;
-    return one_of(json, "any", "all");
-}
-
-static bool check_WAIT_FOR(const json_t *json, const struct scope *scope)
-{
-    (void) scope;
-    return one_of(json, "exited", "ready");
-}
+CHECK_WORDS(ON_DEADLOCK, "error", "wait")
+CHECK_WORDS(STOP_MODE, "terminate", "detach")
+CHECK_WORDS(WAIT_MODE, "any", "all")
+CHECK_WORDS(WAIT_FOR, "exited", "ready")
+CHECK_WORDS(STREAM, "stdout", "stderr")
 
 static bool check_RESTART(const json_t *json, const struct scope *scope)
 {

@@ -69,6 +69,7 @@
     X(STOP_MODE, "terminate or detach", "{\"enum\":[\"terminate\",\"detach\"]}")                             \
     X(WAIT_MODE, "any or all", "{\"enum\":[\"any\",\"all\"]}")                                               \
     X(WAIT_FOR, "exited or ready", "{\"enum\":[\"exited\",\"ready\"]}")                                      \
+    X(STREAM, "stdout or stderr", "{\"enum\":[\"stdout\",\"stderr\"]}")                                    \
     X(RESTART, RESTART_WANTED, RESTART_SCHEMA)
 
 enum param_type {

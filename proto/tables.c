@@ -46,6 +46,8 @@
 #define SCHEMA_EDGES LIST_OF(REFERENCE("edge"))
 #define SCHEMA_CYCLES LIST_OF(SCHEMA_INTEGERS)
 #define SCHEMA_PEER REFERENCE("peer")
+#define SCHEMA_LINES LIST_OF(REFERENCE("line"))
+#define SCHEMA_RANGE REFERENCE("range")
 #define SCHEMA_COUNTS REFERENCE("counts")
 
 /* ---- methods ---- */

@@ -51,6 +51,7 @@ static size_t size_of(const struct handover_head *head)
     return sizeof *head + head->slot_count * sizeof(struct handover_slot) +
            head->report_count * sizeof(struct handover_report) + head->lingering_count * sizeof(uint64_t) +
            head->client_count * sizeof(struct handover_client) +
+           head->pipe_count * sizeof(struct handover_pipe) +
            head->cgroup_count * sizeof(struct handover_cgroup) + head->tickets_size;
 }
 
@@ -66,6 +67,9 @@ static void put_config(const struct keeper *keeper, struct handover_head *head)
     head->log_level = config->log_level;
     head->broker_uid = config->broker_uid;
     head->broker_gid = config->broker_gid;
+    head->log_size = config->log_size;
+    head->log_quota = config->log_quota;
+    head->log_age = config->log_age;
     snprintf(head->broker_user, sizeof head->broker_user, "%s",
              config->broker_user ? config->broker_user : "");
     snprintf(head->program, sizeof head->program, "%s", role_name());
@@ -88,6 +92,8 @@ static void put_numbers(const struct keeper *keeper, struct handover_head *head)
     head->state_fd = keeper->state_fd;
     head->dead_pidfd = keeper->table.dead_pidfd;
     head->cgroup_base = keeper->cgroups.base;
+    head->logs_index_fd = keeper->capture.logs.index ? keeper->capture.logs.index_fd : -1;
+    head->logs_data_fd = keeper->capture.logs.index ? keeper->capture.logs.data_fd : -1;
     head->started = keeper->started;
     memcpy(head->epoch, keeper->epoch, sizeof head->epoch);
     head->restarts = keeper->restarts;
@@ -129,6 +135,7 @@ static void put_slot(const struct keeper *keeper, const struct slot *slot, struc
         .mono = slot->mono,
         .wall = slot->wall,
         .end = slot->end,
+        .log = slot->log,
     };
     for (int i = 0; i < REPORT_PLACES; i++)
         to->reported[i] = slot->reports[i].kind;
@@ -158,7 +165,20 @@ static void *put_table(const struct keeper *keeper, void *memory)
     return lingering;
 }
 
-static void *put_clients_and_cgroups(const struct keeper *keeper, void *memory)
+static void *put_pipes(const struct keeper *keeper, void *memory)
+{
+    const struct capture_pipe *pipe;
+    struct handover_pipe *to = memory;
+
+    TAILQ_FOREACH(pipe, &keeper->capture.all, order)
+        *to++ = (struct handover_pipe){.process = pipe->slot ? pipe->slot->process : 0,
+                                       .fd = pipe->fd,
+                                       .stream = pipe->stream,
+                                       .is_open_line = pipe->is_open_line};
+    return to;
+}
+
+static void *put_clients_and_the_rest(const struct keeper *keeper, void *memory)
 {
     struct handover_client *client_to = memory;
     struct handover_cgroup *cgroup_to;
@@ -170,7 +190,7 @@ static void *put_clients_and_cgroups(const struct keeper *keeper, void *memory)
                                                 .pidfd = client->pidfd,
                                                 .pid = client->pid,
                                                 .uid = client->uid};
-    cgroup_to = (void *) client_to;
+    cgroup_to = put_pipes(keeper, client_to);
     for (unsigned i = 0; i < keeper->cgroups.made; i++)
         *cgroup_to++ = (struct handover_cgroup){.state = keeper->cgroups.all[i].state,
                                                 .was_killed = keeper->cgroups.all[i].was_killed};
@@ -186,6 +206,7 @@ int handover_write(const struct keeper *keeper)
                                  .report_count = count_reports(keeper),
                                  .lingering_count = count_lingering(keeper),
                                  .client_count = count_clients(keeper),
+                                 .pipe_count = keeper->capture.pipe_count,
                                  .cgroup_count = keeper->cgroups.made,
                                  .tickets_size = handover_tickets_size(keeper)};
     size_t size = size_of(&head);
@@ -200,7 +221,7 @@ int handover_write(const struct keeper *keeper)
     if (data == MAP_FAILED)
         return -errno;
     memcpy(data, &head, sizeof head);
-    handover_put_tickets(keeper, put_clients_and_cgroups(keeper, put_table(keeper, data + sizeof head)));
+    handover_put_tickets(keeper, put_clients_and_the_rest(keeper, put_table(keeper, data + sizeof head)));
     munmap(data, size);
     if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
         return -errno;
@@ -217,6 +238,7 @@ static void set_inherit(int fd, bool inherit)
 
 void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
 {
+    const struct capture_pipe *pipe;
     const struct client *client;
     const struct slot *slot;
 
@@ -234,6 +256,10 @@ void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
     }
     TAILQ_FOREACH(client, &keeper->clients.all, order)
         set_inherit(client->pidfd, inherit);
+    set_inherit(keeper->capture.logs.index ? keeper->capture.logs.index_fd : -1, inherit);
+    set_inherit(keeper->capture.logs.index ? keeper->capture.logs.data_fd : -1, inherit);
+    TAILQ_FOREACH(pipe, &keeper->capture.all, order)
+        set_inherit(pipe->fd, inherit);
 }
 
 /* ---- reading the whole ---- */
@@ -247,7 +273,8 @@ static bool head_is_sound(const struct handover_head *head, size_t size)
 {
     return head->slot_count <= SLOTS_MAX && head->report_count <= head->slot_count * REPORT_PLACES &&
            head->lingering_count <= head->slot_count && head->client_count <= size / sizeof(uint64_t) &&
-           head->cgroup_count <= SLOTS_MAX && head->tickets_size <= size && size_of(head) == size &&
+           head->pipe_count <= size / sizeof(uint64_t) && head->cgroup_count <= SLOTS_MAX &&
+           head->tickets_size <= size && size_of(head) == size &&
            is_text(head->broker_user, sizeof head->broker_user) &&
            is_text(head->program, sizeof head->program) &&
            is_text(head->socket_path, sizeof head->socket_path) &&

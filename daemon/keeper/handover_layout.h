@@ -13,20 +13,22 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 2
+#define HANDOVER_FORMAT 3
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
 _Static_assert(RLIM_NLIMITS <= HANDOVER_LIMITS, "more resources");
 
-/* The memory: this, then slots, reports, lingering slots' processes, clients, cgroups, tickets. */
+/* The memory: this, then slots, reports, lingering slots' processes, clients, pipes, cgroups, tickets. */
 struct handover_head {
     char magic[16];
     uint32_t format, head_size;
-    uint64_t slot_count, report_count, lingering_count, client_count, cgroup_count, tickets_size;
+    uint64_t slot_count, report_count, lingering_count, client_count, pipe_count, cgroup_count, tickets_size;
 
     /* from the command line and the machine */
     uint32_t system, no_cgroups, idle_exit, log_level, broker_uid, broker_gid;
+    uint32_t log_age;
+    uint64_t log_size, log_quota;
     char broker_user[64];
     char program[PATH_MAX]; /* the path that it was started from */
     char socket_path[SOCKET_PATH_MAX + 1]; /* "": the service manager's */
@@ -36,7 +38,7 @@ struct handover_head {
     int64_t watchdog;
 
     /* descriptors; -1: there is none */
-    int32_t listen_fd, front_fd, state_fd, dead_pidfd, cgroup_base;
+    int32_t listen_fd, front_fd, state_fd, dead_pidfd, cgroup_base, logs_index_fd, logs_data_fd;
 
     int64_t started;
     char epoch[LINK_EPOCH_MAX + 1];
@@ -55,6 +57,7 @@ struct handover_slot {
     int32_t error;
     uint32_t stage, stop_seen;
     int64_t mono, wall;
+    uint32_t log, unused;
     uint32_t reported[REPORT_PLACES]; /* kinds of the last reports, which are acknowledged or follow */
     struct link_exited end;
     char name[LINK_NAME_MAX + 1];
@@ -70,6 +73,13 @@ struct handover_client {
     uint64_t client, process;
     int32_t pidfd, pid;
     uint32_t uid, unused;
+};
+
+/* Out of which a child's output comes. */
+struct handover_pipe {
+    uint64_t process; /* 0: it is forgotten */
+    int32_t fd;
+    uint32_t stream, is_open_line, unused;
 };
 
 struct handover_cgroup {

@@ -1,6 +1,7 @@
 /* The keeper's knowledge back into a keeper: everything is checked before it is believed. */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/cgroup_find.h"
 #include "daemon/keeper/clients.h"
@@ -97,6 +98,7 @@ static int take_slot(struct keeper *keeper, const struct handover_slot *from)
     slot->mono = from->mono;
     slot->wall = from->wall;
     slot->end = from->end;
+    slot->log = from->log;
     memcpy(slot->name, from->name, sizeof slot->name);
     if (slot->reaped)
         slot->pid = from->pid; /* the number is free: nobody is found by it */
@@ -161,6 +163,22 @@ static int take_clients(struct keeper *keeper, const struct handover_head *head,
     return 0;
 }
 
+static int take_pipes(struct keeper *keeper, const struct handover_head *head,
+                      const struct handover_pipe *from)
+{
+    for (uint64_t i = 0; i < head->pipe_count; i++) {
+        struct slot *slot = from[i].process ? slot_find(keeper, from[i].process) : NULL;
+
+        if (from[i].fd < 0 || from[i].stream >= LOGS_STREAMS || from[i].is_open_line > 1 ||
+            (from[i].process && !slot))
+            return -EBADMSG;
+        if (capture_restore(keeper, slot, from[i].fd, (enum logs_stream) from[i].stream,
+                            from[i].is_open_line) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static void take_numbers(struct keeper *keeper, const struct handover_head *head)
 {
     keeper->state_fd = head->state_fd;
@@ -185,14 +203,15 @@ static int take_all(struct keeper *keeper, const struct handover_head *head)
     const struct handover_report *reports = (const void *) (slots + head->slot_count);
     const uint64_t *lingering = (const void *) (reports + head->report_count);
     const struct handover_client *clients = (const void *) (lingering + head->lingering_count);
-    const struct handover_cgroup *cgroups = (const void *) (clients + head->client_count);
+    const struct handover_pipe *pipes = (const void *) (clients + head->client_count);
+    const struct handover_cgroup *cgroups = (const void *) (pipes + head->pipe_count);
     const void *tickets = cgroups + head->cgroup_count;
     int r = take_cgroups(keeper, head, cgroups);
 
     for (uint64_t i = 0; i < head->slot_count && r == 0; i++)
         r = take_slot(keeper, &slots[i]);
     if (r < 0 || (r = take_reports(keeper, head, reports)) < 0 ||
-        (r = take_lingering(keeper, head, lingering)) < 0 ||
+        (r = take_lingering(keeper, head, lingering)) < 0 || (r = take_pipes(keeper, head, pipes)) < 0 ||
         (r = handover_take_tickets(keeper, tickets, head->tickets_size)) < 0)
         return r;
     return take_clients(keeper, head, clients);
@@ -212,6 +231,7 @@ int handover_restore(struct keeper *keeper, const struct handover_head *head)
             (void) loop_add(&keeper->loop, &slot->exit, slot->pidfd, EPOLLIN, reap_ready);
         (void) notified_restore(keeper, slot); /* heard at its end, at the latest */
     }
+    capture_fill(keeper, head->logs_index_fd, head->logs_data_fd);
     reap_request_sweep(keeper);
     return 0;
 }
@@ -229,6 +249,8 @@ int handover_rehearse(const struct handover_head *head)
         r = clients_begin(&keeper);
     if (r == 0)
         r = cgroups_begin(&keeper.cgroups);
+    if (r == 0)
+        r = capture_begin_rooms(&keeper.capture);
     return r == 0 ? take_all(&keeper, head) : r;
 }
 
@@ -251,6 +273,9 @@ void handover_configure(const struct handover_head *head, struct keeper_config *
         .no_cgroups = head->no_cgroups,
         .idle_exit = head->idle_exit,
         .log_level = head->log_level,
+        .log_size = head->log_size,
+        .log_quota = head->log_quota,
+        .log_age = head->log_age,
         .broker_user = broker_user,
         .broker_uid = head->broker_uid,
         .broker_gid = head->broker_gid,

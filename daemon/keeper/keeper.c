@@ -3,6 +3,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/broker.h"
+#include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/handover.h"
@@ -167,7 +168,8 @@ static int rooms_open(struct keeper *keeper)
     keeper->socket = keeper->config->socket;
     if ((r = become_keeper(keeper)) < 0 || (r = loop_open(&keeper->loop)) < 0 ||
         (r = signals_open(keeper)) < 0 || (r = table_open(&keeper->table)) < 0 ||
-        (r = cgroups_begin(&keeper->cgroups)) < 0 || (r = clients_open(keeper)) < 0)
+        (r = cgroups_begin(&keeper->cgroups)) < 0 || (r = clients_open(keeper)) < 0 ||
+        (r = capture_open(keeper)) < 0)
         return r;
     broker_open(keeper);
     return manager_open(keeper);
@@ -184,6 +186,7 @@ static int keeper_open(struct keeper *keeper)
     cgroups_open(keeper);
     if (keeper->config->socket.path)
         notified_clean(keeper->config->socket.path);
+    capture_fill(keeper, -1, -1);
     keeper->table.dead_pidfd = make_dead_pidfd();
     return 0;
 }
@@ -221,6 +224,7 @@ static int64_t tick(struct keeper *keeper)
     next = earlier(next, spawn_expire(keeper));
     next = earlier(next, notified_tick(keeper));
     next = earlier(next, leave_tick(keeper));
+    next = earlier(next, capture_tick(keeper));
     next = earlier(next, broker_tick(keeper));
     next = earlier(next, link_tick(keeper));
     link_flush(keeper);
@@ -251,6 +255,7 @@ static void keeper_close(struct keeper *keeper)
     broker_close(keeper);
     manager_close(keeper);
     clients_stop_listening(keeper);
+    capture_close(keeper);
     cgroups_close(keeper);
     close_fd(keeper->table.dead_pidfd);
     if (keeper->signals.ready)

@@ -27,7 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      3
+#define LINK_VERSION      4
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -65,6 +65,7 @@ enum link_kind {
     /* link_head; descriptor: a copy of the state. Can the file that now has the program's name go on from it?
      * The same goes to that file, in the role "check", with a copy of the keeper's own as well */
     LINK_CHECK,
+    LINK_FOLLOW_LOG,      /* link_log_follow: ring when there is something new in a log, or no more */
 
     /* numbered reports, keeper -> broker */
     LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */
@@ -93,6 +94,9 @@ enum link_kind {
     LINK_STAYS,
     LINK_THREADS,         /* link_threads: the answer to LINK_COUNT_THREADS, by its tag */
     LINK_CHECKED,         /* link_checked: the answer to LINK_CHECK; also from the role "check" */
+    /* link_head; descriptors: index and data of what processes write (daemon/logs/layout.h), to be read, and
+     * an eventfd that rings for those that are followed. Once, before any report */
+    LINK_LOGS,
 };
 
 /* Each message begins so. number: of the order or report, else 0 or as said above. */
@@ -183,6 +187,13 @@ struct link_threads {
     } of[LINK_THREADS_MAX];
 };
 
+struct link_log_follow {
+    struct link_head head;
+    uint64_t process;
+    uint32_t on;
+    uint32_t unused;
+};
+
 struct link_leave {
     struct link_head head;
     uint64_t last_connection; /* the newest that the broker was told of; with a newer one it is not idle */
@@ -192,7 +203,15 @@ struct link_leave {
 
 /* ---- spawning ---- */
 
-enum link_stdio_kind { LINK_STDIO_NULL, LINK_STDIO_FD, LINK_STDIO_READ, LINK_STDIO_WRITE, LINK_STDIO_APPEND };
+/* LOG: stdout and stderr only; what is written is kept by the keeper. */
+enum link_stdio_kind {
+    LINK_STDIO_NULL,
+    LINK_STDIO_FD,
+    LINK_STDIO_READ,
+    LINK_STDIO_WRITE,
+    LINK_STDIO_APPEND,
+    LINK_STDIO_LOG,
+};
 
 struct link_stdio {
     uint32_t kind;

@@ -3,6 +3,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/broker.h"
+#include "daemon/keeper/capture.h"
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/drop.h"
 #include "daemon/keeper/leave.h"
@@ -78,6 +79,7 @@ static void order_forget_process(struct keeper *keeper, const void *message, con
     }
     respawn_drop(keeper, slot);
     tree_forget(keeper, slot, slot->tree_gone);
+    capture_forget(keeper, slot);
     close_fd(slot->pidfd);
     slot_free(keeper, slot);
 }
@@ -218,6 +220,12 @@ static void take_replace(struct keeper *keeper, const void *message, const struc
     upgrade_replace(keeper);
 }
 
+static void take_follow_log(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    (void) fds;
+    capture_follow(keeper, message);
+}
+
 static const struct order_kind {
     uint32_t kind;
     uint32_t size; /* exact, but for LINK_SPAWN, whose spec follows */
@@ -240,6 +248,7 @@ static const struct order_kind {
     {LINK_CHECK, sizeof(struct link_head), take_check},
     {LINK_REPLACE, sizeof(struct link_head), take_replace},
     {LINK_COUNT_THREADS, sizeof(struct link_threads), take_count_threads},
+    {LINK_FOLLOW_LOG, sizeof(struct link_log_follow), take_follow_log},
 };
 
 /* ---- from the socket ---- */

@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/spawn.h"
@@ -97,6 +98,7 @@ static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t
                                          .oom = LINK_UNKNOWN,
                                          .mono = clock_monotonic(),
                                          .wall = clock_realtime()};
+    capture_ended(keeper, slot);
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
     link_flush(keeper); /* whoever joins need not wait for the rest */

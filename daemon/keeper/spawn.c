@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/notified.h"
@@ -32,6 +33,7 @@ static void put_failure(struct keeper *keeper, struct slot *slot, int error, uin
 static void report_failure(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
     slot->failed = true;
+    capture_abandon(keeper, slot);
     notified_close(keeper, slot);
     if (!slot->again)
         slot->ticket = ticket_free(keeper, slot->ticket);
@@ -249,15 +251,23 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
 static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,
                     uint32_t *ret_stage)
 {
-    int r = 0;
+    size_t all = count;
+    int placed[FDPASS_MAX], r = 0;
 
+    memcpy(placed, fds, count * sizeof *fds);
     *ret_stage = LINK_STAGE_NOTIFY;
     if (slot->flags & LINK_SPAWN_NOTIFY)
         r = notified_open(keeper, slot, job);
     if (r == 0) {
-        *ret_stage = LINK_STAGE_CLONE;
-        r = job_run(keeper, job, slot, fds, count);
+        *ret_stage = LINK_STAGE_STDIO;
+        r = capture_begin(keeper, slot, &job->plan, placed, &all);
     }
+    if (r == 0) {
+        *ret_stage = LINK_STAGE_CLONE;
+        r = job_run(keeper, job, slot, placed, all);
+    }
+    while (all > count) /* the child's ends: it alone has them now */
+        close_fd(placed[--all]);
     if (r < 0)
         job_free(keeper, job);
     return r;

@@ -182,6 +182,8 @@ CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *st
         return open_callers(path, O_WRONLY | O_CREAT | O_TRUNC);
     case LINK_STDIO_APPEND:
         return open_callers(path, O_WRONLY | O_CREAT | O_APPEND);
+    case LINK_STDIO_LOG: /* has become a descriptor: see capture_begin */
+        break;
     }
     return -EINVAL;
 }

@@ -62,11 +62,13 @@ static bool search_fits(const struct extent *in, uint32_t offset)
     }
 }
 
-static bool stdio_fits(const struct extent *in, const struct link_stdio *stdio)
+static bool stdio_fits(const struct extent *in, const struct link_stdio *stdio, int which)
 {
     switch (stdio->kind) {
     case LINK_STDIO_NULL:
         return true;
+    case LINK_STDIO_LOG:
+        return which != 0;
     case LINK_STDIO_FD:
         return stdio->fd < in->fd_count;
     case LINK_STDIO_READ:
@@ -142,7 +144,7 @@ int spec_check(const void *data, size_t size, size_t fd_count)
     if (spec->flags & LINK_SPEC_EXE_FD && spec->exe_fd >= fd_count)
         return -EINVAL;
     for (int i = 0; i < 3; i++)
-        if (!stdio_fits(&in, &spec->stdio[i]))
+        if (!stdio_fits(&in, &spec->stdio[i], i))
             return -EINVAL;
     return placed_fit(&in, spec) && limits_fit(&in, spec) && identity_fits(&in, spec) ? 0 : -EINVAL;
 }

@@ -12,6 +12,7 @@
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/loop.h"
 #include "daemon/keeper/map.h"
+#include "daemon/logs/store.h"
 
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -98,6 +99,8 @@ struct slot {
     uint32_t stage;
     int64_t mono, wall; /* start, or failure */
     struct link_exited end;
+    uint32_t log; /* what it writes is kept there; 0: it is not */
+    LIST_HEAD(, capture_pipe) pipes; /* that it, or what it has started, can still write into */
     char name[LINK_NAME_MAX + 1];
 };
 
@@ -118,6 +121,32 @@ struct table {
     struct report_list reports; /* by number, not acknowledged */
     uint64_t last_report;
     int dead_pidfd; /* of a process that is gone, for those who ask too late */
+};
+
+/* ---- what they write, see capture.h ---- */
+
+struct capture_pipe {
+    TAILQ_ENTRY(capture_pipe) order; /* of all in use */
+    LIST_ENTRY(capture_pipe) of_slot; /* or of those that are not in use */
+    struct slot *slot; /* NULL: it is forgotten, and what comes is thrown away */
+    int fd;
+    enum logs_stream stream;
+    bool is_open_line; /* since the last end of a line that we have said there is, bytes came */
+};
+
+struct capture {
+    struct logs logs;
+    struct watch watch;  /* of `epoll`, in which all the pipes are */
+    int epoll, bell;     /* an eventfd that the broker has, too */
+    struct capture_pipe *pipes; /* all of them */
+    unsigned pipes_made, pipe_count;
+    TAILQ_HEAD(, capture_pipe) all;
+    LIST_HEAD(, capture_pipe) unused;
+    int64_t round_at;  /* when pipes were emptied last */
+    int64_t share_at;  /* since when share_used is counted */
+    uint64_t share_used;
+    int64_t resume_at; /* paused until then; INT64_MAX: not */
+    int64_t age_at;    /* when to look for what is too old */
 };
 
 /* ---- who may ask ---- */
@@ -185,6 +214,7 @@ enum due {
     DUE_STAYS = 1 << 4,
     DUE_LOOKUP = 1 << 5,
     DUE_CHECKED = 1 << 6,
+    DUE_LOGS = 1 << 7,
 };
 
 struct link {
@@ -258,6 +288,7 @@ struct keeper {
 
     struct cgroups cgroups;
     struct table table;
+    struct capture capture;
     struct clients clients;
     struct link link;
 

@@ -2,6 +2,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/capture.h"
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/table.h"
@@ -207,10 +208,32 @@ static bool send_checked(struct keeper *keeper)
     return true;
 }
 
+/* Where it cannot be shared this broker does without: there are logs, and nobody to ask. */
+static bool send_logs(struct keeper *keeper)
+{
+    struct link_head head = {.kind = LINK_LOGS, .size = sizeof head};
+    int fds[3], r;
+    bool is_sent;
+
+    if (!(keeper->link.due & DUE_LOGS))
+        return true;
+    r = capture_share(keeper, fds);
+    if (r < 0)
+        log_error("the broker gets no logs: %s", strerror(-r));
+    is_sent = r < 0 || link_send(keeper, &head, sizeof head, fds, 3);
+    for (int i = 0; i < 2 && r == 0; i++)
+        close_fd(fds[i]);
+    if (is_sent)
+        keeper->link.due &= ~(uint32_t) DUE_LOGS;
+    return is_sent;
+}
+
 static bool send_due(struct keeper *keeper)
 {
     struct link *link = &keeper->link;
 
+    if (!send_logs(keeper))
+        return false;
     for (size_t i = 0; link->due && i < sizeof due_kinds / sizeof *due_kinds; i++) {
         uint64_t number = due_kinds[i].due == DUE_EXECUTED ? link->executed : 0;
 
@@ -314,6 +337,7 @@ int link_up(struct keeper *keeper, int fd)
     link->full = link->ready = link->told_malformed = false;
     link->due &= DUE_RESTART; /* asked for while there was nobody to tell */
     link->due |= keeper->stop_at != INT64_MAX ? DUE_STOP : 0;
+    link->due |= DUE_LOGS;
     link->executed_told = link->executed; /* the hello says it */
     link->executed_at = link->retry_at = INT64_MAX;
     link->client_cursor = NULL;

@@ -93,14 +93,9 @@ static json_int_t subscriptions_of(const struct server *server, uint32_t uid)
     struct session *session, *next;
     json_int_t count = 0;
 
-    HASH_ITER(hh, server->sessions, session, next) {
-        const struct subscription *subscription;
-
-        if (session->uid != uid)
-            continue;
-        LIST_FOREACH(subscription, &session->subscriptions, of_session)
-            count++;
-    }
+    HASH_ITER(hh, server->sessions, session, next)
+        if (session->uid == uid)
+            count += (json_int_t) subscriptions_count(session);
     return count;
 }
 

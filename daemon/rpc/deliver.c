@@ -36,6 +36,7 @@ void deliver_order(struct server *server, const struct order_data *order)
         keeper_link_send(server->link, LINK_WATCH_TREE, order->number, &process, sizeof process, NULL, 0);
         break;
     case ORDER_FORGET_PROCESS:
+        server->follows_due = true;
         keeper_link_send(server->link, LINK_FORGET_PROCESS, order->number, &process, sizeof process, NULL, 0);
         break;
     case ORDER_RESPAWN:

@@ -1,6 +1,7 @@
 #include "daemon/rpc/access.h"
 #include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
+#include "daemon/rpc/logs.h"
 #include "daemon/rpc/subscription.h"
 #include "proto/schema.h"
 
@@ -47,16 +48,6 @@ static struct subscription *subscription_new(struct call *call, uint64_t cursor,
     return subscription;
 }
 
-static size_t count_of(const struct session *session)
-{
-    const struct subscription *subscription;
-    size_t count = 0;
-
-    LIST_FOREACH(subscription, &session->subscriptions, of_session)
-        count++;
-    return count;
-}
-
 struct outcome handle_events_subscribe(struct call *call)
 {
     const struct core *core = call->server->core;
@@ -69,7 +60,7 @@ struct outcome handle_events_subscribe(struct call *call)
 
     if (which && !process)
         return fail_no_such_process(call);
-    if (count_of(call->session) >= SUBSCRIPTIONS_MAX)
+    if (subscriptions_count(call->session) >= SUBSCRIPTIONS_MAX)
         return call_fail_limit(call, "subscriptions", SUBSCRIPTIONS_MAX);
     if (backlog->subscriptions >= backlog_subscriptions_limit(backlog))
         return call_fail_limit(call, "subscriptions", (int64_t) backlog_subscriptions_limit(backlog));
@@ -93,9 +84,13 @@ struct outcome handle_events_unsubscribe(struct call *call)
 {
     uint64_t id = (uint64_t) json_integer_value(ARG(call, events_unsubscribe, subscription));
     struct subscription *subscription = subscription_find(call->session, id);
+    struct log_follow *follow = log_follow_find(call->session, id);
 
-    if (!subscription)
+    if (!subscription && !follow)
         return call_fail_param(call, "subscription", "the number of a subscription of this connection");
-    subscription_free(call->session, subscription);
+    if (subscription)
+        subscription_free(call->session, subscription);
+    else
+        log_follow_free(follow);
     return call_reply_empty(call);
 }

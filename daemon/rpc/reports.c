@@ -5,6 +5,7 @@
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/identity.h"
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/logs.h"
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/restart.h"
@@ -153,6 +154,7 @@ static size_t size_of(uint32_t kind)
     case LINK_LOOKUP:
     case LINK_STOP_REQUEST:
     case LINK_RESTART_REQUEST:
+    case LINK_LOGS:
     case LINK_STAYS: return sizeof(struct link_head);
     case LINK_CHECKED: return sizeof(struct link_checked);
     default: return 0;
@@ -193,6 +195,7 @@ void keeper_link_receive(struct server *server, const struct link_head *head, si
     case LINK_RESTART_REQUEST: restart_signalled(server); break;
     case LINK_CHECKED: restart_checked(server, message); break;
     case LINK_STAYS: server->leaving = false; break;
+    case LINK_LOGS: logs_shared(server, fds); break;
     default: break;
     }
 }

@@ -4,6 +4,7 @@
 #include "daemon/base/log.h"
 #include "daemon/rpc/deliver.h"
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/logs.h"
 #include "daemon/rpc/restart.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/subscription.h"
@@ -127,6 +128,7 @@ static void tell_subscribers(struct server *server)
     if (server->told == server->core->counters.seq || server->subscription_count == 0)
         return;
     server->told = server->core->counters.seq;
+    server->follows_due = true; /* one of these events may be the end that they wait for */
     HASH_ITER(hh, server->sessions, session, next)
         if (subscriptions_behind(session))
             session_wants_flush(session);
@@ -140,6 +142,7 @@ void server_flush(struct server *server)
         TAILQ_REMOVE(&server->unsent, session, of_unsent);
         session->flags &= ~(unsigned) SESSION_UNSENT;
         subscriptions_tell(session);
+        log_follows_tell(session);
         session_flush(session);
         /* a full buffer went out at once: there may be more to tell */
         if (!(session->flags & (SESSION_BLOCKED | SESSION_DEAD)) && subscriptions_behind(session))
@@ -201,7 +204,8 @@ void server_idle_over(struct server *server)
 
 bool server_has_more(const struct server *server)
 {
-    return !TAILQ_EMPTY(&server->ready) || !TAILQ_EMPTY(&server->unsent) || !TAILQ_EMPTY(&server->dead);
+    return !TAILQ_EMPTY(&server->ready) || !TAILQ_EMPTY(&server->unsent) || !TAILQ_EMPTY(&server->dead) ||
+           (server->follows_due && !LIST_EMPTY(&server->follows));
 }
 
 void server_turn_end(struct server *server)
@@ -212,6 +216,7 @@ void server_turn_end(struct server *server)
     do {
         session_sweep(server);
         tell_subscribers(server);
+        log_follows_wake(server);
         server_flush(server);
     } while (!TAILQ_EMPTY(&server->dead));
     acknowledge_in_time(server);

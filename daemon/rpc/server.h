@@ -29,6 +29,8 @@ struct lookup_client;
 struct keeper_link;
 struct event_text;
 struct backlog;
+struct logs_view;
+struct log_follow;
 
 struct undelivered;
 
@@ -63,6 +65,10 @@ struct server {
     struct event *acknowledging; /* of reports, before they are many */
     struct undelivered_list unread; /* grants whose connections were closed before they were read */
     struct event *unread_timer;
+    struct logs_view *logs;  /* what processes write; NULL: it was not shared */
+    struct event *logs_bell; /* there is more */
+    LIST_HEAD(, log_follow) follows; /* all of them */
+    bool follows_due; /* there may be something to tell */
 
     struct busy_poll busy;
     int64_t tell_refused_at, tell_lost_at; /* when it may be said again of connections: anybody causes it */

@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
+#include "daemon/rpc/logs.h"
 #include "daemon/rpc/memory.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/subscription.h"
@@ -398,6 +399,7 @@ int session_open(struct server *server, const struct link_connection *connection
     TAILQ_INIT(&session->calls);
     TAILQ_INIT(&session->undelivered);
     LIST_INIT(&session->subscriptions);
+    LIST_INIT(&session->follows);
     session->readable = event_new(server->base, fd, EV_READ | EV_PERSIST, on_readable, session);
     session->writable = event_new(server->base, fd, EV_WRITE, on_writable, session);
     if (!session->backlog || !session->readable || !session->writable ||
@@ -448,6 +450,7 @@ static void session_free(struct session *session)
         call_free(call);
     undelivered_return(session);
     subscriptions_drop(session);
+    log_follows_drop(session);
     frame_reader_done(&session->reader, fds, &fd_count);
     closer_close(fds, fd_count);
     frame_writer_done(&session->writer);

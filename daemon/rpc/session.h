@@ -47,6 +47,7 @@ struct session {
     TAILQ_HEAD(session_calls, call) calls;
     struct call *pending; /* those that wait, by id */
     LIST_HEAD(session_subscriptions, subscription) subscriptions;
+    LIST_HEAD(, log_follow) follows;
     uint64_t subscriptions_made;
     uint64_t sent; /* bytes that have left */
     struct undelivered_list undelivered; /* grants whose answers have not */

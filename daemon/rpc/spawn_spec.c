@@ -236,6 +236,8 @@ static void add_stdio(struct spawn_spec *spec, int which, const json_t *json)
 
         stdio.kind = which == 0 ? LINK_STDIO_READ : append ? LINK_STDIO_APPEND : LINK_STDIO_WRITE;
         stdio.path = add_json(spec, file);
+    } else if (which > 0 && (!json || strcmp(json_string_value(json), "log") == 0)) {
+        stdio.kind = LINK_STDIO_LOG;
     }
     if (!spec->failed)
         head_of(spec)->stdio[which] = stdio;

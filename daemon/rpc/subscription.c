@@ -2,6 +2,7 @@
 
 #include "daemon/rpc/backlog.h"
 #include "daemon/rpc/event_text.h"
+#include "daemon/rpc/logs.h"
 #include "proto/schema.h"
 
 #include <inttypes.h>
@@ -17,6 +18,19 @@ struct subscription *subscription_find(struct session *session, uint64_t id)
         if (subscription->id == id)
             return subscription;
     return NULL;
+}
+
+size_t subscriptions_count(const struct session *session)
+{
+    const struct subscription *subscription;
+    const struct log_follow *follow;
+    size_t count = 0;
+
+    LIST_FOREACH(subscription, &session->subscriptions, of_session)
+        count++;
+    LIST_FOREACH(follow, &session->follows, of_session)
+        count++;
+    return count;
 }
 
 void subscription_free(struct session *session, struct subscription *subscription)

@@ -32,6 +32,9 @@ void subscriptions_drop(struct session *session);
 
 /* Sets its number. */
 void subscription_number(struct subscription *subscription, uint64_t id);
+/* How many the session has, of events and of logs. */
+size_t subscriptions_count(const struct session *session);
+
 struct subscription *subscription_find(struct session *session, uint64_t id);
 void subscription_free(struct session *session, struct subscription *subscription);
 

@@ -168,6 +168,7 @@ def spawns(ask):
                    pidfd=True, labels={'c': 'd'}, stop_signal='SIGINT')
     yield ask.call('process.join', process='echo')
     yield ask.call('process.info', process='echo')
+    yield ask.call('process.logs', process='echo')
     yield ask.call('process.close', process='echo')
     yield ask.call('process.spawn', argv=['/nonexistent'], name='none')
     yield ask.call('process.spawn', argv=['/bin/true'], cwd='/nonexistent', name='none')

@@ -15,6 +15,7 @@ class Contract:
         self.errors = {name: (error['code'], schemas.compile(components['schemas'][name]))
                        for name, error in components['errors'].items()}
         self.events = {event['name']: schemas.compile(event['schema']) for event in document['x-events']}
+        self.log = schemas.compile(components['schemas']['log'])
         self.results, self.params, self.required, self.allowed = {}, {}, {}, {}
         for method in document['methods']:
             name = method['name']
@@ -32,8 +33,10 @@ class Contract:
             raise AssertionError('not as rpc.discover says: ' + self.broken[-1])
 
     def event(self, message):
-        if set(message) != {'jsonrpc', 'method', 'params'} or message['method'] != 'event':
+        if set(message) != {'jsonrpc', 'method', 'params'} or message['method'] not in ('event', 'log'):
             return 'no notification'
+        if message['method'] == 'log':
+            return self.log(message['params'])
         check = self.events.get(message['params'].get('kind'))
         return check(message['params']) if check else 'an unknown kind'
 

@@ -74,7 +74,7 @@ def requests():
     yield from (('process.join', {'process': 'cat', 'timeout': 0}), ('process.list', {'labels': {'a': 'b'}}))
     yield 'process.signal', {'process': 'cat', 'signal': 'SIGCONT'}
     yield from (('process.' + name, {'process': 'cat'}) for name in ('terminate', 'kill', 'stop', 'join'))
-    yield from (('process.' + name, {'process': 'cat'}) for name in ('info', 'close'))
+    yield from (('process.' + name, {'process': 'cat'}) for name in ('info', 'logs', 'close'))
     yield 'process.wait', {'processes': [], 'mode': 'all'}
     for kind in ('lock', 'rlock', 'semaphore', 'bounded_semaphore', 'event', 'condition'):
         yield 'object.create', {'kind': kind, 'name': kind, 'trace': True}

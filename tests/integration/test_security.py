@@ -68,6 +68,7 @@ SAMPLES = [
     ('process.wait', [{'processes': [PROCESS]}, {'processes': [PROCESS], 'mode': 'all', 'timeout': 0},
                       {'processes': [PROCESS], 'for': 'ready'}]),
     ('process.info', [{'process': PROCESS}]),
+    ('process.logs', [{'process': PROCESS}, {'process': PROCESS, 'follow': True}]),
     ('process.close', [{'process': PROCESS}]),
     ('events.subscribe', [{'process': PROCESS}, {'process': PROCESS, 'since': 0}, {'object': OBJECT}]),
     ('events.unsubscribe', [{'subscription': SUBSCRIPTION}]),
@@ -108,7 +109,7 @@ NAMING = {'process': PROCESS, 'processes': PROCESS, 'object': OBJECT, 'objects':
 PLAIN = set('''client mode argv env env_add cwd stdin stdout stderr fds exe_fd daemon umask nice limits
     stop_signal stop_timeout restart notify labels owner_pid pidfd timeout holder on_deadlock tree signal
     grace for alive kind value parties exist_ok persist trace token undo n action ok since kinds
-    uid'''.split())
+    uid stream tail follow'''.split())
 
 
 def subject_named(method, param):
@@ -340,7 +341,8 @@ def test_the_broker_is_sandboxed(daemon):
             assert namespace_of(pid, kind) != namespace_of(daemon.keeper_pid, kind), kind
         files = owns(pid, '/')
         same([path for path in files if path not in ('/dev/null', '/proc/%d/statm' % pid, daemon.log_path,
-                                                     '/memfd:procd-state (deleted)')], [])
+                                                     '/memfd:procd-state (deleted)',
+                                                     '/memfd:procd-logs (deleted)')], [])
     wait_for(lambda: is_helper_confined(daemon), 'the look-up helper of the next broker is nobody')
 
 

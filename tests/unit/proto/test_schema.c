@@ -86,6 +86,8 @@ START_TEST(booleans_and_choices)
     REFUSES(BOOL, "null|0|1|\"true\"|[]");
     TAKES(ON_DEADLOCK, "\"error\"|\"wait\"");
     REFUSES(ON_DEADLOCK, "null|\"\"|\"Error\"|\"wait \"|1|[\"wait\"]|true");
+    TAKES(STREAM, "\"stdout\"|\"stderr\"");
+    REFUSES(STREAM, "null|\"\"|\"stdin\"|\"both\"|1|[\"stdout\"]");
     TAKES(STOP_MODE, "\"terminate\"|\"detach\"");
     REFUSES(STOP_MODE, "null|\"\"|\"stop\"|0");
     TAKES(WAIT_MODE, "\"any\"|\"all\"");
