@@ -50,6 +50,8 @@ static void rebuild_logs(struct logs_index *index)
         log->next = *list;
         *list = i;
         log->bytes = log->last = 0;
+        /* a number may have been given to a chunk that did not come to be */
+        log->chunks_made = log_start(log)->number > 0 ? log_start(log)->number - 1 : 0;
         log_start(log)->chunk = 0;
     }
     for (uint32_t i = 1; i <= index->accounts_made; i++) {
@@ -64,14 +66,22 @@ static void rebuild_logs(struct logs_index *index)
 
 static const struct logs_chunk *sorted_chunks; /* of the one index that is being sorted */
 
-static int compare(const void *a, const void *b)
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct logs_chunk *one = &sorted_chunks[*(const uint32_t *) a];
+    const struct logs_chunk *other = &sorted_chunks[*(const uint32_t *) b];
+
+    return one->number < other->number ? -1 : one->number > other->number;
+}
+
+static int compare_times(const void *a, const void *b)
 {
     const struct logs_chunk *one = &sorted_chunks[*(const uint32_t *) a];
     const struct logs_chunk *other = &sorted_chunks[*(const uint32_t *) b];
 
     if (one->written != other->written)
         return one->written < other->written ? -1 : 1;
-    return one->number < other->number ? -1 : one->number > other->number;
+    return compare_numbers(a, b);
 }
 
 static bool is_of_its_log(const struct logs_index *index, const struct logs_chunk *chunk)
@@ -89,10 +99,8 @@ static void add_chunk(struct logs_index *index, uint32_t chunk)
     uint64_t pages = logs_pages(entry->used);
 
     entry->next = 0;
-    if (log->chunks_made < entry->number)
-        log->chunks_made = entry->number;
+    log->chunks_made = entry->number;
     log_append(index, entry->log, chunk);
-    chunk_put(index, log->account, chunk);
     log->bytes += entry->used;
     index->accounts[log->account].bytes += pages;
     index->bytes += pages;
@@ -117,9 +125,12 @@ static int rebuild_chunks(struct logs *logs)
             chunk_free(logs, chunk);
     }
     sorted_chunks = index->chunks;
-    qsort(order, count, sizeof *order, compare);
+    qsort(order, count, sizeof *order, compare_numbers);
     for (size_t i = 0; i < count; i++)
         add_chunk(index, order[i]);
+    qsort(order, count, sizeof *order, compare_times);
+    for (size_t i = 0; i < count; i++)
+        chunk_put(index, index->logs[index->chunks[order[i]].log].account, order[i]);
     return 0;
 }
 

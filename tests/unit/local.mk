@@ -1,6 +1,7 @@
 # tests/unit/ROOM/test_X.c mirrors ROOM/X.c. A test links its own room and those below it, so that linking shows the
 # layers.
 unit_base_libs = daemon/base/libbase.la $(CHECK_LIBS)
+unit_logs_libs = daemon/logs/liblogs.la $(unit_base_libs)
 unit_proto_libs = proto/libproto.la $(unit_base_libs) $(JANSSON_LIBS)
 unit_keeper_libs = daemon/keeper/libkeeper.la daemon/base/libnotify.la $(unit_base_libs)
 unit_core_libs = daemon/core/libcore.la $(unit_base_libs)
@@ -72,6 +73,10 @@ unit_tests = \
 	%D%/keeper/test_spec \
 	%D%/keeper/test_threads \
 	%D%/keeper/test_tree \
+	%D%/logs/test_piece \
+	%D%/logs/test_rebuild \
+	%D%/logs/test_store \
+	%D%/logs/test_view \
 	%D%/proto/test_bytes \
 	%D%/proto/test_frame \
 	%D%/proto/test_frame_writer \
@@ -101,6 +106,17 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_base_test_log_SOURCES = %D%/base/test_log.c $(unit_base_helpers)
 %C%_base_test_notify_LDADD = daemon/base/libnotify.la $(unit_base_libs)
 %C%_base_test_notify_SOURCES = %D%/base/test_notify.c $(unit_base_helpers)
+
+unit_logs_helpers = %D%/base/descriptors.h %D%/core/must.h %D%/logs/world.c %D%/logs/world.h
+%C%_logs_test_piece_LDADD = $(unit_logs_libs)
+%C%_logs_test_piece_SOURCES = %D%/logs/test_piece.c %D%/core/must.h
+%C%_logs_test_rebuild_LDADD = $(unit_logs_libs)
+%C%_logs_test_rebuild_SOURCES = %D%/logs/test_rebuild.c $(unit_logs_helpers)
+%C%_logs_test_store_LDADD = $(unit_logs_libs)
+%C%_logs_test_store_LDFLAGS = -Wl,--wrap=splice
+%C%_logs_test_store_SOURCES = %D%/logs/test_store.c $(unit_logs_helpers)
+%C%_logs_test_view_LDADD = $(unit_logs_libs)
+%C%_logs_test_view_SOURCES = %D%/logs/test_view.c $(unit_logs_helpers)
 
 unit_proto_helpers = %D%/base/descriptors.h %D%/core/must.h
 unit_proto_frame_helpers = %D%/proto/pieces.c %D%/proto/pieces.h $(unit_proto_helpers)

@@ -201,6 +201,13 @@ static ssize_t receive(int fd, union message *message, struct fdpass *fds)
     return fdpass_receive(fd, message, sizeof *message, fds);
 }
 
+/* What comes at any time, and is no answer. */
+static bool is_beside_the_point(const union message *message)
+{
+    return message->head.kind == LINK_EXECUTED || message->head.kind == LINK_LOOKUP ||
+           message->head.kind == LINK_LOGS;
+}
+
 void harness_receive(struct harness *harness, union message *message, struct fdpass *fds)
 {
     struct fdpass own;
@@ -210,9 +217,9 @@ void harness_receive(struct harness *harness, union message *message, struct fdp
         size = receive(harness->link, message, &own);
         ck_assert_int_ge(size, (ssize_t) sizeof message->head);
         ck_assert_int_eq((ssize_t) message->head.size, size);
-        if (!fds)
+        if (!fds || is_beside_the_point(message))
             fdpass_close(&own);
-    } while (message->head.kind == LINK_EXECUTED || message->head.kind == LINK_LOOKUP);
+    } while (is_beside_the_point(message));
     if (fds)
         *fds = own;
 }
@@ -232,7 +239,7 @@ bool harness_silent(struct harness *harness, int ms)
     while (poll(&wait_for, 1, ms) == 1) {
         receive(harness->link, &message, &fds);
         fdpass_close(&fds);
-        if (message.head.kind != LINK_EXECUTED && message.head.kind != LINK_LOOKUP)
+        if (!is_beside_the_point(&message))
             return false;
     }
     return true;
