@@ -140,6 +140,8 @@ const char *completes_words(enum completes completes)
         return signal_words();
     case COMPLETES_LIMIT:
         return "nofile= nproc= core= as= cpu= fsize= stack= memlock=";
+    case COMPLETES_STREAM:
+        return "stdout stderr";
     case COMPLETES_SHELL:
         return "bash zsh fish";
     case COMPLETES_WHEN:

@@ -20,6 +20,7 @@ static const char *kind_name(enum completes kind)
         [COMPLETES_KIND] = "kind",       [COMPLETES_SIGNAL] = "signal",   [COMPLETES_LIMIT] = "limit",
         [COMPLETES_SHELL] = "shell",     [COMPLETES_WHEN] = "when",       [COMPLETES_OBJECT] = "object",
         [COMPLETES_OBJECT_COMMAND] = "object_command", [COMPLETES_POLICY] = "policy",
+        [COMPLETES_STREAM] = "stream",
     };
 
     return names[kind];

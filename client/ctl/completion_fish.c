@@ -42,6 +42,7 @@ static void print_words(enum completes kind)
     case COMPLETES_KIND:
     case COMPLETES_SIGNAL:
     case COMPLETES_LIMIT:
+    case COMPLETES_STREAM:
     case COMPLETES_SHELL:
     case COMPLETES_WHEN:
     case COMPLETES_POLICY:

@@ -78,7 +78,8 @@ static int run_command(struct ctl *ctl)
     }
     if (!ctl->command)
         return usage_error(ctl, "a command is missing");
-    catch_interrupt(ctl->is_json && ctl->command->run != command_events);
+    catch_interrupt(ctl->is_json && ctl->command->run != command_events &&
+                    ctl->command->run != command_logs);
     return ctl->command->run(ctl);
 }
 

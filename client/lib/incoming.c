@@ -81,12 +81,36 @@ int connection_queue_answer(struct connection *connection, struct pending *pendi
     return connection_queue_put(connection, &incoming);
 }
 
+/* What the answer has of the log comes before what follows. */
+static int take_resumed_log(struct connection *connection, struct subscription *subscription,
+                            const json_t *result)
+{
+    json_t *list = subscription_log_resumed(subscription, result), *message;
+    size_t i;
+    int r = list ? 0 : -ENOMEM;
+
+    json_array_foreach(list, i, message) {
+        struct incoming incoming = {.message = json_incref(message)};
+
+        if (r == 0)
+            r = connection_queue_put(connection, &incoming);
+        else
+            incoming_done(&incoming);
+    }
+    json_decref(list);
+    if (!result)
+        subscriptions_remove(&connection->subscriptions, subscription->number);
+    return r;
+}
+
 /* The stream goes on; the caller hears of it only if something is missing. */
 static int take_resumed(struct connection *connection, int64_t number, struct incoming *incoming)
 {
     struct subscription *subscription = subscriptions_find(connection->subscriptions, number);
     json_t *result = json_object_get(incoming->message, "result"), *gap;
 
+    if (subscription && subscription->is_log)
+        return take_resumed_log(connection, subscription, result);
     gap = subscription && result ? subscription_resumed(subscription, result) : NULL;
     if (!gap)
         return 0;
@@ -108,8 +132,8 @@ static int take_answer(struct connection *connection, struct incoming *incoming)
         r = take_resumed(connection, pending->subscription, incoming);
     else if (pending->is_dropped)
         r = 0;
-    else if (result && strcmp(pending->method, "events.subscribe") == 0)
-        added = subscriptions_add(&connection->subscriptions, pending->params, result);
+    else if (result && subscriptions_begins(pending->method, result))
+        added = subscriptions_add(&connection->subscriptions, pending->method, pending->params, result);
     pending_remove(&connection->pending, pending);
     pending_free(pending);
     return added < 0 ? added : r;
@@ -133,7 +157,7 @@ static int take_line(struct connection *connection, const char *line, size_t len
     if (id)
         r = json_is_integer(id) ? take_answer(connection, &incoming) : -EPROTO;
     else
-        subscriptions_event(connection->subscriptions, json_object_get(incoming.message, "params"));
+        subscriptions_event(&connection->subscriptions, json_object_get(incoming.message, "params"));
     if (r == 1) {
         *ret_incoming = incoming;
         incoming = (struct incoming) {0};

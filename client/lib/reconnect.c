@@ -166,7 +166,7 @@ int connection_attach(struct connection *connection, bool is_bound, int64_t dead
 static int resume_subscription(struct connection *connection, const struct subscription *subscription)
 {
     json_t *params = subscription_resume(subscription);
-    struct connection_request request = {.method = "events.subscribe", .params = params};
+    struct connection_request request = {.method = subscription_method(subscription), .params = params};
     struct pending *pending;
     int r = params ? pending_add(&connection->pending, &request, &pending) : -ENOMEM;
 

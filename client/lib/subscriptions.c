@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int64_t subscription_number(const json_t *object, const char *name)
 {
@@ -32,7 +33,22 @@ static int64_t free_number(struct subscription *list, int64_t wanted)
     return highest + 1;
 }
 
-int subscriptions_add(struct subscription **list, const json_t *params, json_t *result)
+bool subscriptions_begins(const char *method, const json_t *result)
+{
+    return strcmp(method, "events.subscribe") == 0 ||
+           (strcmp(method, "process.logs") == 0 && json_object_get(result, "subscription"));
+}
+
+/* A name may be another process's by the time that the stream is taken up again. */
+static void begin_log(struct subscription *subscription, const json_t *result)
+{
+    subscription->is_log = true;
+    subscription->last = subscription_number(result, "seq");
+    json_object_set(subscription->params, "process", json_object_get(result, "process"));
+    json_object_del(subscription->params, "tail");
+}
+
+int subscriptions_add(struct subscription **list, const char *method, const json_t *params, json_t *result)
 {
     int64_t current = subscription_number(result, "subscription");
     const json_t *since = json_object_get(params, "since");
@@ -53,6 +69,8 @@ int subscriptions_add(struct subscription **list, const json_t *params, json_t *
     subscription->last = subscription_number(result, "last");
     if (json_is_integer(since) && json_integer_value(since) < subscription->last)
         subscription->last = json_integer_value(since);
+    if (strcmp(method, "process.logs") == 0)
+        begin_log(subscription, result);
     if (subscription->number != subscription->current)
         json_object_set_new(result, "subscription", json_integer(subscription->number));
     subscription->next = *list;
@@ -85,6 +103,11 @@ void subscriptions_lost(struct subscription *list)
         list->current = 0;
 }
 
+const char *subscription_method(const struct subscription *subscription)
+{
+    return subscription->is_log ? "process.logs" : "events.subscribe";
+}
+
 json_t *subscription_resume(const struct subscription *subscription)
 {
     json_t *params = json_copy(subscription->params);
@@ -114,17 +137,56 @@ json_t *subscription_resumed(struct subscription *subscription, const json_t *re
                      subscription_gap(subscription->number, from, to));
 }
 
-void subscriptions_event(struct subscription *list, json_t *params)
+static json_t *log_notification(const struct subscription *subscription, const char *member, json_t *value)
+{
+    return json_pack("{s:s,s:s,s:{s:I,s:o}}", "jsonrpc", "2.0", "method", "log", "params", "subscription",
+                     (json_int_t) subscription->number, member, value);
+}
+
+static json_t *line_notification(const struct subscription *subscription, json_t *line)
+{
+    json_object_set_new(line, "subscription", json_integer(subscription->number));
+    return json_pack("{s:s,s:s,s:O}", "jsonrpc", "2.0", "method", "log", "params", line);
+}
+
+json_t *subscription_log_resumed(struct subscription *subscription, const json_t *result)
+{
+    json_t *lines = json_object_get(result, "lines"), *list = json_array(), *line;
+    int64_t seq = subscription_number(result, "seq"), first;
+    size_t i;
+
+    subscription->current = subscription_number(result, "subscription");
+    first = subscription_number(json_array_get(lines, 0), "seq");
+    if (json_is_true(json_object_get(result, "gap")))
+        json_array_append_new(list, log_notification(subscription, "gap",
+                                                     json_pack("{s:I,s:I}", "from",
+                                                               (json_int_t) subscription->last + 1, "to",
+                                                               (json_int_t) (first > 0 ? first - 1 : seq))));
+    json_array_foreach(lines, i, line)
+        json_array_append_new(list, line_notification(subscription, line));
+    if (!result)
+        json_array_append_new(list, log_notification(subscription, "end", json_true()));
+    subscription->last = seq > subscription->last ? seq : subscription->last;
+    return list;
+}
+
+void subscriptions_event(struct subscription **list, json_t *params)
 {
     int64_t current = subscription_number(params, "subscription");
-    int64_t seq = subscription_number(params, "seq");
+    int64_t seq = subscription_number(params, "seq"), to;
+    struct subscription *subscription = *list;
 
-    while (list && list->current != current)
-        list = list->next;
-    if (!list || current == 0)
+    while (subscription && subscription->current != current)
+        subscription = subscription->next;
+    if (!subscription || current == 0)
         return;
-    if (seq > list->last)
-        list->last = seq;
-    if (list->number != list->current)
-        json_object_set_new(params, "subscription", json_integer(list->number));
+    to = subscription_number(json_object_get(params, "gap"), "to");
+    if (seq > subscription->last)
+        subscription->last = seq;
+    if (to > subscription->last)
+        subscription->last = to;
+    if (subscription->number != subscription->current)
+        json_object_set_new(params, "subscription", json_integer(subscription->number));
+    if (json_is_true(json_object_get(params, "end")))
+        subscriptions_remove(list, subscription->number);
 }

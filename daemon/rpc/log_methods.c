@@ -113,6 +113,8 @@ static struct outcome answer(struct call *call, struct log_query *query, struct 
     } else {
         logs_cursor_close(&query->cursor);
     }
+    writer_integer(writer, "process", (int64_t) query->cursor.process);
+    writer_integer(writer, "seq", (int64_t) query->seen);
     writer_bool(writer, "gap", query->gap);
     writer_bool(writer, "more", query->more);
     writer_close(writer, '}');
