@@ -273,6 +273,19 @@ static void put_events(void)
     puts(".El");
 }
 
+static void put_logs(void)
+{
+    puts(".Sh LOGS\nWho follows a log is told by notifications\n.Cm log\nwith the member subscription and\n"
+         ".Bl -tag -width Ds\n.It Cm seq , time , stream , text , split\n"
+         "a line, as in the answer to process.logs;\nwhat is not UTF-8 is {b64},\n"
+         "and split: true says that it was cut after 16384 bytes,\n"
+         "and goes on in the next line of its stream\n"
+         ".It Cm gap\n{from, to}: lines that were dropped before this reader came to them\n"
+         ".It Cm end\ntrue: the process has ended,\nand this was all that it wrote until then.\n"
+         "The subscription is gone.\n.El\n.Pp\nseq rises by one from line to line of both streams.\n"
+         "A line without its end is told when that has come, or when the process ends.");
+}
+
 static void put_errors(void)
 {
     puts(".Sh ERROR CODES\nAn error has\n.Cm code , message\nand\n.Cm data ;\ndata has the\n.Cm name\n"
@@ -308,6 +321,7 @@ int main(void)
     put_methods();
     put_records();
     put_events();
+    put_logs();
     put_errors();
     return fflush(stdout) == 0 ? 0 : 1;
 }

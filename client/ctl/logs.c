@@ -16,7 +16,7 @@
 struct reading {
     struct ctl *ctl;
     bool has_times, is_terminal;
-    const char *open_stream; /* of a line that was cut, and goes on; NULL: the cursor is at a line's beginning */
+    const char *open_stream; /* of a line that was cut, and goes on; NULL: we are at the beginning of one */
 };
 
 /* ---- lines ---- */
@@ -129,8 +129,8 @@ static void print_answer_gap(struct reading *reading, const json_t *params, cons
     json_decref(gap);
 }
 
-/* Prints an answer. Of a long log there is more: params then ask for what follows, by the id, as a name may be
- * another process's by then. True: ask again. */
+/* Prints an answer. Of a long log there is more: params then ask for what follows, by the id, as a name may
+ * be another process's by then. True: ask again. */
 static bool print_answer(struct reading *reading, json_t *params, const json_t *answer)
 {
     json_t *line;
@@ -181,7 +181,7 @@ static int follow(struct reading *reading)
 int command_logs(struct ctl *ctl)
 {
     struct reading reading = {.ctl = ctl,
-                              .has_times = argument_given(&ctl->arguments, OPT_TIMES),
+                              .has_times = argument_given(&ctl->arguments, OPT_STAMPS),
                               .is_terminal = isatty(STDOUT_FILENO)};
     json_t *params = NULL, *answer;
     int status = make_params(ctl, &params);

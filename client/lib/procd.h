@@ -157,7 +157,7 @@ enum procd_daemon_flag {
 };
 
 #define PROCD_NULL (-1) /* stdio: /dev/null */
-#define PROCD_LOG  (-2) /* stdio: to be kept by the daemon, for now /dev/null; not for stdin */
+#define PROCD_LOG  (-2) /* stdio: kept by the daemon, for process.logs; not for stdin */
 
 /* What a process is to be. Zero is a default everywhere; exactly one of target and argv is needed. */
 struct procd_options {

@@ -1,6 +1,6 @@
 /*
- * The streams of one connection, of events and of what processes write, and where each stands, so that they can
- * be taken up again with another broker. Private to connection.c.
+ * The streams of one connection, of events and of what processes write, and where each stands, so that they
+ * can be taken up again with another broker. Private to connection.c.
  */
 #ifndef PROCD_CLIENT_LIB_SUBSCRIPTIONS_H
 #define PROCD_CLIENT_LIB_SUBSCRIPTIONS_H
@@ -24,8 +24,8 @@ int64_t subscription_number(const json_t *object, const char *name);
 
 /* Does this answer, with a result, begin a stream? */
 bool subscriptions_begins(const char *method, const json_t *result);
-/* It has come: remembers the stream. The number in the result is changed where the caller knows another stream
- * by it. 0, -EPROTO (it has no number) or -ENOMEM. */
+/* It has come: remembers the stream. The number in the result is changed where the caller knows another
+ * stream by it. 0, -EPROTO (it has no number) or -ENOMEM. */
 int subscriptions_add(struct subscription **list, const char *method, const json_t *params, json_t *result);
 
 struct subscription *subscriptions_find(struct subscription *list, int64_t number);
@@ -43,15 +43,15 @@ json_t *subscription_resume(const struct subscription *subscription);
 
 /* The answer to that, of an event stream. A notification that tells of a gap, for the caller, or NULL. */
 json_t *subscription_resumed(struct subscription *subscription, const json_t *result);
-/* The same of a log; NULL: it cannot be taken up. Notifications for the caller, in an array: of a gap, the lines
- * in the answer, the end of what is gone. NULL without memory. */
+/* The same of a log; NULL: it cannot be taken up. Notifications for the caller, in an array: of a gap, the
+ * lines in the answer, the end of what is gone. NULL without memory. */
 json_t *subscription_log_resumed(struct subscription *subscription, const json_t *result);
 
 /* An event of kind gap: from..to are lost. NULL: no memory. */
 json_t *subscription_gap(int64_t number, int64_t from, int64_t to);
 
-/* An event or a line came: keeps its seq, and puts the caller's number into it. The stream of a log may end by
- * it. */
+/* An event or a line came: keeps its seq, and puts the caller's number into it. The stream of a log may end
+ * by it. */
 void subscriptions_event(struct subscription **list, json_t *params);
 
 #endif

@@ -17,6 +17,7 @@
 #define SHARE_SPAN (10 * NSEC_PER_MSEC)
 #define SHARE_BYTES (2 << 20)     /* in that span: 200 MB a second of all children together */
 #define ROUND_PAUSE NSEC_PER_MSEC /* between two rounds where one follows the other at once */
+#define AGE_PATIENCE (100 * NSEC_PER_MSEC)
 #define PIPES_MAX (1 << 18)
 
 static struct logs_clock clock_now(void)
@@ -113,6 +114,8 @@ static bool pipe_take(struct keeper *keeper, struct capture_pipe *pipe, size_t m
                     : throw_away(pipe->fd);
     if (*ret_size > 0 && is_kept(pipe)) {
         pipe->is_open_line = true;
+        if (keeper->capture.age_at == INT64_MAX)
+            keeper->capture.age_at = now.mono + keeper->capture.logs.limits.age;
         ring(keeper, pipe->slot->log);
     }
     if (*ret_size > 0 || *ret_size == -EAGAIN)
@@ -182,8 +185,11 @@ int64_t capture_tick(struct keeper *keeper)
         capture->resume_at = INT64_MAX;
         loop_arm(&keeper->loop, &capture->watch, EPOLLIN);
     }
-    if (capture->age_at <= keeper->now)
+    if (capture->age_at <= keeper->now) {
         capture->age_at = logs_age(&capture->logs, keeper->now);
+        if (capture->age_at != INT64_MAX) /* one chunk at a time is not worth a wake */
+            capture->age_at += AGE_PATIENCE;
+    }
     return capture->resume_at < capture->age_at ? capture->resume_at : capture->age_at;
 }
 

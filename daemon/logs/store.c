@@ -13,7 +13,6 @@
 
 #define ROOM_MIN 512 /* less is not worth a record of its own */
 #define AGE_PARTS 8
-#define AGE_LOOK (INT64_C(60) * 1000000000) /* at most between two looks for what is too old */
 
 static char scratch[LOGS_CHUNK]; /* of what is dropped, or cannot be kept */
 
@@ -338,7 +337,7 @@ ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int 
 int64_t logs_age(struct logs *logs, int64_t mono)
 {
     struct logs_index *index = logs->index;
-    int64_t next = mono + AGE_LOOK;
+    int64_t next = INT64_MAX;
 
     for (uint32_t account = 1; account <= index->accounts_made; account++) {
         const struct logs_account *of = &index->accounts[account];
@@ -349,5 +348,5 @@ int64_t logs_age(struct logs *logs, int64_t mono)
         if (of->logs > 0 && of->oldest && index->chunks[of->oldest].written + logs->limits.age < next)
             next = index->chunks[of->oldest].written + logs->limits.age;
     }
-    return next > mono ? next : mono + 1;
+    return next;
 }

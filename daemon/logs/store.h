@@ -52,7 +52,8 @@ ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int 
 /* A line of the stream that has begun is at its end. */
 void logs_mark_end(struct logs *logs, uint32_t log, enum logs_stream stream, const struct logs_clock *now);
 
-/* Drops what has not been written to for too long. Returns when (mono) it is to be called again. */
+/* Drops what has not been written to for too long. Returns when (mono) it is to be called again: INT64_MAX
+ * with nothing left. What is written later is not too old before mono and the age. */
 int64_t logs_age(struct logs *logs, int64_t mono);
 
 #endif

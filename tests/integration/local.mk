@@ -16,6 +16,7 @@ integration_scripts = \
 	%D%/test_identity.py \
 	%D%/test_install.sh \
 	%D%/test_join.py \
+	%D%/test_logs.py \
 	%D%/test_killed_anywhere.py \
 	%D%/test_load.py \
 	%D%/test_memory.py \

@@ -93,8 +93,8 @@ static void take_all(uint32_t log, int fd, int64_t begun)
 }
 
 /*
- * The lines of a process that writes without a pause, while whoever takes them is killed again and again: none
- * is lost, none is there twice.
+ * The lines of a process that writes without a pause, while whoever takes them is killed again and again:
+ * none is lost, none is there twice.
  */
 START_TEST(killed_anywhere)
 {

@@ -190,7 +190,8 @@ START_TEST(without_memory_lines_are_lost_and_counted)
     say(log, LOGS_STDOUT, "lost, too");
     splice_error = 0;
     say(log, LOGS_STDOUT, "kept again\n");
-    /* of three lines and a half nobody knows where the next one began: at least as many numbers are missing */
+    /* of three lines and a half nobody knows where the next one began: at least as many numbers are missing
+     * */
     ck_assert_str_eq(lines_of(PROCESS), "1>kept|6>kept again|");
 }
 END_TEST

@@ -24,8 +24,8 @@ void world_resume(void);
 void say_bytes(uint32_t log, enum logs_stream stream, const char *bytes, size_t size);
 void say(uint32_t log, enum logs_stream stream, const char *text);
 
-/* All lines that the cursor has not come to, as "SEQ>TEXT|" with > for stdout and ! for stderr, and + behind a
- * text that was cut. */
+/* All lines that the cursor has not come to, as "SEQ>TEXT|" with > for stdout and ! for stderr, and + behind
+ * a text that was cut. */
 const char *read_lines(struct logs_cursor *cursor);
 /* All of a process. */
 const char *lines_of(uint64_t process);
