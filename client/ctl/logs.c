@@ -158,8 +158,9 @@ static int take_notification(struct reading *reading, json_t *params)
         print_gap(reading, gap);
     else
         print_log_line(reading, params);
+    /* a reader that has gone away is seen by what is written, not only when nothing more comes */
     if (connection_has_unread(reading->ctl->connection))
-        return 0;
+        return ferror(stdout) != 0;
     return fflush(stdout) != 0;
 }
 

@@ -81,25 +81,30 @@ int connection_queue_answer(struct connection *connection, struct pending *pendi
     return connection_queue_put(connection, &incoming);
 }
 
-/* What the answer has of the log comes before what follows. */
+/* What the answer has of the log comes before what follows: the last of it takes the answer's place. */
 static int take_resumed_log(struct connection *connection, struct subscription *subscription,
-                            const json_t *result)
+                            struct incoming *incoming)
 {
+    const json_t *result = json_object_get(incoming->message, "result");
     json_t *list = subscription_log_resumed(subscription, result), *message;
-    size_t i;
-    int r = list ? 0 : -ENOMEM;
+    size_t count = json_array_size(list), i;
+    int r = list ? count > 0 : -ENOMEM;
 
-    json_array_foreach(list, i, message) {
-        struct incoming incoming = {.message = json_incref(message)};
-
-        if (r == 0)
-            r = connection_queue_put(connection, &incoming);
-        else
-            incoming_done(&incoming);
-    }
-    json_decref(list);
     if (!result)
         subscriptions_remove(&connection->subscriptions, subscription->number);
+    json_array_foreach(list, i, message) {
+        struct incoming earlier = {.message = json_incref(message)};
+
+        if (i + 1 == count) {
+            incoming_done(incoming);
+            *incoming = earlier;
+        } else if (r < 0) {
+            incoming_done(&earlier);
+        } else if (connection_queue_put(connection, &earlier) < 0) {
+            r = -ENOMEM;
+        }
+    }
+    json_decref(list);
     return r;
 }
 
@@ -110,7 +115,7 @@ static int take_resumed(struct connection *connection, int64_t number, struct in
     json_t *result = json_object_get(incoming->message, "result"), *gap;
 
     if (subscription && subscription->is_log)
-        return take_resumed_log(connection, subscription, result);
+        return take_resumed_log(connection, subscription, incoming);
     gap = subscription && result ? subscription_resumed(subscription, result) : NULL;
     if (!gap)
         return 0;

@@ -18,8 +18,8 @@
  * Everything else is about this broker alone and is forgotten with it.
  *
  * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept (a
- * spawn that failed is none), LINK_TABLE_END, then the reports that were not acknowledged. The broker answers
- * LINK_READY when it serves; only then does the keeper accept connections for it.
+ * spawn that failed is none), LINK_LOGS, LINK_TABLE_END, then the reports that were not acknowledged. The
+ * broker answers LINK_READY when it serves; only then does the keeper accept connections for it.
  */
 #ifndef PROCD_KEEPER_LINK_H
 #define PROCD_KEEPER_LINK_H
@@ -95,7 +95,7 @@ enum link_kind {
     LINK_THREADS,         /* link_threads: the answer to LINK_COUNT_THREADS, by its tag */
     LINK_CHECKED,         /* link_checked: the answer to LINK_CHECK; also from the role "check" */
     /* link_head; descriptors: index and data of what processes write (daemon/logs/layout.h), to be read, and
-     * an eventfd that rings for those that are followed. Once, before any report */
+     * an eventfd that rings for those that are followed */
     LINK_LOGS,
 };
 

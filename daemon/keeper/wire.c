@@ -148,6 +148,26 @@ static bool send_hello_and_clients(struct keeper *keeper)
     return true;
 }
 
+/* Where it cannot be shared this broker does without: there are logs, and nobody to ask. */
+static bool send_logs(struct keeper *keeper)
+{
+    struct link_head head = {.kind = LINK_LOGS, .size = sizeof head};
+    int fds[3], r;
+    bool is_sent;
+
+    if (!(keeper->link.due & DUE_LOGS))
+        return true;
+    r = capture_share(keeper, fds);
+    if (r < 0)
+        log_error("the broker gets no logs: %s", strerror(-r));
+    is_sent = r < 0 || link_send(keeper, &head, sizeof head, fds, 3);
+    for (int i = 0; i < 2 && r == 0; i++)
+        close_fd(fds[i]);
+    if (is_sent)
+        keeper->link.due &= ~(uint32_t) DUE_LOGS;
+    return is_sent;
+}
+
 /* Goes on where the link was full. True: the broker has the whole table. */
 static bool send_table(struct keeper *keeper)
 {
@@ -164,7 +184,7 @@ static bool send_table(struct keeper *keeper)
     for (; link->slot_cursor; link->slot_cursor = TAILQ_NEXT(link->slot_cursor, order))
         if (!send_child(keeper, link->slot_cursor))
             return false;
-    if (!send_head(keeper, LINK_TABLE_END, 0, -1))
+    if (!send_logs(keeper) || !send_head(keeper, LINK_TABLE_END, 0, -1))
         return false;
     link->phase = PHASE_SERVING;
     link->report_cursor = TAILQ_FIRST(&keeper->table.reports);
@@ -208,32 +228,10 @@ static bool send_checked(struct keeper *keeper)
     return true;
 }
 
-/* Where it cannot be shared this broker does without: there are logs, and nobody to ask. */
-static bool send_logs(struct keeper *keeper)
-{
-    struct link_head head = {.kind = LINK_LOGS, .size = sizeof head};
-    int fds[3], r;
-    bool is_sent;
-
-    if (!(keeper->link.due & DUE_LOGS))
-        return true;
-    r = capture_share(keeper, fds);
-    if (r < 0)
-        log_error("the broker gets no logs: %s", strerror(-r));
-    is_sent = r < 0 || link_send(keeper, &head, sizeof head, fds, 3);
-    for (int i = 0; i < 2 && r == 0; i++)
-        close_fd(fds[i]);
-    if (is_sent)
-        keeper->link.due &= ~(uint32_t) DUE_LOGS;
-    return is_sent;
-}
-
 static bool send_due(struct keeper *keeper)
 {
     struct link *link = &keeper->link;
 
-    if (!send_logs(keeper))
-        return false;
     for (size_t i = 0; link->due && i < sizeof due_kinds / sizeof *due_kinds; i++) {
         uint64_t number = due_kinds[i].due == DUE_EXECUTED ? link->executed : 0;
 

@@ -1,0 +1,100 @@
+#!/bin/sh
+# logs: what a process has written, the last of it, what it goes on to write, and what a terminal sees of it.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+start_daemon
+
+spawned() { ctl spawn -n "$1" -- sh -c "$2" >/dev/null || fail "spawn"; }
+over() { ctl join "$1" >/dev/null; }
+
+spawned one 'echo out; sleep .1; echo err >&2; sleep .1; printf end'
+over one
+expect 0 ctl logs one
+out_is 'out
+err
+end'
+err_is_empty
+expect 0 ctl logs -n 1 one
+out_is end
+expect 0 ctl logs --tail 0 one
+out_is ''
+expect 0 ctl logs --stream stderr one
+out_is err
+expect 0 ctl logs -n 1 --stream stdout one
+out_is end
+expect 0 ctl logs -f one
+out_is 'out
+err
+end'
+# the time that each line came
+expect 0 ctl logs -t one
+grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{3} out$' "$dir/out" || fail "no time"
+# one document a line
+expect 0 ctl --json logs -n 2 one
+[ "$(wc -l <"$dir/out")" = 2 ] || fail "not two documents"
+out_has '"stream":"stderr","text":"err"'
+
+# what there is not, and what is no option
+expect 4 ctl logs nobody
+err_has nobody
+expect 2 ctl logs --stream both one
+err_has both
+expect 2 ctl logs -n some one
+expect 2 ctl logs
+
+# its output is somebody else's where --stdout is given
+ctl spawn -n filed --stdout "$dir/file" -- sh -c 'echo out; echo err >&2' >/dev/null || fail "spawn"
+over filed
+expect 0 ctl logs filed
+out_is err
+
+# bytes come as they were written; on a terminal nothing of them is obeyed
+spawned bytes 'printf "\033[2J\t\302\233\377\\\\n\r\n"'
+over bytes
+ctl logs bytes >"$dir/out" || fail "logs"
+printf '\033[2J\t\302\233\377\\n\r\n' | cmp -s - "$dir/out" || fail "not the bytes that were written"
+script -qec "$PROCCTL -s $socket logs bytes" /dev/null >"$dir/out" 2>&1 </dev/null
+out_has "$(printf '\\x1b[2J\t\\xc2\\x9b\\xff\\n\\x0d')"
+
+# a line that is kept in pieces is whole again
+spawned long 'head -c 100000 /dev/zero | tr "\0" x; echo y'
+over long
+expect 0 ctl logs long
+[ "$(wc -lc <"$dir/out" | tr -s ' ')" = ' 1 100002' ] || fail "a long line in pieces"
+[ "$(ctl --json logs long | grep -c '"split":true')" = 6 ] || fail "pieces are not marked"
+
+# a log that no single answer holds
+spawned many 'seq 60000'
+over many
+ctl logs many | cmp -s - - <<EOT || fail "not every line"
+$(seq 60000)
+EOT
+
+# following: what is there, what comes, and then the end
+mkfifo "$dir/fifo"
+ctl spawn -n followed --stdin "$dir/fifo" -- sh -c 'echo first; while read -r x; do echo "$x"; done' \
+    >/dev/null &
+exec 3>"$dir/fifo"
+wait $! || fail "spawn"
+(exec 3>&-; ctl logs -f followed) >"$dir/followed" &
+follower=$!
+wait_until "the first line came" grep -qx first "$dir/followed"
+echo second >&3
+wait_until "the second line came" grep -qx second "$dir/followed"
+# through the death of the broker nothing is lost, and nothing comes twice
+kill -KILL "$(broker)"
+echo third >&3
+wait_until "the third line came" grep -qx third "$dir/followed"
+exec 3>&-
+wait $follower || fail "the follower exited $?"
+[ "$(cat "$dir/followed")" = 'first
+second
+third' ] || fail "$(cat "$dir/followed")"
+
+# a reader that goes away
+spawned endless 'exec yes'
+ctl logs -f endless | head -n 1 >"$dir/out"
+out_is y
+expect 0 ctl stop -g 0 endless
+
+finish
