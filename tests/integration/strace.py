@@ -60,6 +60,11 @@ class Injection(Strace):
         super().__init__(pid, os.path.join(daemon.dir, 'strace'), 'trace=' + call,
                          'inject=%s:%s:when=%s' % (call, what, when), threads=threads)
 
+    def has_begun(self):
+        """Has it changed a call?"""
+        with open(self.log_path, encoding='utf-8', errors='replace') as file:
+            return '(INJECTED)' in file.read()
+
     def injected(self):
         """How many calls it has changed; ends it."""
         return self.detach().count('(INJECTED)')
