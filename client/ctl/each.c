@@ -2,6 +2,7 @@
 #include "client/ctl/calls.h"
 #include "client/ctl/object.h"
 #include "client/ctl/output.h"
+#include "client/ctl/progress.h"
 #include "client/ctl/text.h"
 #include "client/ctl/values.h"
 #include "daemon/base/cleanup.h"
@@ -63,13 +64,38 @@ static int take_answer(struct ctl *ctl, const struct each *each, struct question
     return 0;
 }
 
+/* "worker", or "2 left" */
+static void show(const struct progress *progress, const struct question *questions, size_t count, size_t left)
+{
+    CLEANUP_MEMORY char *text = text_format("%zu left", left);
+
+    progress_show(progress, count == 1 ? questions[0].word : text);
+}
+
+/* The next message. As connection_receive. */
+static int receive(struct ctl *ctl, const struct each *each, const struct progress *progress,
+                   struct incoming *incoming)
+{
+    int64_t until = progress_due(progress, each->deadline);
+    int error = connection_receive(ctl->connection, until, incoming);
+
+    return error == -ETIMEDOUT && until < each->deadline ? -EAGAIN : error;
+}
+
 /* 0: all are answered; 1: the deadline has passed; -errno. */
 static int collect(struct ctl *ctl, const struct each *each, struct question *questions, size_t count)
 {
+    struct progress progress = progress_begin(ctl);
+
     for (size_t left = count; left > 0;) {
         struct incoming incoming = {0};
-        int error = connection_receive(ctl->connection, each->deadline, &incoming);
+        int error = receive(ctl, each, &progress, &incoming);
 
+        if (error == -EAGAIN) {
+            show(&progress, questions, count, left);
+            continue;
+        }
+        progress_erase();
         for (size_t i = 0; error == 0 && i < count; i++) {
             if (questions[i].id == 0 || questions[i].id != incoming_id(&incoming))
                 continue;

@@ -7,7 +7,7 @@ noinst_LTLIBRARIES += %D%/libctl.la
 	%D%/each.h %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/held_child.c %D%/held_child.h \
 	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/logs.c %D%/metrics.c %D%/metrics.h %D%/metrics_http.c %D%/monitor.c \
 	%D%/monitor.h %D%/object.c %D%/object.h \
-	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/ps.c %D%/record.c %D%/record.h %D%/restart_option.c \
+	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/progress.c %D%/progress.h %D%/ps.c %D%/record.c %D%/record.h %D%/restart_option.c \
 	%D%/restart_option.h %D%/run.c \
 	%D%/run.h %D%/sample.c %D%/sample.h %D%/screen.c %D%/screen.h \
 	%D%/run_signals.c %D%/semaphore.c %D%/signal_commands.c %D%/spawn.c %D%/spawn_request.c \

@@ -1,4 +1,5 @@
 #include "client/ctl/output.h"
+#include "client/ctl/progress.h"
 #include "client/ctl/text.h"
 #include "daemon/base/cleanup.h"
 
@@ -19,6 +20,7 @@ static void put_line(const struct ctl *ctl, const char *format, va_list list)
         return;
     }
     escaped = text_escaped(text, strlen(text));
+    progress_erase();
     if (ctl->command)
         fprintf(stderr, "procctl: %s: %s\n", ctl->command->name, escaped);
     else
@@ -65,6 +67,7 @@ static volatile sig_atomic_t is_document_owed;
 
 static void interrupted(int number)
 {
+    progress_erase();
     if (is_document_owed && write(STDOUT_FILENO, interrupted_document, sizeof interrupted_document - 1) < 0)
         _exit(CTL_FAILED);
     _exit(CTL_SIGNALLED + number);

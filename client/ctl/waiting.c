@@ -2,6 +2,7 @@
 #include "client/ctl/calls.h"
 #include "client/ctl/join.h"
 #include "client/ctl/output.h"
+#include "client/ctl/progress.h"
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 
@@ -141,21 +142,30 @@ static int take_messages(struct waiting *waiting, const json_t *params)
     return state;
 }
 
+/* 1: it goes on; 0: it is over; or the status of an error, negative. */
+static int look(struct waiting *waiting, const json_t *params, int64_t deadline)
+{
+    int state = take_messages(waiting, params);
+
+    if (state != 0)
+        return state < 0 ? state : 0;
+    if (take_signals(waiting))
+        return 0;
+    waiting->has_timed_out = clock_monotonic() >= deadline;
+    return !waiting->has_timed_out;
+}
+
 static int wait_for_answer(struct waiting *waiting, const json_t *params, int64_t deadline)
 {
-    for (;;) {
-        int state = take_messages(waiting, params);
+    struct progress progress = progress_begin(waiting->ctl);
+    int state;
 
-        if (state != 0)
-            return state < 0 ? -state : 0;
-        if (take_signals(waiting))
-            return 0;
-        if (clock_monotonic() >= deadline) {
-            waiting->has_timed_out = true;
-            return 0;
-        }
-        waiting_poll(waiting->signals, -1, waiting->ctl->connection, deadline);
+    while ((state = look(waiting, params, deadline)) > 0) {
+        progress_show(&progress, waiting->ctl->arguments.words[0]);
+        waiting_poll(waiting->signals, -1, waiting->ctl->connection, progress_due(&progress, deadline));
     }
+    progress_erase();
+    return -state;
 }
 
 int waiting_ask(struct waiting *waiting, const char *method, json_t *params, double seconds)

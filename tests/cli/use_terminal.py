@@ -207,6 +207,35 @@ def lock(terminal):
     second.close()
 
 
+ERASE = '\r\x1b[K'
+
+
+def progress(terminal):
+    """a wait of more than a second says what for and how long, on a terminal only, and leaves no trace"""
+    identity = spawn(terminal, 'sh -c "exec sleep 1000"')
+    for command, shown in (('join ' + identity, f'join: {identity}'),
+                           (f'join {identity} {identity}', 'join: 2 left'),
+                           ('event wait never', 'event wait: never')):
+        terminal.line('procctl ' + command)
+        terminal.expect(re.escape(f'{ERASE}procctl: {shown}: waiting 00:01'))
+        terminal.expect(re.escape(f'{ERASE}procctl: {shown}: waiting 00:02'))
+        terminal.keys('\x03')
+        terminal.expect(re.escape(ERASE) + r'\[130\]> ')
+    quiet(terminal, f'join -w 1.5 {identity} 2>&1 | cat; true')
+    quiet(terminal, f'-q join -w 1.5 {identity}; true')
+    quiet(terminal, f'join -w 0.5 {identity}; true')
+    terminal.line(f'procctl stop -g 0 {identity}; procctl unlink never')
+    terminal.status(0)
+
+
+def quiet(terminal, command):
+    """it says nothing"""
+    terminal.line('procctl ' + command)
+    shown = terminal.expect(r'(?s)(.*?)\[0\]> ').group(1)
+    if shown:
+        fail(f'{command} shows {shown!r}')
+
+
 def look(terminal):
     """colors, and long command lines cut off, on a terminal only"""
     identity = spawn(terminal, 'sh -c "exec sleep 1000" ' + 'x' * 200)
@@ -227,7 +256,7 @@ def look(terminal):
 
 def main():
     terminal = Terminal()
-    for part in (interrupt, suspend, read_and_write, resize, lock, look):
+    for part in (interrupt, suspend, read_and_write, resize, lock, progress, look):
         part(terminal)
         print('passed', part.__name__)
     terminal.close()
