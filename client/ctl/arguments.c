@@ -1,4 +1,5 @@
 #include "client/ctl/arguments.h"
+#include "client/ctl/guess.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,6 +38,15 @@ static int add_with_next(struct parser *parser, enum option_id id, const char *o
     return 0;
 }
 
+static int fail_option(struct parser *parser, const char *word, size_t length)
+{
+    char meant[GUESS_MAX];
+
+    if (guess_option(parser->command, word + 2, length - 2, meant))
+        snprintf(parser->error->hint, sizeof parser->error->hint, "perhaps --%s?", meant);
+    return fail(parser, "unknown option %s", word, length);
+}
+
 /* --word, --word=value, --word value. No abbreviations: they would break when an option is added. */
 static int parse_long(struct parser *parser, const char *word)
 {
@@ -44,7 +54,7 @@ static int parse_long(struct parser *parser, const char *word)
     enum option_id id = option_by_word(parser->command, word + 2, length - 2);
 
     if (id == OPT_NONE)
-        return fail(parser, "unknown option %s", word, length);
+        return fail_option(parser, word, length);
     if (word[length] == '=' && !option_specs[id].value)
         return fail(parser, "option %s takes no value", word, length);
     if (word[length] == '=')
@@ -100,6 +110,28 @@ static bool begins_command(const char *word)
     return false;
 }
 
+static int fail_command(struct parser *parser, const char *word)
+{
+    char meant[GUESS_MAX];
+
+    if (guess_command(word, meant))
+        snprintf(parser->error->hint, sizeof parser->error->hint, "perhaps %s?", meant);
+    return fail(parser, "unknown command %s", word, strlen(word));
+}
+
+/* "daemon is only the first word of several commands", "info, stop, restart" */
+static int fail_half(struct parser *parser, const char *word)
+{
+    char *hint = parser->error->hint;
+    size_t length = strlen(word), used = 0, room = sizeof parser->error->hint;
+
+    for (size_t i = 0; i < command_count && used < room; i++)
+        if (strncmp(commands[i].name, word, length) == 0 && commands[i].name[length] == ' ')
+            used += (size_t) snprintf(hint + used, room - used, "%s%s", used > 0 ? ", " : "",
+                                      commands[i].name + length + 1);
+    return fail(parser, "%s is only the first word of several commands", word, length);
+}
+
 /* The global options and the command's name. */
 static int parse_command(struct parser *parser)
 {
@@ -115,10 +147,10 @@ static int parse_command(struct parser *parser)
         return 0;
     name = &parser->argv[parser->at];
     parser->command = command_find(name, (size_t) (parser->argc - parser->at), &words);
+    if (!parser->command && begins_command(*name))
+        return fail_half(parser, *name);
     if (!parser->command)
-        return fail(parser, begins_command(*name) ? "%s is only the first word of several commands"
-                                                  : "unknown command %s",
-                    *name, strlen(*name));
+        return fail_command(parser, *name);
     parser->at += (int) words;
     return 0;
 }

@@ -25,6 +25,7 @@ struct arguments {
 struct arguments_error {
     const char *format; /* with one %s; NULL: nothing is wrong */
     char word[256];
+    char hint[128]; /* what may have been meant, or is possible there; empty: nobody knows */
 };
 
 /* Sorts argv[1..]. Sets ret_command (NULL: none was named) also with an error, as far as it got.

@@ -37,7 +37,13 @@ int report_connection(const struct ctl *ctl, int error);
  * or NULL. */
 char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params);
 int error_status(const struct ctl *ctl, const json_t *error);
+
+/* Which error it is; ERROR_NONE: one that this procctl does not know. */
+enum proto_error error_id(const json_t *error);
 bool error_is(const json_t *error, enum proto_error id);
+
+/* A string among its data, or "". */
+const char *error_data(const json_t *error, const char *member);
 
 /* Says what an error object tells, with --json as the one document, too. The status. */
 int report_error(const struct ctl *ctl, json_t *error, const json_t *params);

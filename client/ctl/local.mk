@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += %D%/libctl.la
 	%D%/commands.c %D%/commands.def %D%/commands.h %D%/completion.c %D%/completion.h %D%/completion_bash.c \
 	%D%/completion_fish.c %D%/completion_words.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h \
 	%D%/daemon_commands.c %D%/dial.c %D%/each.c \
-	%D%/each.h %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/held_child.c %D%/held_child.h \
+	%D%/each.h %D%/error_text.c %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/guess.c %D%/guess.h %D%/held_child.c %D%/held_child.h \
 	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/logs.c %D%/metrics.c %D%/metrics.h %D%/metrics_http.c %D%/monitor.c \
 	%D%/monitor.h %D%/object.c %D%/object.h \
 	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/progress.c %D%/progress.h %D%/ps.c %D%/record.c %D%/record.h %D%/restart_option.c \

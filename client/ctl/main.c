@@ -83,6 +83,16 @@ static int run_command(struct ctl *ctl)
     return ctl->command->run(ctl);
 }
 
+static int wrong_arguments(const struct ctl *ctl, const struct arguments_error *wrong)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, wrong->format, wrong->word);
+    if (wrong->hint[0])
+        return usage_error(ctl, "%s (%s)", text, wrong->hint);
+    return usage_error(ctl, "%s", text);
+}
+
 int main(int argc, char **argv)
 {
     struct ctl ctl = {0};
@@ -94,7 +104,7 @@ int main(int argc, char **argv)
     error = arguments_parse(argc, argv, &ctl.command, &ctl.arguments, &wrong);
     if (error == -EINVAL) {
         ctl.is_json = wants_json(argc, argv);
-        status = usage_error(&ctl, wrong.format, wrong.word);
+        status = wrong_arguments(&ctl, &wrong);
     } else if (error < 0) {
         complain(&ctl, "%s", strerror(-error));
         status = CTL_FAILED;

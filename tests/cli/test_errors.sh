@@ -1,0 +1,51 @@
+#!/bin/sh
+# What goes wrong is told by the thing, the reason, and where there is one the next step; a name with a typing
+# error by the one that was meant.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+start_daemon
+
+# says STATUS TEXT COMMAND...: one line on standard error
+says() {
+    wanted_status=$1 text=$2; shift 2
+    expect "$wanted_status" ctl "$@"
+    [ "$(head -n 1 "$dir/err")" = "procctl: $text" ] || fail "procctl $* does not say: $text"
+}
+
+ctl spawn -n 'a job' -- sleep 1000 >/dev/null
+sleep 1000 & owner=$!
+sleep 1000 & other=$!
+ctl lock acquire --for-pid $owner held >/dev/null
+ctl rlock acquire --for-pid $owner deep >/dev/null
+says 125 'join: nobody: no such process (procctl ps -a lists them)' join nobody
+says 4 'inspect: 99: no such process (procctl ps -a lists them)' inspect 99
+says 1 "rm: a job: the process is still running (procctl stop 'a job' ends it)" rm 'a job'
+says 4 'unlink: nope: no such object (procctl objects lists them)' unlink nope
+says 4 'semaphore acquire: s: no such object (procctl semaphore create s makes it)' \
+    semaphore acquire --for-pid $other s
+says 4 'barrier wait: b: no such object (-p N makes it)' barrier wait b
+says 6 'barrier wait: b: the barrier is broken (procctl barrier reset b makes it whole)' \
+    barrier wait -p 2 -w 0 b
+says 125 'lock: b: the object is of another kind (barrier)' lock b -- true
+says 1 'lock release: held: not the owner (procctl lock show held tells the present hold)' \
+    lock release --token 1 held
+says 1 'rlock release: deep: not the owner (procctl rlock show deep tells who is)' \
+    rlock release --for-pid $other deep
+deadlock="waiting would be a deadlock: $owner waits for held (procctl graph draws who waits for whom)"
+says 6 "lock acquire: held: $deadlock" lock acquire --for-pid $owner held
+says 1 'call: no such method: lock.steal (procctl schema lists them)' call lock.steal
+says 1 'events: --kind: there is no such kind of event (procd-api(7) lists them)' events --kind process
+says 125 'join: nobody: no such process' -q join nobody
+
+says 2 'unknown command jion (perhaps join?)' jion 1
+says 2 'unknown command sopt (perhaps stop?)' sopt 1
+says 2 'unknown command wiat (perhaps wait?)' wiat 1
+says 2 'unknown command frobnicate' frobnicate
+says 2 'ps: unknown option --al (perhaps --all?)' ps --al
+says 2 'events: unknown option --folow (perhaps --follow?)' events --folow
+says 2 'events: unknown option --frobnicate' events --frobnicate
+says 2 "unknown command $(printf '%0300d' 0 | cut -c1-255)" "$(printf '%0300d' 0)"
+says 2 'barrier is only the first word of several commands (wait, reset, abort)' barrier
+for name in b held deep; do ctl unlink $name; done
+kill $owner $other
+finish
