@@ -22,6 +22,7 @@ integration_scripts = \
 	%D%/test_memory.py \
 	%D%/test_piecemeal.py \
 	%D%/test_outside.py \
+	%D%/test_package.sh \
 	%D%/test_quotas.py \
 	%D%/test_ready.py \
 	%D%/test_restart.py \
@@ -50,6 +51,7 @@ integration_helpers = \
 	%D%/steady.py \
 	%D%/outside_client.js \
 	%D%/outside_client.py \
+	%D%/package_inside.sh \
 	%D%/strace.py \
 	%D%/systemd_inside.py
 # Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory, one whose
