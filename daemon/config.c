@@ -77,6 +77,12 @@ static int parse_size(const char *value, uint64_t least, uint64_t *ret_size)
     return 0;
 }
 
+static int take_log(struct config *config, const char *value)
+{
+    config->log_to_journal = strcmp(value, "journal") == 0;
+    return config->log_to_journal || strcmp(value, "memory") == 0 ? 0 : -EINVAL;
+}
+
 static int take_log_size(struct config *config, const char *value)
 {
     return parse_size(value, LOGS_LIMIT_MIN, &config->log_size);
@@ -147,6 +153,7 @@ static const struct option {
     {"broker-user", "NAME", "what the broker of a system daemon runs as (procd, or nobody)",
      take_broker_user},
     {"idle-exit", "SEC", "leave after SEC seconds without any use (0: never)", take_idle_exit},
+    {"log", "WHERE", "where processes' output is kept: memory (the default) or journal", take_log},
     {"log-size", "BYTES", "how much of a process's output is kept (1M, at least 128K)", take_log_size},
     {"log-quota", "BYTES", "how much of the output of a user's processes is kept (64M)", take_log_quota},
     {"log-age", "SEC", "for how long it is kept (604800: a week)", take_log_age},

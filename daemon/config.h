@@ -19,6 +19,7 @@ struct config {
     const char *broker_user; /* NULL: the default */
     uint32_t idle_exit;
     enum log_level log_level;
+    bool log_to_journal;          /* processes' output goes to the system's journal */
     uint64_t log_size, log_quota; /* of processes' output: bytes; 0: the default */
     uint32_t log_age;             /* seconds; 0: the default */
     bool help, version;

@@ -143,6 +143,7 @@ static int keeper_main(const struct config *config)
         .system = config->mode == MODE_SYSTEM || (config->mode == MODE_DEFAULT && geteuid() == 0),
         .idle_exit = config->idle_exit,
         .log_level = config->log_level,
+        .log_to_journal = config->log_to_journal,
         .log_size = config->log_size,
         .log_quota = config->log_quota,
         .log_age = config->log_age,

@@ -145,6 +145,22 @@ static bool print_answer(struct reading *reading, json_t *params, const json_t *
     return json_is_true(json_object_get(answer, "more")) && fflush(stdout) == 0;
 }
 
+/* Its output is elsewhere, and nothing would be all that is said of it. */
+static void tell_of_journal(struct ctl *ctl, const json_t *answer)
+{
+    json_t *params = json_pack("{s:O}", "process", json_object_get(answer, "process")), *info;
+
+    if (!json_is_true(json_object_get(answer, "journal"))) {
+        json_decref(params);
+        return;
+    }
+    if (call(ctl, "process.info", params, &info) != 0)
+        return;
+    note(ctl, "its output is in the system's journal: journalctl _PID=%lld",
+         (long long) json_integer_value(json_object_get(info, "pid")));
+    json_decref(info);
+}
+
 /* ---- what comes ---- */
 
 /* 1: that was all. */
@@ -193,6 +209,7 @@ int command_logs(struct ctl *ctl)
         if (status != 0)
             break;
         goes_on = print_answer(&reading, params, answer);
+        tell_of_journal(ctl, answer);
         json_decref(answer);
     }
     if (status == 0 && json_is_true(json_object_get(params, "follow")))

@@ -228,6 +228,23 @@ static void name_end(struct spawn_plan *plan, int which, size_t fd)
     *stdio = (struct link_stdio){.kind = LINK_STDIO_FD, .fd = (uint32_t) fd};
 }
 
+/* In the journal a process has its name, or that of its program: in one line, whatever is in it. */
+static void name_in_journal(const struct slot *slot, struct spawn_plan *plan)
+{
+    const char *program = plan->argv[0] ? strrchr(plan->argv[0], '/') : NULL;
+    const char *name = slot->name;
+    char *at = plan->journal_name;
+
+    if (!*name)
+        name = program ? program + 1 : plan->argv[0];
+    if (!name || !*name)
+        name = "procd";
+    snprintf(plan->journal_name, sizeof plan->journal_name, "%.*s", JOURNAL_NAME_MAX, name);
+    for (; *at; at++)
+        if ((unsigned char) *at < ' ' || *at == 0x7f)
+            *at = '_';
+}
+
 int capture_begin(struct keeper *keeper, struct slot *slot, struct spawn_plan *plan, int *fds, size_t *count)
 {
     bool wants[2] = {plan->spec->stdio[1].kind == LINK_STDIO_LOG,
@@ -238,6 +255,10 @@ int capture_begin(struct keeper *keeper, struct slot *slot, struct spawn_plan *p
 
     if (!wants[0] && !wants[1])
         return 0;
+    if (keeper->config->log_to_journal && access(JOURNAL_SOCKET, W_OK) == 0) {
+        name_in_journal(slot, plan);
+        return 0;
+    }
     if (*count + 2 > FDPASS_MAX)
         return -EINVAL;
     if (!keeper->capture.logs.index)

@@ -30,7 +30,8 @@ int capture_begin_rooms(struct capture *capture);
 void capture_fill(struct keeper *keeper, int index_fd, int data_fd);
 void capture_close(struct keeper *keeper);
 
-/* The pipes that a plan asks for, made and watched; their ends for the child are put behind the *count
+/* Where "log" is the system's journal and there is one, the plan is told so. Otherwise:
+ * the pipes that a plan asks for, made and watched; their ends for the child are put behind the *count
  * descriptors in fds, which the plan then names in place of "log". 0, or -errno: nothing was made. */
 int capture_begin(struct keeper *keeper, struct slot *slot, struct spawn_plan *plan, int *fds, size_t *count);
 /* It has not come to a process: as if there had been nothing, but for what an earlier run has written. */

@@ -67,6 +67,7 @@ static void put_config(const struct keeper *keeper, struct handover_head *head)
     head->log_level = config->log_level;
     head->broker_uid = config->broker_uid;
     head->broker_gid = config->broker_gid;
+    head->log_to_journal = config->log_to_journal;
     head->log_size = config->log_size;
     head->log_quota = config->log_quota;
     head->log_age = config->log_age;
@@ -280,7 +281,7 @@ static bool head_is_sound(const struct handover_head *head, size_t size)
            is_text(head->socket_path, sizeof head->socket_path) &&
            is_text(head->epoch, sizeof head->epoch) && is_text(head->cgroup_path, sizeof head->cgroup_path) &&
            is_text(head->cgroup_folder, sizeof head->cgroup_folder) && head->system <= 1 &&
-           head->no_cgroups <= 1 && head->log_level <= LOG_LEVEL_DEBUG;
+           head->no_cgroups <= 1 && head->log_to_journal <= 1 && head->log_level <= LOG_LEVEL_DEBUG;
 }
 
 /* -EPROTONOSUPPORT: of another format, as far as it can be told; -EBADMSG. */

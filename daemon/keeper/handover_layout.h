@@ -13,7 +13,7 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 3
+#define HANDOVER_FORMAT 4
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
@@ -27,7 +27,7 @@ struct handover_head {
 
     /* from the command line and the machine */
     uint32_t system, no_cgroups, idle_exit, log_level, broker_uid, broker_gid;
-    uint32_t log_age;
+    uint32_t log_age, log_to_journal;
     uint64_t log_size, log_quota;
     char broker_user[64];
     char program[PATH_MAX]; /* the path that it was started from */

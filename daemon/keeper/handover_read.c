@@ -273,6 +273,7 @@ void handover_configure(const struct handover_head *head, struct keeper_config *
         .no_cgroups = head->no_cgroups,
         .idle_exit = head->idle_exit,
         .log_level = head->log_level,
+        .log_to_journal = head->log_to_journal,
         .log_size = head->log_size,
         .log_quota = head->log_quota,
         .log_age = head->log_age,

@@ -19,6 +19,7 @@ struct keeper_config {
     bool no_cgroups;         /* does without, though there may be some */
     uint32_t idle_exit;      /* seconds; 0: never */
     uint32_t log_level;
+    bool log_to_journal; /* "log" is the system's journal, where there is one */
     uint64_t log_size, log_quota; /* bytes of the logs of a process, and of a uid; 0: as in capture.h */
     uint32_t log_age;             /* seconds; 0: as in capture.h */
     const char *broker_user; /* "" none */

@@ -27,7 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      4
+#define LINK_VERSION      5
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -345,6 +345,7 @@ struct link_hello {
     uint32_t system;       /* 1: serves every uid; 0: a user's own */
     uint32_t idle_exit;    /* seconds without anything after which LINK_LEAVE with if_idle is due; 0: never */
     uint32_t log_level;
+    uint32_t log_to_journal; /* 1: what is not in a log may be in the system's journal */
     uint32_t fresh_state;  /* 1: begin with an empty core over this table, whatever the state memory holds */
     char broker_user[64];  /* the user the broker becomes, "" none */
     char epoch[LINK_EPOCH_MAX + 1];

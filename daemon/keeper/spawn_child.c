@@ -10,6 +10,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 
 /*
@@ -167,6 +170,35 @@ CHILD long step_chdir(struct spawn_plan *plan)
     return r;
 }
 
+/*
+ * The child connects itself, so that the journal has its pid and its uid; and it is the child alone that
+ * waits where the journal does not keep up. As in a unit, <3> and its like in front of a line are its priority.
+ */
+CHILD long open_journal(const struct spawn_plan *plan, bool is_error)
+{
+    static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    /* the name's line; the unit: that of our cgroup; priority info or err; prefixes count; to nobody else */
+    static const char header[] = "\n\n6\n1\n0\n0\n0\n";
+    static const char error_header[] = "\n\n3\n1\n0\n0\n0\n";
+    struct iovec parts[2] = {{.iov_base = (char *) plan->journal_name},
+                             {.iov_base = (char *) (is_error ? error_header : header),
+                              .iov_len = sizeof header - 1}};
+    long fd = raw3(__NR_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+    if (fd < 0)
+        return fd;
+    while (plan->journal_name[parts[0].iov_len])
+        parts[0].iov_len++;
+    r = raw3(__NR_connect, fd, &journal, sizeof journal);
+    if (r == 0)
+        r = raw2(__NR_shutdown, fd, SHUT_RD);
+    if (r == 0)
+        r = raw3(__NR_writev, fd, parts, 2);
+    if (r < 0)
+        raw1(__NR_close, fd);
+    return r < 0 ? r : fd;
+}
+
 CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *stdio)
 {
     const char *path = plan->strings + stdio->path;
@@ -182,8 +214,8 @@ CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *st
         return open_callers(path, O_WRONLY | O_CREAT | O_TRUNC);
     case LINK_STDIO_APPEND:
         return open_callers(path, O_WRONLY | O_CREAT | O_APPEND);
-    case LINK_STDIO_LOG: /* has become a descriptor: see capture_begin */
-        break;
+    case LINK_STDIO_LOG: /* has become a descriptor otherwise: see capture_begin */
+        return plan->journal_name[0] ? open_journal(plan, stdio == &plan->spec->stdio[2]) : -EINVAL;
     }
     return -EINVAL;
 }

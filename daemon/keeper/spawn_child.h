@@ -10,6 +10,11 @@
 
 #include <sys/resource.h>
 
+/* journald's stream socket, see sd_journal_stream_fd(3). Each connection begins with a header and is that of
+ * the process that connected. */
+#define JOURNAL_SOCKET "/run/systemd/journal/stdout"
+#define JOURNAL_NAME_MAX 63
+
 #define PLAN_LIMITS_MAX (RLIM_NLIMITS + SPEC_LIMITS_MAX)
 
 struct plan_limit {
@@ -32,6 +37,7 @@ struct spawn_plan {
     uint32_t limit_count;
     struct plan_limit limits[PLAN_LIMITS_MAX]; /* in this order */
     int fds[FDPASS_MAX]; /* the descriptors that the spec speaks of */
+    char journal_name[JOURNAL_NAME_MAX + 1]; /* not "": "log" is the system's journal, under this name */
     int status; /* CLOEXEC: an errno and a stage are written here, or nothing */
     int keep[FDPASS_MAX + 1]; /* fds and status, ascending: nothing else gets past the first steps */
     uint32_t keep_count;

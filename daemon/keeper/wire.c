@@ -73,6 +73,7 @@ static bool send_hello(struct keeper *keeper)
         .system = config->system,
         .idle_exit = config->idle_exit,
         .log_level = config->log_level,
+        .log_to_journal = config->log_to_journal,
         .fresh_state = keeper->fresh_state,
         .broker_uid = config->broker_uid,
         .broker_gid = config->broker_gid,

@@ -114,6 +114,8 @@ static struct outcome answer(struct call *call, struct log_query *query, struct 
         logs_cursor_close(&query->cursor);
     }
     writer_integer(writer, "process", (int64_t) query->cursor.process);
+    if (call->server->hello.log_to_journal && query->cursor.log == 0)
+        writer_bool(writer, "journal", true);
     writer_integer(writer, "seq", (int64_t) query->seen);
     writer_bool(writer, "gap", query->gap);
     writer_bool(writer, "more", query->more);

@@ -35,7 +35,7 @@ integration_scripts = \
 	%D%/test_stopped.py \
 	%D%/test_suspended.py \
 	%D%/test_sync.py \
-	%D%/test_systemd.sh \
+	%D%/test_system_journal.py %D%/test_systemd.sh \
 	%D%/test_units.sh \
 	%D%/test_upgrade.py
 integration_helpers = \

@@ -274,6 +274,37 @@ def test_children_are_not_confined():
         same(namespaces(pid), namespaces(1), 'namespaces of a process of ' + user)
 
 
+@contextlib.contextmanager
+def dropped_in(text):
+    """The service with that in a drop-in."""
+    os.makedirs(DROP_IN, exist_ok=True)
+    with open(DROP_IN + '/test.conf', 'w', encoding='utf-8') as file:
+        file.write('[Service]\n%s\n' % text)
+    run('systemctl', 'daemon-reload')
+    try:
+        yield
+    finally:
+        shutil.rmtree(DROP_IN)
+        run('systemctl', 'daemon-reload')
+
+
+def journal_of(pid):
+    """[(identifier, priority, uid, line)] of what is in the journal of a process."""
+    text = run('journalctl', '--no-pager', '-o', 'json', '_PID=%d' % pid)
+    return [tuple(entry[name] for name in ('SYSLOG_IDENTIFIER', 'PRIORITY', '_UID', 'MESSAGE'))
+            for entry in map(json.loads, text.splitlines())]
+
+
+def test_output_in_the_journal():
+    """With --log=journal a user's process writes there as itself."""
+    program = show('ExecStart').split('path=')[1].split()[0]
+    with dropped_in('ExecStart=\nExecStart=%s --system --log=journal' % program):
+        _, pid = sh(ALICE, 'echo one; echo two >&2; sleep 1')
+        uid = str(pwd.getpwnam(ALICE).pw_uid)
+        lines = [('sh', '3', uid, 'two'), ('sh', '6', uid, 'one')]
+        wait_for(lambda: sorted(journal_of(pid)) == lines, 'its lines')
+
+
 def namespaces(pid):
     return {name: os.readlink('/proc/%d/ns/%s' % (pid, name))
             for name in ('mnt', 'net', 'ipc', 'uts', 'pid', 'user', 'cgroup')}
@@ -441,17 +472,10 @@ def test_broker_is_killed():
 @contextlib.contextmanager
 def impatient():
     """The service with a watchdog of WATCHDOG seconds, started."""
-    os.makedirs(DROP_IN, exist_ok=True)
-    with open(DROP_IN + '/test.conf', 'w', encoding='utf-8') as file:
-        file.write('[Service]\nWatchdogSec=%d\n' % WATCHDOG)
-    run('systemctl', 'daemon-reload')
-    try:
+    with dropped_in('WatchdogSec=%d' % WATCHDOG):
         ctl('root', 'ping')
         same(show('WatchdogUSec'), '%ds' % WATCHDOG, 'the drop-in')
         yield
-    finally:
-        shutil.rmtree(DROP_IN)
-        run('systemctl', 'daemon-reload')
 
 
 def test_watchdog_of_a_healthy_daemon():
