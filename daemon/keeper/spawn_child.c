@@ -172,7 +172,8 @@ CHILD long step_chdir(struct spawn_plan *plan)
 
 /*
  * The child connects itself, so that the journal has its pid and its uid; and it is the child alone that
- * waits where the journal does not keep up. As in a unit, <3> and its like in front of a line are its priority.
+ * waits where the journal does not keep up. As in a unit, <3> and the like in front of a line are its
+ * priority.
  */
 CHILD long open_journal(const struct spawn_plan *plan, bool is_error)
 {
