@@ -111,6 +111,13 @@ static int take_log_level(struct config *config, const char *value)
     return log_level_parse(value, &config->log_level);
 }
 
+static int take_load(struct config *config, const char *value)
+{
+    (void) value;
+    config->load = true;
+    return 0;
+}
+
 static int take_version(struct config *config, const char *value)
 {
     (void) value;
@@ -158,6 +165,7 @@ static const struct option {
     {"log-quota", "BYTES", "how much of the output of a user's processes is kept (64M)", take_log_quota},
     {"log-age", "SEC", "for how long it is kept (604800: a week)", take_log_age},
     {"log-level", "LEVEL", "error, warning, info (the default) or debug", take_log_level},
+    {"load", NULL, "start what /etc/procd/*.json or ~/.config/procd say, in a daemon that runs", take_load},
     {"version", NULL, "print the version", take_version},
     {"help", NULL, "print this", take_help},
     {"role", "ROLE", NULL, take_role},

@@ -22,7 +22,7 @@ struct config {
     bool log_to_journal;          /* processes' output goes to the system's journal */
     uint64_t log_size, log_quota; /* of processes' output: bytes; 0: the default */
     uint32_t log_age;             /* seconds; 0: the default */
-    bool help, version;
+    bool help, version, load;
     /* of the other roles; not for people */
     const char *role; /* NULL: keeper; "keeper": one that was another program before */
     int memory;       /* what that has left */

@@ -1,7 +1,7 @@
 # The daemon: keeper and broker in one binary. It installs into bindir, beside procctl, where on-demand start looks.
 bin_PROGRAMS += procd
 procd_SOURCES = %D%/broker.c %D%/broker.h %D%/check.c %D%/check.h %D%/config.c %D%/config.h %D%/front.c \
-	%D%/front.h %D%/lookup.c %D%/lookup.h %D%/main.c %D%/sandbox.c %D%/sandbox.h \
+	%D%/front.h %D%/load.c %D%/load.h %D%/lookup.c %D%/lookup.h %D%/main.c %D%/sandbox.c %D%/sandbox.h \
 	%D%/version.h
 # From the top of the layers to the bottom: a static library only answers those before it.
 procd_LDADD = %D%/rpc/librpc.la %D%/journal/libjournal.la %D%/core/libcore.la %D%/keeper/libkeeper.la %D%/logs/liblogs.la \

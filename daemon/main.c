@@ -9,6 +9,7 @@
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/role.h"
+#include "daemon/load.h"
 #include "daemon/lookup.h"
 #include "daemon/version.h"
 
@@ -244,5 +245,7 @@ int main(int argc, char **argv)
         printf("procd %s\n", PROCD_VERSION);
         return 0;
     }
+    if (config.load)
+        return load_main(&config);
     return config.role ? role_main(&config) : keeper_main(&config);
 }

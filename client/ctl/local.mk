@@ -10,7 +10,7 @@ noinst_LTLIBRARIES += %D%/libctl.la
 	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/progress.c %D%/progress.h %D%/ps.c %D%/record.c %D%/record.h %D%/restart_option.c \
 	%D%/restart_option.h %D%/run.c \
 	%D%/run.h %D%/sample.c %D%/sample.h %D%/screen.c %D%/screen.h \
-	%D%/run_signals.c %D%/semaphore.c %D%/signal_commands.c %D%/spawn.c %D%/spawn_request.c \
+	%D%/run_signals.c %D%/semaphore.c %D%/service_file.c %D%/service_file.h %D%/services.c %D%/signal_commands.c %D%/spawn.c %D%/spawn_request.c \
 	%D%/spawn_request.h %D%/table.c %D%/table.h %D%/text.c %D%/text.h %D%/top.c %D%/top.h \
 	%D%/top_screen.c %D%/trace.c %D%/usage.c %D%/usage.h %D%/values.c \
 	%D%/values.h %D%/waiting.c %D%/waiting.h %D%/watch.c %D%/watch.h
@@ -20,4 +20,4 @@ noinst_LTLIBRARIES += %D%/libctl.la
 bin_PROGRAMS += procctl
 procctl_SOURCES = %D%/main.c
 procctl_LDADD = %D%/libctl.la client/lib/libclient.la $(SMARTCOLS_LIBS) $(CURSES_LIBS) $(HTTP_LIBS) $(JANSSON_LIBS)
-dist_man_MANS += %D%/procctl.1
+dist_man_MANS += %D%/procctl.1 %D%/procd.json.5

@@ -274,6 +274,33 @@ def test_children_are_not_confined():
         same(namespaces(pid), namespaces(1), 'namespaces of a process of ' + user)
 
 
+def test_services_of_the_system():
+    """With the daemon what is in /etc/procd starts; a bad file is in the log, and does no harm."""
+    os.makedirs('/etc/procd')
+    try:
+        for name, text in (('good', '{"argv": ["sleep", "1000"]}'), ('bad', '{\n"argv": 1}')):
+            with open('/etc/procd/%s.json' % name, 'w', encoding='ascii') as file:
+                file.write(text)
+        ctl('root', 'ping')
+        wait_for(lambda: record_of('good'), 'the service')
+        pid = record_of('good')['pid']
+        same(show('ActiveState'), 'active')
+        log = ('journalctl', '--no-pager', '-u', 'procd-load.service')
+        wait_for(lambda: '/etc/procd/bad.json:2: argv: ' in run(*log), 'the bad file')
+        ctl('root', 'daemon', 'reload', status=1)
+        same(record_of('good')['pid'], pid)
+    finally:
+        shutil.rmtree('/etc/procd')
+        run('systemctl', 'reset-failed', 'procd-load.service')
+    same(ctl('root', 'daemon', 'reload'), 'good: stopped\n')
+
+
+def record_of(name):
+    """Its record, if it runs."""
+    found = json.loads(ctl('root', '--json', 'ps', name))['processes']
+    return found[0] if found else None
+
+
 @contextlib.contextmanager
 def dropped_in(text):
     """The service with that in a drop-in."""
@@ -563,6 +590,8 @@ def test_daemon_stop():
     """Told so by a client it ends, and stays so until somebody connects."""
     epoch = info()['epoch']
     _, pid = spawn(ALICE, *LONG_SLEEP)
+    # that is somebody who connects, too
+    wait_for(lambda: states('procd-load.service')[0] in ('inactive', 'failed'), 'the end of the loading')
     ctl('root', 'daemon', 'stop')
     wait_for(lambda: states()[1] in ('dead', 'auto-restart', 'failed'), 'the end', step=0.02)
     same([*states(), show('Result')], ['inactive', 'dead', 'success'], 'the service')

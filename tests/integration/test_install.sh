@@ -19,7 +19,7 @@ one_file() {
 # ---- the files ----
 
 for name in bin/procd bin/procctl include/procd.h pkgconfig/procd.pc libprocd.so.0.0.0 libprocd.a \
-    man1/procctl.1 man8/procd.8 completions/procctl _procctl procctl.fish README.md; do
+    man1/procctl.1 man5/procd.json.5 man8/procd.8 completions/procctl _procctl procctl.fish README.md; do
     one_file "$name" >/dev/null
 done
 header=$(one_file include/procd.h)
@@ -27,8 +27,9 @@ headers=$(find "$tree" -name '*.h')
 [ "$headers" = "$header" ] || fail "other headers than procd.h: $headers"
 for_systemd=$(find "$tree" -name '*.service' -o -name '*.socket' -o -name '*.conf' |
     sed 's|.*/\(.*/\)|\1|' | LC_ALL=C sort | tr '\n' ' ')
-wanted='system/procd.service system/procd.socket sysusers.d/procd.conf tmpfiles.d/procd.conf'
-wanted="$wanted user/procd.service user/procd.socket "
+wanted='system/procd-load.service system/procd.service system/procd.socket '
+wanted="${wanted}sysusers.d/procd.conf tmpfiles.d/procd.conf "
+wanted="${wanted}user/procd-load.service user/procd.service user/procd.socket "
 [ "$for_systemd" = "$wanted" ] || fail "for systemd: $for_systemd"
 ! grep -rlF "$tree" "$tree" >"$dir/out" || fail "files that name the place where they were gathered"
 

@@ -8,18 +8,20 @@ bindir=$(dirname "$PROCD")
 
 failed=0
 for manager in system user; do
-    made=$TOP_BUILDDIR/systemd/$manager/procd.service
-    if grep -n '@' "$made"; then
-        echo "$made: a place that was not filled in"
-        failed=1
-    fi
     mkdir "$scratch/$manager"
-    sed "s|@bindir@|$bindir|" "$TOP_SRCDIR/systemd/$manager/procd.service.in" \
-        >"$scratch/$manager/procd.service"
+    for unit in procd.service procd-load.service; do
+        made=$TOP_BUILDDIR/systemd/$manager/$unit
+        if grep -n '@' "$made"; then
+            echo "$made: a place that was not filled in"
+            failed=1
+        fi
+        sed "s|@bindir@|$bindir|" "$TOP_SRCDIR/systemd/$manager/$unit.in" >"$scratch/$manager/$unit"
+    done
     cp "$TOP_SRCDIR/systemd/$manager/procd.socket" "$scratch/$manager"
     # It warns without failing, so every word about our files counts; other units are not ours to judge.
     if ! XDG_RUNTIME_DIR=$scratch systemd-analyze "--$manager" --man=no verify \
-        "$scratch/$manager/procd.service" "$scratch/$manager/procd.socket" >"$scratch/said" 2>&1; then
+        "$scratch/$manager/procd.service" "$scratch/$manager/procd.socket" \
+        "$scratch/$manager/procd-load.service" >"$scratch/said" 2>&1; then
         cat "$scratch/said"
         failed=1
     elif grep -F "procd" "$scratch/said"; then
