@@ -1,0 +1,2 @@
+# The README's pictures, and what makes them from a real run: python3 docs/pictures.py build
+EXTRA_DIST += %D%/graph.svg %D%/pictures.py %D%/top.svg
