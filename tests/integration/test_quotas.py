@@ -4,8 +4,9 @@ import itertools
 import json
 import os
 import resource
+import time
 
-from clients import Client, Peer, same, wait_for
+from clients import SOON, Client, Peer, same, wait_for
 from harness import LONG, Daemon, main, options, quick_children_of
 
 ANN, BOB = 12345, 23456  # uids that nobody has
@@ -229,8 +230,9 @@ def test_turns(daemon):
             note = [json.dumps({'jsonrpc': '2.0', 'method': method, 'params': {'name': name}})
                     for method in ('lock.acquire', 'lock.release')]
             peer.tell('begin', '\n'.join(note), ahead // 2)
-        worst = []
-        while len(worst) < 40:
+        worst, end = [], time.monotonic() + SOON
+        # a busy machine may let none of the others run for a while
+        while len(worst) < 40 or (max(worst) <= 16 and time.monotonic() < end):
             client.raw(b''.join(b'{"jsonrpc":"2.0","id":%d,"method":"daemon.hello"}\n' % number
                                 for number in range(count)))
             seqs = [client.result(number)['seq'] for number in range(count)]
