@@ -66,6 +66,9 @@ struct core *core_free(struct core *core)
 
     if (!core)
         return NULL;
+    /* Nothing is told any more: of what was half loaded it could not be. */
+    HASH_ITER(hh, core->processes, process, next_process)
+        process->restart.plan.policy = RESTART_POLICY_NO;
     HASH_ITER(hh, core->clients, client, next_client)
         client_bury(core, client);
     HASH_ITER(hh, core->waiters, waiter, next_waiter)

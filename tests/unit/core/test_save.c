@@ -230,6 +230,27 @@ START_TEST(cut_off)
 }
 END_TEST
 
+/* Whose end would end a pause has been read, and the process not yet as a whole. */
+START_TEST(cut_off_in_a_pause)
+{
+    struct input_restart plan = {.policy = RESTART_POLICY_ALWAYS,
+                                 .delay = SECOND,
+                                 .max_delay = SECOND,
+                                 .factor = RESTART_FACTOR_ONE};
+    uint64_t process =
+        RUN(world, .connection = connection, .restart = plan, .flags = REQUEST_DAEMON);
+    struct state state = {0};
+    struct core *core = NULL;
+
+    world_exited(world, process, 0);
+    ck_assert_uint_eq(core_process(world->core, process)->data.state, PROCESS_RESTARTING);
+    state_take(&state, world->core);
+    for (size_t size = 0; size < state.size; size++)
+        must(core_load(state.bytes, size, &core) == -EBADMSG);
+    state_free(&state);
+}
+END_TEST
+
 /* It is refused, or is some state that can be stepped; it is no crash. */
 START_TEST(one_byte_is_wrong)
 {
@@ -270,6 +291,7 @@ int main(void)
     tcase_add_test(tcase, another_format);
     tcase_add_test(tcase, the_part_that_is_wrong);
     tcase_add_loop_test(tcase, cut_off, 0, 5);
+    tcase_add_test(tcase, cut_off_in_a_pause);
     tcase_add_loop_test(tcase, one_byte_is_wrong, 0, 10);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
