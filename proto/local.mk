@@ -1,7 +1,7 @@
 # The protocol: its one declaration (*.def), lines, envelopes, checks.
 noinst_LTLIBRARIES += %D%/libproto.la
 %C%_libproto_la_SOURCES = %D%/bytes.c %D%/bytes.h %D%/errors.def %D%/events.def %D%/frame.c %D%/frame.h \
-	%D%/ids.h %D%/message.c %D%/message.h %D%/methods.def %D%/objects.def %D%/openrpc.c %D%/openrpc.h \
+	%D%/ids.h %D%/message.c %D%/message.h %D%/methods.def %D%/objects.def %D%/openrpc.c %D%/openrpc.h %D%/page.h \
 	%D%/records.def %D%/restart.c %D%/restart.h %D%/schema.c %D%/schema.h %D%/signals.c %D%/signals.h %D%/tables.c %D%/writer.c \
 	%D%/writer.h
 

@@ -1,0 +1,92 @@
+/*
+ * Memory that clients share with the daemon, so that a lock that nobody waits for is taken and given back
+ * without asking it. Declared once, for both sides; no library.
+ *
+ * A page is a memfd of one uid, sealed against growing and shrinking, handed out by object.map to clients of
+ * that uid and to nobody else. Each lock or rlock that was mapped has a word in it, each pair (process,
+ * holder) that has asked has a slot: the number by which a word names its owner. Both are issued by the
+ * daemon, and issued again only once nobody can use them any more.
+ *
+ * Who writes what, when. A word is OPEN or CLOSED, and says which.
+ *
+ *   open    belongs to the clients. Who finds it free puts in its slot and a depth of 1; the owner of an
+ *           rlock counts the depth; whoever may release takes owner, depth, KNOWN and ABANDONED out. Each is
+ *           one compare-and-swap against the value that was seen, and leaves the order as it is.
+ *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks through the socket.
+ *
+ * The daemon closes a word before it decides anything about its lock, by one atomic or, which also tells it
+ * what the clients have left there; decides, on its own record, as for a lock that has no word; and opens it
+ * again by a plain store, if nobody waits. So no write of the daemon can fail or overtake a client's, nobody
+ * gets past those who wait, and what is granted, abandoned or refused is decided in one place.
+ *
+ * Each store that opens a word carries a new order, which clients do not touch. A daemon that died after it
+ * had decided and before it had stored finds an older order, and knows that what the word says is not news.
+ *
+ * What a word says of an owner is what the daemon would have recorded: KNOWN, that it has recorded this hold
+ * (and minted its token); without it the hold began since the word was last closed. ABANDONED, that the one
+ * before died holding it: it stays for whoever takes the lock next, and goes when that one gives it back.
+ *
+ * Memory orders. Taking a lock is an acquire, giving it back a release, on the same word: what one owner
+ * wrote before is seen by the next, directly. Through the daemon: the or is an acquire and a release, the
+ * opening store a release; between a client and the daemon each message is both. A client reads a word with
+ * relaxed order before it swaps, since the swap looks again.
+ *
+ * The page is no proof of anything: any process of the uid may write any value at any time. The daemon reads
+ * each word once for a decision, checks what it names, and can be led to wrong ideas about locks of that uid
+ * alone, as by a client that releases what others hold.
+ */
+#ifndef PROCD_PROTO_PAGE_H
+#define PROCD_PROTO_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE_WORDS 16384 /* 0 is never issued */
+#define PAGE_SLOTS 16384 /* nor are 0, nobody, and the last one */
+
+/* The parts of a word: bits 0 to 13 owner, 14 to 27 reserved, 28 to 35 depth, then flags, then the order. */
+#define WORD_OWNER_BITS  14
+#define WORD_OWNER_MAX   ((UINT64_C(1) << WORD_OWNER_BITS) - 1) /* somebody who has no slot */
+#define WORD_DEPTH_SHIFT 28
+#define WORD_DEPTH_MAX   UINT64_C(255) /* so deep or deeper: the daemon counts */
+#define WORD_DEPTH_ONE   (UINT64_C(1) << WORD_DEPTH_SHIFT)
+#define WORD_CLOSED      (UINT64_C(1) << 36)
+#define WORD_ABANDONED   (UINT64_C(1) << 37)
+#define WORD_KNOWN       (UINT64_C(1) << 38)
+#define WORD_ORDER_SHIFT 40
+#define WORD_ORDER_MAX   ((UINT64_C(1) << 24) - 1)
+#define WORD_ORDER_MASK  (WORD_ORDER_MAX << WORD_ORDER_SHIFT)
+
+/* Its object is gone, or the daemon: closed for good. */
+#define WORD_GONE        (~WORD_ORDER_MASK)
+
+static inline uint64_t word_owner(uint64_t word)
+{
+    return word & WORD_OWNER_MAX;
+}
+
+static inline uint64_t word_depth(uint64_t word)
+{
+    return word >> WORD_DEPTH_SHIFT & WORD_DEPTH_MAX;
+}
+
+static inline uint64_t word_order(uint64_t word)
+{
+    return word >> WORD_ORDER_SHIFT;
+}
+
+static inline bool word_is_gone(uint64_t word)
+{
+    return (word & WORD_GONE) == WORD_GONE;
+}
+
+/* Each in a line of the cache of its own: locks that have nothing to do with each other do not meet. */
+struct page_word {
+    _Alignas(64) _Atomic uint64_t value;
+};
+
+struct page {
+    struct page_word words[PAGE_WORDS];
+};
+
+#endif
