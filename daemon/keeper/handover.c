@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup_find.h"
+#include "daemon/keeper/pages.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/ticket.h"
 
@@ -52,7 +53,8 @@ static size_t size_of(const struct handover_head *head)
            head->report_count * sizeof(struct handover_report) + head->lingering_count * sizeof(uint64_t) +
            head->client_count * sizeof(struct handover_client) +
            head->pipe_count * sizeof(struct handover_pipe) +
-           head->cgroup_count * sizeof(struct handover_cgroup) + head->tickets_size;
+           head->cgroup_count * sizeof(struct handover_cgroup) +
+           head->page_count * sizeof(struct handover_page) + head->tickets_size;
 }
 
 /* ---- writing ---- */
@@ -183,6 +185,8 @@ static void *put_clients_and_the_rest(const struct keeper *keeper, void *memory)
 {
     struct handover_client *client_to = memory;
     struct handover_cgroup *cgroup_to;
+    struct handover_page *page_to;
+    const struct kept_page *page;
     const struct client *client;
 
     TAILQ_FOREACH(client, &keeper->clients.all, order)
@@ -195,7 +199,10 @@ static void *put_clients_and_the_rest(const struct keeper *keeper, void *memory)
     for (unsigned i = 0; i < keeper->cgroups.made; i++)
         *cgroup_to++ = (struct handover_cgroup){.state = keeper->cgroups.all[i].state,
                                                 .was_killed = keeper->cgroups.all[i].was_killed};
-    return cgroup_to;
+    page_to = (void *) cgroup_to;
+    LIST_FOREACH(page, &keeper->pages, order)
+        *page_to++ = (struct handover_page){.uid = page->uid, .fd = page->fd};
+    return page_to;
 }
 
 int handover_write(const struct keeper *keeper)
@@ -209,6 +216,7 @@ int handover_write(const struct keeper *keeper)
                                  .client_count = count_clients(keeper),
                                  .pipe_count = keeper->capture.pipe_count,
                                  .cgroup_count = keeper->cgroups.made,
+                                 .page_count = pages_count(keeper),
                                  .tickets_size = handover_tickets_size(keeper)};
     size_t size = size_of(&head);
     char *data;
@@ -240,6 +248,7 @@ static void set_inherit(int fd, bool inherit)
 void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
 {
     const struct capture_pipe *pipe;
+    const struct kept_page *page;
     const struct client *client;
     const struct slot *slot;
 
@@ -261,6 +270,8 @@ void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
     set_inherit(keeper->capture.logs.index ? keeper->capture.logs.data_fd : -1, inherit);
     TAILQ_FOREACH(pipe, &keeper->capture.all, order)
         set_inherit(pipe->fd, inherit);
+    LIST_FOREACH(page, &keeper->pages, order)
+        set_inherit(page->fd, inherit);
 }
 
 /* ---- reading the whole ---- */
@@ -275,7 +286,8 @@ static bool head_is_sound(const struct handover_head *head, size_t size)
     return head->slot_count <= SLOTS_MAX && head->report_count <= head->slot_count * REPORT_PLACES &&
            head->lingering_count <= head->slot_count && head->client_count <= size / sizeof(uint64_t) &&
            head->pipe_count <= size / sizeof(uint64_t) && head->cgroup_count <= SLOTS_MAX &&
-           head->tickets_size <= size && size_of(head) == size &&
+           head->page_count <= size / sizeof(uint64_t) && head->tickets_size <= size &&
+           size_of(head) == size &&
            is_text(head->broker_user, sizeof head->broker_user) &&
            is_text(head->program, sizeof head->program) &&
            is_text(head->socket_path, sizeof head->socket_path) &&

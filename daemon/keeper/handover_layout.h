@@ -13,17 +13,19 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 4
+#define HANDOVER_FORMAT 5
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
 _Static_assert(RLIM_NLIMITS <= HANDOVER_LIMITS, "more resources");
 
-/* The memory: this, then slots, reports, lingering slots' processes, clients, pipes, cgroups, tickets. */
+/* The memory: this, then slots, reports, lingering slots' processes, clients, pipes, cgroups, pages,
+ * tickets. */
 struct handover_head {
     char magic[16];
     uint32_t format, head_size;
-    uint64_t slot_count, report_count, lingering_count, client_count, pipe_count, cgroup_count, tickets_size;
+    uint64_t slot_count, report_count, lingering_count, client_count, pipe_count, cgroup_count, page_count;
+    uint64_t tickets_size;
 
     /* from the command line and the machine */
     uint32_t system, no_cgroups, idle_exit, log_level, broker_uid, broker_gid;
@@ -84,6 +86,11 @@ struct handover_pipe {
 
 struct handover_cgroup {
     uint32_t state, was_killed;
+};
+
+struct handover_page {
+    uint32_t uid;
+    int32_t fd;
 };
 
 /* Followed by a struct ticket (ticket.h), which counts as one of these structs. */

@@ -8,6 +8,7 @@
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/notified.h"
+#include "daemon/keeper/pages.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/table.h"
@@ -179,6 +180,16 @@ static int take_pipes(struct keeper *keeper, const struct handover_head *head,
     return 0;
 }
 
+static int take_pages(struct keeper *keeper, const struct handover_head *head,
+                      const struct handover_page *from)
+{
+    int r = 0;
+
+    for (uint64_t i = 0; i < head->page_count && r == 0; i++)
+        r = page_restore(keeper, from[i].uid, from[i].fd);
+    return r;
+}
+
 static void take_numbers(struct keeper *keeper, const struct handover_head *head)
 {
     keeper->state_fd = head->state_fd;
@@ -205,7 +216,8 @@ static int take_all(struct keeper *keeper, const struct handover_head *head)
     const struct handover_client *clients = (const void *) (lingering + head->lingering_count);
     const struct handover_pipe *pipes = (const void *) (clients + head->client_count);
     const struct handover_cgroup *cgroups = (const void *) (pipes + head->pipe_count);
-    const void *tickets = cgroups + head->cgroup_count;
+    const struct handover_page *pages = (const void *) (cgroups + head->cgroup_count);
+    const void *tickets = pages + head->page_count;
     int r = take_cgroups(keeper, head, cgroups);
 
     for (uint64_t i = 0; i < head->slot_count && r == 0; i++)
@@ -214,7 +226,8 @@ static int take_all(struct keeper *keeper, const struct handover_head *head)
         (r = take_lingering(keeper, head, lingering)) < 0 || (r = take_pipes(keeper, head, pipes)) < 0 ||
         (r = handover_take_tickets(keeper, tickets, head->tickets_size)) < 0)
         return r;
-    return take_clients(keeper, head, clients);
+    r = take_clients(keeper, head, clients);
+    return r < 0 ? r : take_pages(keeper, head, pages);
 }
 
 int handover_restore(struct keeper *keeper, const struct handover_head *head)

@@ -12,6 +12,7 @@
 #include "daemon/keeper/limits.h"
 #include "daemon/keeper/manager.h"
 #include "daemon/keeper/notified.h"
+#include "daemon/keeper/pages.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/respawn.h"
@@ -256,6 +257,7 @@ static void keeper_close(struct keeper *keeper)
     manager_close(keeper);
     clients_stop_listening(keeper);
     capture_close(keeper);
+    pages_close(keeper);
     cgroups_close(keeper);
     close_fd(keeper->table.dead_pidfd);
     if (keeper->signals.ready)

@@ -17,9 +17,10 @@
  *            it; the core applies a number once.
  * Everything else is about this broker alone and is forgotten with it.
  *
- * Start of a broker: LINK_HELLO, then LINK_CLIENT for each client kept, LINK_CHILD for each child kept (a
- * spawn that failed is none), LINK_LOGS, LINK_TABLE_END, then the reports that were not acknowledged. The
- * broker answers LINK_READY when it serves; only then does the keeper accept connections for it.
+ * Start of a broker: LINK_HELLO, then LINK_PAGE for each page kept, LINK_CLIENT for each client kept,
+ * LINK_CHILD for each child kept (a spawn that failed is none), LINK_LOGS, LINK_TABLE_END, then the reports
+ * that were not acknowledged. The broker answers LINK_READY when it serves; only then does the keeper accept
+ * connections for it.
  */
 #ifndef PROCD_KEEPER_LINK_H
 #define PROCD_KEEPER_LINK_H
@@ -27,7 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      5
+#define LINK_VERSION      6
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -66,6 +67,7 @@ enum link_kind {
      * The same goes to that file, in the role "check", with a copy of the keeper's own as well */
     LINK_CHECK,
     LINK_FOLLOW_LOG,      /* link_log_follow: ring when there is something new in a log, or no more */
+    LINK_KEEP_PAGE,       /* link_page; descriptor: its memory, to be kept for the brokers that follow */
 
     /* numbered reports, keeper -> broker */
     LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */
@@ -97,6 +99,8 @@ enum link_kind {
     /* link_head; descriptors: index and data of what processes write (daemon/logs/layout.h), to be read, and
      * an eventfd that rings for those that are followed */
     LINK_LOGS,
+    LINK_PAGE_KEPT,       /* link_page: the answer to LINK_KEEP_PAGE, by its tag */
+    LINK_PAGE,            /* link_page; descriptor: its memory */
 };
 
 /* Each message begins so. number: of the order or report, else 0 or as said above. */
@@ -192,6 +196,14 @@ struct link_log_follow {
     uint64_t process;
     uint32_t on;
     uint32_t unused;
+};
+
+/* What a uid's clients share with the broker: proto/page.h. */
+struct link_page {
+    struct link_head head;
+    uint64_t tag;
+    uint32_t uid;
+    int32_t error; /* LINK_PAGE_KEPT: errno, 0: it outlives this broker */
 };
 
 struct link_leave {

@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += %D%/libkeeper.la
 	%D%/cgroup_find.c %D%/cgroup_find.h %D%/clients.c %D%/clients.h %D%/drop.c %D%/drop.h %D%/handover.c \
 	%D%/handover.h %D%/handover_layout.h %D%/handover_read.c %D%/handover_ticket.c %D%/job.c %D%/job.h %D%/keeper.c \
 	%D%/keeper.h %D%/leave.c %D%/leave.h %D%/limits.c %D%/limits.h %D%/link.h %D%/loop.c %D%/loop.h \
-	%D%/manager.c %D%/manager.h %D%/map.h %D%/notified.c %D%/notified.h %D%/orders.c %D%/orders.h %D%/plan.c %D%/plan.h %D%/proc.c %D%/proc.h %D%/rawcall.h \
+	%D%/manager.c %D%/manager.h %D%/map.h %D%/notified.c %D%/notified.h %D%/orders.c %D%/orders.h %D%/pages.c %D%/pages.h %D%/plan.c %D%/plan.h %D%/proc.c %D%/proc.h %D%/rawcall.h \
 	%D%/reap.c %D%/reap.h %D%/respawn.c %D%/respawn.h %D%/role.c %D%/role.h %D%/socket.c %D%/socket.h %D%/spawn.c %D%/spawn.h \
 	%D%/spawn_child.c %D%/spawn_child.h %D%/spec.c %D%/spec.h %D%/state.h %D%/table.c %D%/table.h \
 	%D%/ticket.c %D%/ticket.h %D%/tree.c %D%/tree.h %D%/upgrade.c %D%/upgrade.h %D%/wire.c %D%/wire.h

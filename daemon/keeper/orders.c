@@ -7,6 +7,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/drop.h"
 #include "daemon/keeper/leave.h"
+#include "daemon/keeper/pages.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/respawn.h"
@@ -192,6 +193,15 @@ static void take_count_threads(struct keeper *keeper, const void *message, const
     link_answer(keeper, &answer, sizeof answer, -1);
 }
 
+static void take_keep_page(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    struct link_page answer = *(const struct link_page *) message;
+
+    answer.head = (struct link_head){.kind = LINK_PAGE_KEPT, .size = sizeof answer};
+    answer.error = page_keep(keeper, answer.uid, fds->count > 0 ? fds->fd[0] : -1);
+    link_answer(keeper, &answer, sizeof answer, -1);
+}
+
 static void take_pong(struct keeper *keeper, const void *message, const struct fdpass *fds)
 {
     (void) message;
@@ -249,6 +259,7 @@ static const struct order_kind {
     {LINK_REPLACE, sizeof(struct link_head), take_replace},
     {LINK_COUNT_THREADS, sizeof(struct link_threads), take_count_threads},
     {LINK_FOLLOW_LOG, sizeof(struct link_log_follow), take_follow_log},
+    {LINK_KEEP_PAGE, sizeof(struct link_page), take_keep_page},
 };
 
 /* ---- from the socket ---- */

@@ -191,6 +191,12 @@ struct clients {
     uint64_t last_client, last_connection;
 };
 
+struct kept_page {
+    LIST_ENTRY(kept_page) order;
+    uint32_t uid;
+    int fd;
+};
+
 /* ---- who we are ---- */
 
 #define OWN_GROUPS_MAX 64
@@ -204,7 +210,7 @@ struct identity {
 
 /* ---- the link ---- */
 
-enum link_phase { PHASE_HELLO, PHASE_CLIENTS, PHASE_CHILDREN, PHASE_TABLE_END, PHASE_SERVING };
+enum link_phase { PHASE_HELLO, PHASE_PAGES, PHASE_CLIENTS, PHASE_CHILDREN, PHASE_TABLE_END, PHASE_SERVING };
 
 enum due {
     DUE_EXECUTED = 1 << 0,
@@ -225,6 +231,7 @@ struct link {
     bool ready; /* LINK_READY came */
     bool told_malformed;
     uint32_t due;
+    struct kept_page *page_cursor;
     struct client *client_cursor;
     struct slot *slot_cursor;
     struct report *report_cursor;
@@ -235,6 +242,7 @@ struct link {
         struct link_identity identity;
         struct link_pidfd pidfd;
         struct link_threads threads;
+        struct link_page page;
     } answer;
     uint64_t executed, executed_told;
     int64_t executed_at; /* when the broker is to be told, INT64_MAX: it has been */
@@ -290,6 +298,7 @@ struct keeper {
     struct table table;
     struct capture capture;
     struct clients clients;
+    LIST_HEAD(kept_pages, kept_page) pages;
     struct link link;
 
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */

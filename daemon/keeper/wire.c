@@ -86,6 +86,13 @@ static bool send_hello(struct keeper *keeper)
     return link_send(keeper, &hello, sizeof hello, fds, 1 + (keeper->lookup_fd >= 0));
 }
 
+static bool send_page(struct keeper *keeper, const struct kept_page *page)
+{
+    struct link_page message = {.head = {.kind = LINK_PAGE, .size = sizeof message}, .uid = page->uid};
+
+    return link_send(keeper, &message, sizeof message, &page->fd, 1);
+}
+
 static bool send_client(struct keeper *keeper, const struct client *client)
 {
     struct link_client message = {
@@ -140,6 +147,13 @@ static bool send_hello_and_clients(struct keeper *keeper)
             return false;
         keeper->lookup_fd = close_fd(keeper->lookup_fd); /* the helper ends with its broker */
         link->due &= ~(uint32_t) DUE_LOOKUP;
+        link->page_cursor = LIST_FIRST(&keeper->pages);
+        link->phase = PHASE_PAGES;
+    }
+    for (; link->page_cursor; link->page_cursor = LIST_NEXT(link->page_cursor, order))
+        if (!send_page(keeper, link->page_cursor))
+            return false;
+    if (link->phase == PHASE_PAGES) {
         link->client_cursor = TAILQ_FIRST(&keeper->clients.all);
         link->phase = PHASE_CLIENTS;
     }
@@ -339,6 +353,7 @@ int link_up(struct keeper *keeper, int fd)
     link->due |= DUE_LOGS;
     link->executed_told = link->executed; /* the hello says it */
     link->executed_at = link->retry_at = INT64_MAX;
+    link->page_cursor = NULL;
     link->client_cursor = NULL;
     link->slot_cursor = NULL;
     link->report_cursor = NULL;

@@ -69,6 +69,7 @@ unit_tests = \
 	%D%/keeper/test_hostile \
 	%D%/keeper/test_respawn \
 	%D%/keeper/test_orders \
+	%D%/keeper/test_pages \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
 	%D%/keeper/test_threads \
@@ -193,6 +194,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_respawn_SOURCES = %D%/keeper/test_respawn.c $(unit_keeper_helpers)
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
+%C%_keeper_test_pages_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_pages_SOURCES = %D%/keeper/test_pages.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
 %C%_keeper_test_threads_LDADD = $(unit_keeper_libs)

@@ -245,7 +245,8 @@ bool harness_silent(struct harness *harness, int ms)
     return true;
 }
 
-void harness_next_broker(struct harness *harness, void (*seen)(const union message *message))
+void harness_next_broker_with(struct harness *harness,
+                              void (*seen)(const union message *message, const struct fdpass *fds))
 {
     union message message;
     struct fdpass fds;
@@ -261,12 +262,27 @@ void harness_next_broker(struct harness *harness, void (*seen)(const union messa
     close_fd(harness->lookup);
     harness->lookup = fds.fd[1];
     for (;;) {
-        harness_receive(harness, &message, NULL);
+        harness_receive(harness, &message, &fds);
+        if (seen && message.head.kind != LINK_TABLE_END)
+            seen(&message, &fds);
+        fdpass_close(&fds);
         if (message.head.kind == LINK_TABLE_END)
             return;
-        if (seen)
-            seen(&message);
     }
+}
+
+static void (*seen_alone)(const union message *message);
+
+static void see_alone(const union message *message, const struct fdpass *fds)
+{
+    (void) fds;
+    seen_alone(message);
+}
+
+void harness_next_broker(struct harness *harness, void (*seen)(const union message *message))
+{
+    seen_alone = seen;
+    harness_next_broker_with(harness, seen ? see_alone : NULL);
 }
 
 void harness_ready(struct harness *harness)

@@ -22,6 +22,7 @@ union message {
     struct link_identity identity;
     struct link_pidfd pidfd;
     struct link_threads threads;
+    struct link_page page;
     struct link_spawned spawned;
     struct link_spawn_failed failed;
     struct link_exited exited;
@@ -57,6 +58,9 @@ void harness_gone(struct harness *harness);
 /* Takes the place of the next broker up to LINK_TABLE_END; each message of the table goes to `seen` (or
  * NULL). */
 void harness_next_broker(struct harness *harness, void (*seen)(const union message *message));
+/* The same with the descriptors, which are closed after. */
+void harness_next_broker_with(struct harness *harness,
+                              void (*seen)(const union message *message, const struct fdpass *fds));
 void harness_ready(struct harness *harness);
 /* A process of that uid, which does nothing; and its end. */
 pid_t process_as(uid_t uid);

@@ -5,6 +5,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/pages.h"
 #include "daemon/keeper/table.h"
 
 #include <check.h>
@@ -50,6 +51,7 @@ static void make_keeper(void)
     keeper.clients.last_client = 9;
     ck_assert_int_eq(client_restore(&keeper, 4, 0, 50, 800, 1000), 0);
     ck_assert_int_eq(client_restore(&keeper, 9, 2, 102, 801, 1000), 0);
+    ck_assert_int_eq(page_restore(&keeper, 1000, 850) + page_restore(&keeper, 0, 851), 0);
     slot = add_slot(1, 101, 0);
     report_put(&keeper, slot, LINK_SPAWNED);
     slot = add_slot(2, 102, -1);
@@ -146,6 +148,8 @@ START_TEST(what_is_written_is_read)
     ck_assert_uint_eq(next.table.last_report, 4);
     ck_assert_uint_eq(slot_find(&next, 1)->reports[REPORT_START].number, 0);
     ck_assert_uint_eq(client_find(&next, 9)->process, 2);
+    ck_assert_uint_eq(pages_count(&next), 2);
+    ck_assert_int_eq(page_restore(&next, 1000, 852), -EBADMSG); /* it is there */
     ck_assert_ptr_eq(TAILQ_FIRST(&next.cgroups.orphans), &next.cgroups.all[2]);
     ck_assert_ptr_eq(TAILQ_FIRST(&next.cgroups.unused), &next.cgroups.all[3]);
     loop_close(&next.loop);

@@ -1,0 +1,79 @@
+#include "daemon/keeper/pages.h"
+
+#include "daemon/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define PAGES_MAX 8192 /* a broker that asks for more is out of its mind */
+
+static struct kept_page *page_find(const struct keeper *keeper, uint32_t uid)
+{
+    struct kept_page *page;
+
+    LIST_FOREACH(page, &keeper->pages, order)
+        if (page->uid == uid)
+            return page;
+    return NULL;
+}
+
+unsigned pages_count(const struct keeper *keeper)
+{
+    const struct kept_page *page;
+    unsigned count = 0;
+
+    LIST_FOREACH(page, &keeper->pages, order)
+        count++;
+    return count;
+}
+
+int page_restore(struct keeper *keeper, uint32_t uid, int fd)
+{
+    struct kept_page *page;
+
+    if (fd < 0 || page_find(keeper, uid))
+        return -EBADMSG;
+    page = calloc(1, sizeof *page);
+    if (!page)
+        return -ENOMEM;
+    page->uid = uid;
+    page->fd = fd;
+    LIST_INSERT_HEAD(&keeper->pages, page, order);
+    return 0;
+}
+
+int page_keep(struct keeper *keeper, uint32_t uid, int fd)
+{
+    struct kept_page *page = page_find(keeper, uid);
+    int copy, r = 0;
+
+    if (fd < 0) /* it was lost on the way: we had no number for it */
+        return EMFILE;
+    if (fcntl(fd, F_GET_SEALS) < 0) /* anything but such memory could hold us up when it is closed */
+        return EINVAL;
+    if (!page && pages_count(keeper) >= PAGES_MAX)
+        return ENOSPC;
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0)
+        return errno;
+    if (page) {
+        close_fd(page->fd);
+        page->fd = copy;
+    } else {
+        r = page_restore(keeper, uid, copy);
+    }
+    if (r < 0)
+        close_fd(copy);
+    return -r;
+}
+
+void pages_close(struct keeper *keeper)
+{
+    struct kept_page *page;
+
+    while ((page = LIST_FIRST(&keeper->pages))) {
+        LIST_REMOVE(page, order);
+        close_fd(page->fd);
+        free(page);
+    }
+}

@@ -1,0 +1,16 @@
+/* Memory that clients share with the broker (proto/page.h): it outlives brokers because we have it, too. */
+#ifndef PROCD_KEEPER_PAGES_H
+#define PROCD_KEEPER_PAGES_H
+
+#include "daemon/keeper/state.h"
+
+/* LINK_KEEP_PAGE: keeps a copy of fd, in the place of an earlier one of that uid. 0, or an errno. */
+int page_keep(struct keeper *keeper, uint32_t uid, int fd);
+
+/* The same from another program's table; fd is taken over. 0, -EBADMSG, -ENOMEM. */
+int page_restore(struct keeper *keeper, uint32_t uid, int fd);
+
+unsigned pages_count(const struct keeper *keeper);
+void pages_close(struct keeper *keeper);
+
+#endif
