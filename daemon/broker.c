@@ -13,6 +13,7 @@
 #include "daemon/rpc/logs.h"
 #include "daemon/rpc/lookup_client.h"
 #include "daemon/rpc/memory.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/restart.h"
 #include "daemon/rpc/session.h"
@@ -22,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,8 @@
 
 /* Whose inputs the journal holds: nobody else may replay them. */
 #define BUILD PROCD_VERSION " " __DATE__ " " __TIME__
+
+#define KEEPER_DEATH_MS 200 /* between the end of its descriptors and its own */
 
 /* ---- the start ---- */
 
@@ -74,7 +78,8 @@ static int begin_core(struct server *server, int state_fd)
      * which there were no more than orders */
     server->core->counters.order = hello->head.number;
     server->core->counters.process = hello->head.number;
-    server->core->counters.adopts = hello->restarts > 0;
+    server->core_is_new = hello->restarts > 0;
+    server->core->counters.adopts = server->core_is_new;
     return server->journal ? journal_snapshot(server->journal, server->core) : 0;
 }
 
@@ -217,6 +222,20 @@ static void serve(struct server *server)
     }
 }
 
+/* Its descriptors are closed before it is seen to be dead: that is waited for, as what is closed for good
+ * because of it must stay open where it lives. */
+static bool keeper_has_died(const struct server *server)
+{
+    bool may_live = server->link_closed && server->restart != RESTART_LEAVES;
+
+    for (int i = 0; may_live && i < KEEPER_DEATH_MS; i++) {
+        if (getppid() != server->hello.pid)
+            return true;
+        (void) poll(NULL, 0, 1);
+    }
+    return false;
+}
+
 static void server_end(struct server *server)
 {
     struct session *session, *next_session;
@@ -231,6 +250,7 @@ static void server_end(struct server *server)
     undelivered_unread(server);
     HASH_ITER(hh, server->peers, peer, next_peer)
         peer_bury(peer);
+    pages_done(server, server->leaving || keeper_has_died(server));
     restart_leave(server);
     lookup_client_free(server->lookup);
     logs_end(server);

@@ -40,6 +40,13 @@ void absence_grant(struct core *core, struct key *key, uint32_t uid, struct text
 
 void absence_asked(struct core *core, struct key *key)
 {
+    struct object *object = core_object(core, key->grant_uid, key->grant->bytes, key->grant->size);
+    struct hold *hold = object ? hold_find(object, key->reply.sync.hold) : NULL;
+
+    if (hold) {
+        hold->data.flags &= ~(uint32_t) HOLD_UNASKED;
+        word_changed(core, object);
+    }
     TAILQ_REMOVE(&key->client->unasked, key, of_unasked);
     key->grant = text_unref(key->grant);
     one_less(core);

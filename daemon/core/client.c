@@ -47,6 +47,7 @@ static struct client *client_new(struct core *core, const struct input_connect *
     TAILQ_INIT(&client->absent);
     TAILQ_INIT(&client->unasked);
     TAILQ_INIT(&client->opens);
+    TAILQ_INIT(&client->mappings);
     TAILQ_INIT(&client->waits);
     HASH_ADD(hh, core->clients, data.id, sizeof client->data.id, client);
     if (!client->hh.tbl)
@@ -97,6 +98,7 @@ void client_bury(struct core *core, struct client *client)
     }
     absence_end_grants(core, client);
     opens_close(core, &client->opens, true);
+    words_forget_client(core, client);
     while ((process = LIST_FIRST(&client->children))) {
         LIST_REMOVE(process, of_creator);
         process->creator = NULL;

@@ -24,6 +24,7 @@ void condition_wake(struct core *core, struct waiter *waiter, bool notified)
     waiter->reply.sync.flag = notified;
     waiter->object = lock;
     TAILQ_INSERT_TAIL(&lock->waiters, waiter, of_object);
+    word_changed(core, lock);
     object_settle(core, lock);
 }
 
@@ -34,8 +35,15 @@ static void fall_asleep(struct core *core, const struct core_input *input, struc
     struct waiter *waiter = sync->waiter;
 
     wait_own(waiter, sync->owner);
-    hold_pause(core, hold);
-    waiter->hold = hold;
+    if (hold->account) {
+        hold_free(core, waiter->hold);
+        waiter->hold = hold;
+        hold_pause(core, hold);
+    } else { /* the word needs its own for the next one */
+        waiter->hold->data = hold->data;
+        hold_pause(core, hold);
+        hold_free(core, hold);
+    }
     wait_enqueue(core, waiter, condition, &condition->waiters);
     if (input->body.request.flags & REQUEST_NO_WAIT)
         condition_wake(core, waiter, false);
@@ -53,11 +61,20 @@ static bool holds_lock(struct core *core, const struct core_input *input, struct
     return false;
 }
 
+/* The hold of a lock that has a word may be the word's. */
+static unsigned needs_hold(const struct core *core, const struct core_input *input)
+{
+    const struct blob *name = &input->blob[BLOB_NAME];
+    const struct object *object = core_object(core, input->body.request.uid, name->data, name->size);
+
+    return object && object->lock && object->lock->word ? SYNC_HOLD : 0;
+}
+
 int step_condition_wait(struct core *core, const struct core_input *input)
 {
     struct hold *hold;
     struct sync sync;
-    int r = sync_begin(core, input, WAIT_CONDITION, SYNC_OPEN | SYNC_OWNER, &sync);
+    int r = sync_begin(core, input, WAIT_CONDITION, SYNC_OPEN | SYNC_OWNER | needs_hold(core, input), &sync);
 
     if (r != SYNC_GO)
         return r < 0 ? r : 0;

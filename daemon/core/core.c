@@ -14,6 +14,8 @@ struct core *core_new(void)
         return NULL;
     TAILQ_INIT(&core->orders);
     TAILQ_INIT(&core->replies);
+    TAILQ_INIT(&core->changed);
+    TAILQ_INIT(&core->stores);
     core->absence.tag = DEADLINE_ABSENCE;
     core->events = calloc(EVENTS_KEPT_MAX, sizeof *core->events);
     if (!core->events || heap_reserve(&core->deadlines, 1) < 0) {
@@ -51,6 +53,7 @@ static void free_accounts(struct core *core)
 
     HASH_ITER(hh, core->accounts, account, next) {
         HASH_DEL(core->accounts, account);
+        words_free(account);
         free(account);
     }
 }
@@ -80,6 +83,7 @@ struct core *core_free(struct core *core)
     free_answers(core); /* of those who waited for what a burial has ended */
     HASH_ITER(hh, core->accounts, account, next_account) {
         HASH_DEL(core->accounts, account); /* left over only where a load has failed */
+        words_free(account);
         free(account);
     }
     while ((order = TAILQ_FIRST(&core->orders)))
@@ -232,7 +236,7 @@ static bool any_differs(struct object *table)
         bool has_own_mode = object->data.flags & OBJECT_SHARED && object->data.mode != OBJECT_MODE_DEFAULT;
 
         if (!made_by_use || has_own_mode || object->data.flags & (OBJECT_SET | OBJECT_TRACE) ||
-            object->data.abandoned || !TAILQ_EMPTY(&object->holds))
+            object->data.abandoned || !TAILQ_EMPTY(&object->holds) || word_is_mapped(object))
             return true;
     }
     return false;
@@ -276,6 +280,7 @@ static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core
     [INPUT_OBJECT_CLOSE] = step_object_close,
     [INPUT_OBJECT_UNLINK] = step_object_unlink,
     [INPUT_OBJECT_BREAK] = step_object_break,
+    [INPUT_OBJECT_MAP] = step_object_map,
     [INPUT_ACQUIRE] = step_acquire,
     [INPUT_RELEASE] = step_release,
     [INPUT_EVENT_SET] = step_event_set,
@@ -298,6 +303,7 @@ static int (*const steps[INPUT_KIND_COUNT])(struct core *core, const struct core
     [INPUT_EXECUTED] = step_executed,
     [INPUT_ADOPT] = step_adopt,
     [INPUT_TIME] = step_time,
+    [INPUT_WORDS] = step_words,
 };
 
 /* Told twice, applied once; and a request whose connection is closed has nobody to be answered to. */
@@ -322,6 +328,8 @@ int core_step(struct core *core, const struct core_input *input)
     core->mono = input->mono;
     core->wall = input->wall;
     r = steps[input->kind](core, input);
+    if (r == 0 && input->kind != INPUT_WORDS)
+        words_decide(core);
     if (r == 0 && input->report > 0)
         core->counters.report = input->report;
     return r;
@@ -329,6 +337,12 @@ int core_step(struct core *core, const struct core_input *input)
 
 void core_delivered(struct core *core)
 {
+    struct word *word;
+
     free_answers(core);
+    while ((word = TAILQ_FIRST(&core->stores))) {
+        TAILQ_REMOVE(&core->stores, word, of_list);
+        word->list = NULL;
+    }
     core->first_new = NULL;
 }

@@ -59,6 +59,7 @@ struct account {
     int64_t used[QUOTA_COUNT];
     uint32_t clients;
     struct object *objects; /* private ones, by name */
+    struct words *words;    /* of its page; NULL: none was issued */
     TAILQ_HEAD(ended_list, process) ended_list; /* oldest first */
     UT_hash_handle hh;
 };
@@ -103,6 +104,7 @@ struct client {
     struct process *self; /* the managed process that it is, or NULL */
     struct owner *owners; /* its threads that hold or wait, by holder */
     struct open_list opens;
+    TAILQ_HEAD(client_mappings, mapping) mappings;
     struct wait_queue waits; /* of its owners, on whatever connection */
     struct order *forget; /* made with the client, so that its burial needs no memory */
     UT_hash_handle hh;
@@ -281,6 +283,7 @@ enum reply_kind {
     REPLY_WOKEN,   /* sync.number */
     REPLY_INDEX,   /* sync.number */
     REPLY_RUN_ACTION,
+    REPLY_MAPPED, /* sync.flag; number: the word, token: the slot */
 };
 
 struct reply_data {
@@ -391,6 +394,7 @@ struct core_counters {
     uint32_t adopts; /* it began empty over the keeper's children: until INPUT_RESTARTED it takes them in */
     uint32_t unused;
     uint64_t object, hold; /* last ids given */
+    uint64_t word; /* how many were issued */
     /* last one; begun at the clock's microseconds, so that it rises across a full stop */
     uint64_t token;
 };
@@ -415,6 +419,8 @@ struct core {
     struct order_list orders; /* not yet executed, in the order of their numbers */
     struct order *first_new;  /* the first of them that this step gave, or NULL */
     struct output_list replies; /* answers of this step */
+    struct word_list changed;   /* words that were closed, or whose locks have changed: to be decided */
+    struct word_list stores;    /* words that this step stores */
     struct event_entry *events; /* ring of EVENTS_KEPT_MAX, by seq */
 };
 
@@ -427,9 +433,9 @@ struct core *core_free(struct core *core);
 /*
  * Applies one input. 0; or -ENOMEM: nothing has changed, and the input was not applied.
  *
- * The outputs stand in core->replies, core->first_new.. of core->orders and the events above the seq before,
- * until core_delivered. An input that is out of date (a report applied before, an unknown ticket) changes
- * nothing.
+ * The outputs stand in core->replies, core->first_new.. of core->orders, core->stores and the events above
+ * the seq before, until core_delivered. An input that is out of date (a report applied before, an unknown
+ * ticket) changes nothing.
  */
 int core_step(struct core *core, const struct core_input *input);
 
@@ -473,6 +479,15 @@ size_t core_threads_wanted(struct core *core, const struct core_wait *wait, uint
 /* The newest ticket by which a thread of this process waits, 0: none does. Where it is older than a count of
  * the threads, whoever waits has done so since before that count. */
 uint64_t core_newest_wait(const struct core *core, uint64_t process);
+/*
+ * The open words that the input may be decided by, each once: they are to be closed, and given to the core as
+ * INPUT_WORDS, before it. Those that are closed are not told: what the core knows of them is all there is.
+ */
+typedef void core_want_word(void *context, uint32_t uid, uint32_t index);
+void core_words_wanted(const struct core *core, const struct core_input *input, core_want_word *want,
+                       void *context);
+/* The same for somebody who looks at an object. */
+void core_words_of_object(const struct object *object, core_want_word *want, void *context);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */

@@ -18,6 +18,10 @@ struct hold *hold_free(struct core *core, struct hold *hold)
 {
     if (!hold)
         return NULL;
+    if (!hold->account) { /* a word's own, for the next one */
+        hold->data = (struct hold_data){.count = 1};
+        return NULL;
+    }
     quota_release(hold->account, QUOTA_HOLDS);
     account_trim(core, hold->account);
     free(hold);
@@ -63,11 +67,13 @@ void hold_begin(struct core *core, struct hold *hold, struct object *object, str
         hold->data.flags |= HOLD_TOLD;
     }
     trace(core, EVENT_LOCK_ACQUIRED, hold);
+    word_changed(core, object);
 }
 
 void hold_pause(struct core *core, struct hold *hold)
 {
     trace(core, EVENT_LOCK_RELEASED, hold);
+    word_changed(core, hold->object);
     TAILQ_REMOVE(&hold->object->holds, hold, of_object);
     TAILQ_REMOVE(&hold->open->holds, hold, of_open);
     hold->owner = owner_unref(hold->owner);
@@ -90,4 +96,15 @@ void hold_end(struct core *core, struct hold *hold, enum hold_end how)
     }
     hold_pause(core, hold);
     hold_free(core, hold);
+}
+
+/* The newest are the ones that can be undelivered. */
+struct hold *hold_find(const struct object *object, uint64_t id)
+{
+    struct hold *hold;
+
+    TAILQ_FOREACH_REVERSE(hold, &object->holds, hold_list, of_object)
+        if (hold->data.id <= id)
+            break;
+    return hold && hold->data.id == id ? hold : NULL;
 }

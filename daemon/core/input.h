@@ -35,6 +35,7 @@ enum input_kind {
     INPUT_OBJECT_CLOSE,
     INPUT_OBJECT_UNLINK,
     INPUT_OBJECT_BREAK,
+    INPUT_OBJECT_MAP,
     INPUT_ACQUIRE,
     INPUT_RELEASE,
     INPUT_EVENT_SET, /* body.sync.value: 1 set, 0 clear */
@@ -58,6 +59,9 @@ enum input_kind {
     INPUT_EXECUTED, /* body.number: orders up to it were executed */
     INPUT_ADOPT,    /* body.adopt: a child in the keeper's table, for a core that began empty */
     INPUT_TIME,     /* deadlines up to mono have passed */
+    /* words of shared pages that were closed just now; body.number 1: they are not closed for an input that
+     * comes next, but for somebody who only looks */
+    INPUT_WORDS,
     INPUT_KIND_COUNT
 };
 
@@ -116,6 +120,12 @@ struct input_sync {
     uint32_t parties;             /* create */
     uint32_t mode;                /* create */
     uint32_t gid;                 /* who asks */
+};
+
+/* A word as it was when it was closed. */
+struct input_word {
+    uint32_t uid, index;
+    uint64_t value;
 };
 
 enum restart_policy { RESTART_POLICY_NO, RESTART_POLICY_ON_FAILURE, RESTART_POLICY_ALWAYS };
@@ -180,6 +190,7 @@ enum input_blob {
     BLOB_HOLDER = BLOB_ARGV,    /* sync, join; empty: the connection's default */
     BLOB_LOCK = BLOB_CWD,       /* create: the condition's lock; empty: one of its own */
     BLOB_THREADS = BLOB_LABELS, /* acquire, join: struct input_threads[], see core_threads_wanted */
+    BLOB_WORDS = BLOB_NAME,     /* words: struct input_word[] */
 };
 
 struct blob {

@@ -159,6 +159,16 @@ bool process_ready(const struct process *process);
 /* Will nothing more change the answer of a wait for readiness? */
 bool ready_is_decided(const struct waiter *waiter);
 
+/* ---- word.c ---- */
+
+/* The end of a step: words whose locks are left to themselves are opened. */
+void words_decide(struct core *core);
+
+/* ---- mapping.c ---- */
+
+/* What a client could use it can no more: it is dead. */
+void words_forget_client(struct core *core, struct client *client);
+
 /* ---- client.c ---- */
 
 /* The client is this managed process (NULL: none). A process is one client, the first. */
@@ -207,6 +217,7 @@ int step_object_open(struct core *core, const struct core_input *input);
 int step_object_close(struct core *core, const struct core_input *input);
 int step_object_unlink(struct core *core, const struct core_input *input);
 int step_object_break(struct core *core, const struct core_input *input);
+int step_object_map(struct core *core, const struct core_input *input);
 int step_acquire(struct core *core, const struct core_input *input);
 int step_release(struct core *core, const struct core_input *input);
 int step_event_set(struct core *core, const struct core_input *input);
@@ -229,5 +240,6 @@ int step_notified(struct core *core, const struct core_input *input);
 int step_executed(struct core *core, const struct core_input *input);
 int step_adopt(struct core *core, const struct core_input *input);
 int step_time(struct core *core, const struct core_input *input);
+int step_words(struct core *core, const struct core_input *input);
 
 #endif

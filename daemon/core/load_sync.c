@@ -96,17 +96,101 @@ static void take_opens(struct core *core, struct in *in, struct client *client, 
     }
 }
 
+/* ---- words ---- */
+
+static void take_mappings(struct core *core, struct in *in, struct word *word)
+{
+    uint64_t count = in_number(in);
+
+    in_failed(in, !word->object && count == 0, -EBADMSG); /* nothing keeps it */
+    for (; count > 0 && !in->error; count--) {
+        struct client *client = core_client(core, in_number(in));
+        struct open *open = client && word->object ? open_find(core, word->object, client, NULL) : NULL;
+
+        if (!in_failed(in, !client || client->data.uid != word->account->uid, -EBADMSG) &&
+            !in_failed(in, word->object && (!open || open->mapping), -EBADMSG))
+            in_failed(in, !word_add_mapping(word, client, open), -ENOMEM);
+    }
+}
+
+static void take_word(struct core *core, struct in *in, struct account *account)
+{
+    struct object *object = NULL;
+    struct word_data data;
+    struct word *word;
+
+    in_take(in, &data, sizeof data);
+    if (in_number(in))
+        object = in_object(core, in);
+    if (in->error ||
+        in_failed(in, data.index == 0 || data.index >= PAGE_WORDS || data.order > WORD_ORDER_MAX, -EBADMSG) ||
+        in_failed(in, data.is_closed > 1 || (!object && !data.is_closed), -EBADMSG) ||
+        in_failed(in, account->words && account->words->word[data.index], -EBADMSG) ||
+        in_failed(in, object && (object->word || !object_is_lock(object) || object->account != account),
+                  -EBADMSG))
+        return;
+    word = word_new(core, account, data.index);
+    if (in_failed(in, !word, -ENOMEM))
+        return;
+    word->data = data;
+    word->object = object;
+    if (object)
+        object->word = word;
+    take_mappings(core, in, word);
+}
+
+static void take_slot(struct core *core, struct in *in, struct account *account)
+{
+    uint64_t slot = in_number(in);
+    struct client *client = core_client(core, in_number(in));
+    struct owner *owner = in_owner(in, client);
+
+    if (!in_failed(in, slot == 0 || slot >= WORD_OWNER_MAX || !owner || owner->slot, -EBADMSG) &&
+        !in_failed(in, client->data.uid != account->uid, -EBADMSG) &&
+        !in_failed(in, account->words && account->words->owner[slot], -EBADMSG))
+        in_failed(in, !slot_take(account, owner, (uint32_t) slot), -ENOMEM);
+}
+
+static void take_words(struct core *core, struct in *in, struct account *account)
+{
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--)
+        take_word(core, in, account);
+    for (uint64_t count = in_number(in); count > 0 && !in->error; count--)
+        take_slot(core, in, account);
+}
+
+/* Whatever is closed may have been closed for the input that comes next. */
+static void decide_later(struct core *core)
+{
+    struct account *account, *next;
+
+    HASH_ITER(hh, core->accounts, account, next)
+        for (uint32_t i = 1, left = account->words ? account->words->word_count : 0; left > 0; i++)
+            if (account->words->word[i]) {
+                word_load(core, account->words->word[i]);
+                left--;
+            }
+}
+
 /* ---- holds and waits ---- */
 
-static struct hold *in_hold(struct core *core, struct in *in)
+/* object: whose word's own it may be, or NULL. */
+static struct hold *in_hold(struct core *core, struct in *in, struct object *object)
 {
+    uint64_t which = in_number(in);
     struct hold_data data;
     struct account *account;
     struct hold *hold;
 
-    if (in_number(in) == 0)
+    if (which == 0)
         return NULL;
     in_take(in, &data, sizeof data);
+    if (which == 2) {
+        if (in_failed(in, !object || !object->word || object->word->hold.object, -EBADMSG))
+            return NULL;
+        object->word->hold.data = data;
+        return &object->word->hold;
+    }
     account = account_get(core, (uint32_t) in_number(in));
     hold = in->error || !account ? NULL : hold_new(account);
     if (!in_failed(in, !hold, -ENOMEM))
@@ -128,7 +212,7 @@ static void take_baggage(struct core *core, struct in *in)
         if (in->error)
             return;
         in_take(in, &waiter->reply.sync, sizeof waiter->reply.sync);
-        waiter->hold = in_hold(core, in);
+        waiter->hold = in_hold(core, in, NULL);
         if (in_failed(in, waiter->hold && !gets_hold(waiter), -EBADMSG))
             waiter->hold = hold_free(core, waiter->hold);
     }
@@ -181,7 +265,7 @@ static void take_users(struct core *core, struct in *in, struct object *lock)
 static void take_holds(struct core *core, struct in *in, struct object *object)
 {
     for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
-        struct hold *hold = in_hold(core, in);
+        struct hold *hold = in_hold(core, in, object);
         struct client *client = core_client(core, in_number(in));
         struct owner *owner = in_owner(in, client);
         struct open *open = client ? open_find(core, object, client, NULL) : NULL;
@@ -276,11 +360,14 @@ void in_sync(struct core *core, struct in *in)
         take_opens(core, in, client, NULL);
     HASH_ITER(hh, core->processes, process, next_process)
         take_opens(core, in, NULL, process);
+    HASH_ITER(hh, core->accounts, account, next_account)
+        take_words(core, in, account);
     take_baggage(core, in);
     HASH_ITER(hh, core->clients, client, next_client)
         take_waits_of(core, in, client);
     HASH_ITER(hh, core->accounts, account, next_account)
         take_insides(core, in, account->objects);
     take_insides(core, in, core->shared);
+    decide_later(core);
     let_go_of_owners(core);
 }

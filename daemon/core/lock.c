@@ -26,6 +26,7 @@ static void set_undo(struct hold *hold, const struct object *object, uint32_t fl
 static void go_deeper(struct core *core, struct waiter *waiter, struct hold *hold)
 {
     hold->data.count++;
+    word_changed(core, hold->object);
     waiter->reply.sync.token = hold->data.token;
     waiter->reply.sync.hold = hold->data.id;
     answer_acquired(core, waiter, true);
@@ -125,6 +126,7 @@ static void release_rlock(struct core *core, const struct core_input *input, str
         return;
     }
     waiter_answer(core, sync->waiter);
+    word_changed(core, sync->object);
     if (--hold->data.count == 0)
         hold_end(core, hold, HOLD_RELEASED);
 }
@@ -179,20 +181,9 @@ int step_release(struct core *core, const struct core_input *input)
 
 /* ---- a grant that nobody was told of ---- */
 
-/* The newest are the ones that can be undelivered. */
-static struct hold *find_hold(const struct object *object, uint64_t id)
-{
-    struct hold *hold;
-
-    TAILQ_FOREACH_REVERSE(hold, &object->holds, hold_list, of_object)
-        if (hold->data.id <= id)
-            break;
-    return hold && hold->data.id == id ? hold : NULL;
-}
-
 bool grant_take_back(struct core *core, struct object *object, uint64_t grant, uint64_t levels)
 {
-    struct hold *hold = find_hold(object, grant);
+    struct hold *hold = hold_find(object, grant);
 
     if (object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
         object->data.bound == grant)
@@ -201,6 +192,7 @@ bool grant_take_back(struct core *core, struct object *object, uint64_t grant, u
         return false;
     if (hold->data.count > levels) {
         hold->data.count -= (uint32_t) levels;
+        word_changed(core, object);
         return true;
     }
     if (!object_is_lock(object))

@@ -111,6 +111,8 @@ static void object_free(struct core *core, struct object *object)
         HASH_DEL(account->objects, object);
     if (object->lock)
         LIST_REMOVE(object, of_lock);
+    if (object->word)
+        word_forsake(core, object->word);
     quota_release(account, QUOTA_OBJECTS);
     account_trim(core, account);
     text_unref(object->name);

@@ -240,6 +240,8 @@ int step_object_close(struct core *core, const struct core_input *input)
         given = open_find(core, sync.object, NULL, sync.client->self);
     waiter_answer(core, sync.waiter);
     /* the one that it was spawned with first: the object may go with the other */
+    if (own)
+        word_unmap(core, own);
     if (given && own)
         open_free(core, given);
     else if (given)

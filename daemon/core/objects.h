@@ -74,6 +74,33 @@ void hold_end(struct core *core, struct hold *hold, enum hold_end how);
 /* Takes a hold out without freeing it: its owner goes to sleep on a condition. */
 void hold_pause(struct core *core, struct hold *hold);
 
+/* The hold of that id, if there still is one. */
+struct hold *hold_find(const struct object *object, uint64_t id);
+
+/* ---- word.c ---- */
+
+/* Something has changed that its word (or, of a condition, its lock's) must say: called by whoever changes
+ * holds, queues or the flag of the abandoned. */
+void word_changed(struct core *core, struct object *object);
+/* What is closed is to be decided. For load_sync.c. */
+void word_load(struct core *core, struct word *word);
+/* Its object goes. */
+void word_forsake(struct core *core, struct word *word);
+/* ---- mapping.c ---- */
+
+/* Who has it open uses the object's word no more. */
+void word_unmap(struct core *core, struct open *open);
+/* May somebody hold it without asking? */
+bool word_is_mapped(const struct object *object);
+/* Frees what was issued, whatever uses it. For the end of the whole. */
+void words_free(struct account *account);
+/* Its lock and all who have mapped it are gone. */
+void word_free(struct core *core, struct word *word);
+/* The parts of object.map. NULL or false without memory, or where the number is taken. */
+struct word *word_new(struct core *core, struct account *account, uint32_t index);
+bool word_add_mapping(struct word *word, struct client *client, struct open *open);
+bool slot_take(struct account *account, struct owner *owner, uint32_t slot);
+
 /* ---- lock.c ---- */
 
 /* Nobody was told of this grant (its number as in reply_sync), of so many levels: it goes to the next, or

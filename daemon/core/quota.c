@@ -50,7 +50,7 @@ struct account *account_get(struct core *core, uint32_t uid)
 
 void account_trim(struct core *core, struct account *account)
 {
-    if (account->clients > 0 || account->ended > 0)
+    if (account->clients > 0 || account->ended > 0 || account->words)
         return;
     for (int quota = 0; quota < QUOTA_COUNT; quota++)
         if (account->used[quota] != 0)

@@ -7,6 +7,7 @@
 _Static_assert(sizeof(struct object_data) == 80, "padding");
 _Static_assert(sizeof(struct hold_data) == 32, "padding");
 _Static_assert(sizeof(struct reply_sync) == 40, "padding");
+_Static_assert(sizeof(struct word_data) == 16, "padding");
 
 static void put_owners(struct out *out, const struct client *client)
 {
@@ -47,13 +48,21 @@ static void put_opens(struct out *out, const struct open_list *opens)
         put_object_name(out, open->object);
 }
 
+/* 0: none; 1: with whom it is charged to; 2: that of the object's word */
 static void put_hold(struct out *out, const struct hold *hold)
 {
-    put_number(out, hold != NULL);
+    put_number(out, !hold ? 0 : hold->account ? 1 : 2);
     if (!hold)
         return;
     put(out, &hold->data, sizeof hold->data);
-    put_number(out, hold->account->uid);
+    if (hold->account)
+        put_number(out, hold->account->uid);
+}
+
+static void put_owner(struct out *out, const struct owner *owner)
+{
+    put_number(out, owner->client->data.id);
+    put_blob(out, owner->holder->bytes, owner->holder->size);
 }
 
 static void put_holds(struct out *out, const struct object *object)
@@ -67,9 +76,52 @@ static void put_holds(struct out *out, const struct object *object)
     TAILQ_FOREACH(hold, &object->holds, of_object)
     {
         put_hold(out, hold);
-        put_number(out, hold->owner->client->data.id);
-        put_blob(out, hold->owner->holder->bytes, hold->owner->holder->size);
+        put_owner(out, hold->owner);
     }
+}
+
+/* In the order of their numbers. */
+static void put_slots(struct out *out, const struct words *words)
+{
+    uint32_t left = words ? words->slot_count : 0;
+
+    put_number(out, left);
+    for (uint32_t i = 1; left > 0; i++)
+        if (words->owner[i]) {
+            put_number(out, i);
+            put_owner(out, words->owner[i]);
+            left--;
+        }
+}
+
+static void put_word(struct out *out, const struct word *word)
+{
+    const struct mapping *mapping;
+    uint64_t count = 0;
+
+    put(out, &word->data, sizeof word->data);
+    put_number(out, word->object != NULL);
+    if (word->object)
+        put_object_name(out, word->object);
+    TAILQ_FOREACH(mapping, &word->mappings, of_word)
+        count++;
+    put_number(out, count);
+    TAILQ_FOREACH(mapping, &word->mappings, of_word)
+        put_number(out, mapping->client->data.id);
+}
+
+static void put_words(struct out *out, const struct account *account)
+{
+    const struct words *words = account->words;
+    uint32_t left = words ? words->word_count : 0;
+
+    put_number(out, left);
+    for (uint32_t i = 1; left > 0; i++)
+        if (words->word[i]) {
+            put_word(out, words->word[i]);
+            left--;
+        }
+    put_slots(out, words);
 }
 
 static void put_users(struct out *out, const struct object *lock)
@@ -149,6 +201,8 @@ void put_sync(struct out *out, const struct core *core)
         put_opens(out, &client->opens);
     HASH_ITER(hh, core->processes, process, next_process)
         put_opens(out, &process->opens);
+    HASH_ITER(hh, core->accounts, account, next_account)
+        put_words(out, account);
     put_baggage(out, core);
     HASH_ITER(hh, core->clients, client, next_client)
         put_waits_of(out, client);

@@ -45,7 +45,7 @@ bool restart_is_sound(const struct restart_data *restart)
 bool reply_is_sound(const struct reply_data *reply, const struct record *record,
                     struct text *const text[2])
 {
-    if (reply->error >= ERROR_COUNT || reply->kind > REPLY_RUN_ACTION || reply->quota >= QUOTA_COUNT ||
+    if (reply->error >= ERROR_COUNT || reply->kind > REPLY_MAPPED || reply->quota >= QUOTA_COUNT ||
         !process_is_sound(&reply->process) || reply->sync.kind >= OBJECT_KIND_COUNT)
         return false;
     if (reply->error)

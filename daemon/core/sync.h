@@ -6,6 +6,7 @@
 #define PROCD_CORE_SYNC_H
 
 #include "proto/ids.h"
+#include "proto/page.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@ struct account;
 struct client;
 struct process;
 struct waiter;
+struct mapping;
 
 /* Bytes that several things name: an object's name, a holder, a cycle. Immutable; NUL behind them. */
 struct text {
@@ -73,6 +75,7 @@ struct object {
     struct hold_list holds;    /* oldest first */
     struct wait_queue waiters; /* in the order in which they are served */
     struct wait_queue later;   /* barrier: came while the action runs, and belong to the next generation */
+    struct word *word;         /* lock: what it has in a shared page, or NULL */
     UT_hash_handle hh;         /* by name, of its account, or of all uids */
 };
 
@@ -82,6 +85,7 @@ struct open {
     struct client *client;   /* one of these two is NULL */
     struct process *process;
     struct hold_list holds; /* of that client, oldest first */
+    struct mapping *mapping; /* of that client and the object's word, or NULL */
     LIST_ENTRY(open) of_object;
     TAILQ_ENTRY(open) of_owner; /* client or process */
     struct open_key {
@@ -98,6 +102,7 @@ struct owner {
     struct client *client;
     struct text *holder;
     uint32_t refs;
+    uint32_t slot; /* by which a word names it, 0: none; one reference is the slot's */
     TAILQ_HEAD(owner_waits, waiter) waits;
     /* of one search, see deadlock.c and graph.c */
     uint64_t search, number;
@@ -110,12 +115,13 @@ struct owner {
 enum hold_flags {
     HOLD_UNDO = 1 << 0, /* semaphores: the permit comes back when the holder dies */
     HOLD_TOLD = 1 << 1, /* its grant told that what is held was abandoned */
+    HOLD_UNASKED = 1 << 2, /* granted to one that is absent and has not asked for it */
 };
 
 struct hold_data {
     uint64_t id;    /* rising */
     uint64_t token; /* rising, never repeated */
-    int64_t since;  /* wall clock, ns */
+    int64_t since;  /* wall clock, ns; 0: not known, it began in a word */
     uint32_t count; /* rlock: levels; else 1 */
     uint32_t flags; /* hold_flags */
 };
@@ -127,9 +133,46 @@ struct hold {
     struct object *object; /* NULL: not granted (yet, or while its owner sleeps on a condition) */
     struct owner *owner;
     struct open *open;
-    struct account *account;
+    struct account *account; /* that is charged; NULL: it is a word's own */
     TAILQ_ENTRY(hold) of_object;
     TAILQ_ENTRY(hold) of_open;
+};
+
+/* ---- locks in shared pages, see proto/page.h and word.c ---- */
+
+struct word_data {
+    uint32_t index;
+    uint32_t order;     /* of the last store that opened it */
+    uint32_t is_closed;
+    uint32_t unused;
+};
+
+/* Lives as long as its lock, or any client that may use it. */
+struct word {
+    struct word_data data;
+    struct object *object;   /* NULL: gone */
+    struct account *account; /* whose page it is in */
+    struct hold hold;        /* for an owner that is met in the word, so that this needs no memory */
+    uint64_t value;          /* in core->stores: what is to be stored */
+    struct word_list *list;  /* core->changed, core->stores or NULL */
+    TAILQ_ENTRY(word) of_list;
+    TAILQ_HEAD(word_mappings, mapping) mappings;
+};
+
+TAILQ_HEAD(word_list, word);
+
+/* A client that may use a word: from object.map to object.close, or its death. */
+struct mapping {
+    struct word *word;
+    struct client *client;
+    TAILQ_ENTRY(mapping) of_word, of_client;
+};
+
+/* What one uid's page holds. No word below word_free is free, and no slot below slot_free. */
+struct words {
+    uint32_t word_count, slot_count, word_free, slot_free;
+    struct word *word[PAGE_WORDS];
+    struct owner *owner[PAGE_SLOTS];
 };
 
 /* One owner of a cycle of waits, and what it waits for: a text holds them one behind the other, the asker

@@ -9,6 +9,7 @@ void wait_enqueue(struct core *core, struct waiter *waiter, struct object *objec
     waiter->object = object;
     waiter->data.place = ++core->counters.stamp;
     TAILQ_INSERT_TAIL(queue, waiter, of_object);
+    word_changed(core, object);
     if (object->data.flags & OBJECT_TRACE)
         event_object(core, EVENT_LOCK_WAITING, object, waiter->owner, 0);
     waiter_start(core, waiter, waiter->data.span);
@@ -32,8 +33,10 @@ static struct wait_queue *queue_of(const struct waiter *waiter)
 
 void wait_leave(struct core *core, struct waiter *waiter)
 {
-    if (waiter->object)
+    if (waiter->object) {
         TAILQ_REMOVE(queue_of(waiter), waiter, of_object);
+        word_changed(core, waiter->object);
+    }
     waiter->object = NULL;
     if (waiter->owner) {
         TAILQ_REMOVE(&waiter->owner->waits, waiter, of_owner);
@@ -52,6 +55,7 @@ void wait_given_up(struct core *core, struct waiter *waiter)
         return;
     TAILQ_REMOVE(queue_of(waiter), waiter, of_object);
     waiter->object = NULL;
+    word_changed(core, object);
     if (breaks)
         barrier_break(core, object);
     object_trim(core, object);
@@ -125,8 +129,10 @@ void wait_grant(struct core *core, struct waiter *waiter, struct object *object)
     waiter->reply.kind = waiter->data.kind == WAIT_RELOCK ? REPLY_NOTIFIED : REPLY_ACQUIRED;
     if (waiter->data.kind == WAIT_RELOCK)
         waiter->reply.sync.flag = notified;
-    if (waiter->absent)
+    if (waiter->absent) {
+        hold->data.flags |= HOLD_UNASKED;
         absence_grant(core, waiter->key, object->data.uid, object->name);
+    }
     waiter_answer(core, waiter);
 }
 

@@ -4,6 +4,7 @@
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/identity.h"
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/process_spawn.h"
 #include "daemon/rpc/render.h"
 #include "daemon/rpc/render_object.h"
@@ -162,6 +163,22 @@ static void reply_written(struct call *call, const struct waiter *waiter)
     (void) call_reply_written(call, &writer);
 }
 
+/* Who has mapped a word that it does not get to know finds it closed at worst. */
+static void answer_mapped(struct call *call, const struct reply_sync *sync)
+{
+    int fd = sync->flag ? page_copy(call->server, call->uid) : -1;
+    char *text = NULL;
+
+    if (fd < 0) {
+        (void) call_reply_text(call, "{\"mapped\":false}");
+        return;
+    }
+    if (asprintf(&text, "{\"mapped\":true,\"word\":%llu,\"slot\":%llu,\"page\":0}",
+                 (unsigned long long) sync->number, (unsigned long long) sync->token) < 0)
+        text = NULL;
+    (void) call_reply_with_fd(call, text, fd);
+}
+
 static void answer(struct call *call, const struct waiter *waiter)
 {
     const struct reply_data *reply = &waiter->reply;
@@ -197,6 +214,9 @@ static void answer(struct call *call, const struct waiter *waiter)
     case REPLY_RUN_ACTION:
         answer_sync(call, waiter);
         break;
+    case REPLY_MAPPED:
+        answer_mapped(call, &reply->sync);
+        break;
     }
 }
 
@@ -209,6 +229,7 @@ void deliver(struct server *server)
     const struct order *order;
     const struct waiter *waiter;
 
+    pages_store(server);
     /* orders first: a spawn's descriptors are the call's, and an answer may free the call */
     for (order = server->core->first_new; order; order = TAILQ_NEXT(order, pending))
         deliver_order(server, &order->data);

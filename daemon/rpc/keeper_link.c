@@ -40,7 +40,7 @@ static void link_lost(struct keeper_link *link, const char *why)
 static void link_closed(struct keeper_link *link)
 {
     log_debug("link to the keeper: closed");
-    link->server->done = true;
+    link->server->link_closed = link->server->done = true;
 }
 
 static void send_failed(struct keeper_link *link, ssize_t sent)

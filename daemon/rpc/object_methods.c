@@ -4,6 +4,7 @@
 #include "daemon/rpc/arguments.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/object_request.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/render_object.h"
 #include "daemon/rpc/session.h"
 #include "proto/schema.h"
@@ -107,6 +108,18 @@ struct outcome handle_object_break(struct call *call)
     return by_name(call, INPUT_OBJECT_BREAK, ARG(call, object_break, name));
 }
 
+struct outcome handle_object_map(struct call *call)
+{
+    struct object_request request = {.input.kind = INPUT_OBJECT_MAP,
+                                     .name = ARG(call, object_map, name),
+                                     .holder = ARG(call, object_map, holder)};
+
+    /* only to whom the uid belongs; in another's place root asks, whose page is another one */
+    if (call->uid != call->session->uid)
+        return call_reply_text(call, "{\"mapped\":false}");
+    return page_is_kept(call->server, call->uid) ? object_request_submit(call, &request) : page_ask(call);
+}
+
 /* ---- queries ---- */
 
 static bool may_look(const struct call *call, const struct object *object)
@@ -124,6 +137,7 @@ struct outcome handle_object_info(struct call *call)
         return call_fail(call, ERROR_NO_SUCH_OBJECT, "%s", proto_error_message(ERROR_NO_SUCH_OBJECT));
     if (!may_look(call, object))
         return call_fail(call, ERROR_PERMISSION_DENIED, "%s", proto_error_message(ERROR_PERMISSION_DENIED));
+    pages_look_at(call->server, object);
     return call_reply(call, render_object(object));
 }
 
@@ -136,6 +150,7 @@ static int list_table(const struct call *call, const struct object *table, json_
     HASH_ITER(hh, table, object, next) {
         if ((kind && object->data.kind != wanted) || !may_look(call, object))
             continue;
+        pages_look_at(call->server, object);
         if (json_array_append_new(list, render_object(object)) < 0)
             return -1;
     }

@@ -3,6 +3,7 @@
 #include "daemon/base/decimal.h"
 #include "daemon/rpc/arguments.h"
 #include "daemon/rpc/identity.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/threads.h"
@@ -40,7 +41,10 @@ static struct outcome acquire(struct call *call, struct object_request *request)
 
     if (request->on_deadlock && strcmp(json_string_value(request->on_deadlock), "wait") == 0)
         *flags |= REQUEST_WAIT_ANYWAY;
-    if (!object || *flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE) || TAILQ_EMPTY(&object->holds))
+    if (!object || *flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE))
+        return call_submit(call, input);
+    pages_look(call->server, input);
+    if (TAILQ_EMPTY(&object->holds))
         return call_submit(call, input);
     return threads_submit(call, input, &wait);
 }

@@ -18,9 +18,10 @@ static json_t *render_holders(const struct object *object)
     TAILQ_FOREACH(hold, &object->holds, of_object)
         json_array_append_new(
             list, json_pack("{s:i, s:I, s:o, s:i, s:o, s:I}", "pid", hold->owner->client->data.pid, "uid",
-                            (json_int_t) hold->account->uid, "holder",
+                            (json_int_t) (hold->account ? hold->account->uid : object->data.uid), "holder",
                             render_text(hold->owner->holder), "count", (int) hold->data.count, "since",
-                            render_time(hold->data.since), "token", (json_int_t) hold->data.token));
+                            hold->data.since ? render_time(hold->data.since) : json_null(), "token",
+                            (json_int_t) hold->data.token));
     return list;
 }
 
@@ -180,6 +181,7 @@ json_t *render_sync(const struct core *core, const struct waiter *waiter)
     case REPLY_WOKEN:
     case REPLY_INDEX:
     case REPLY_RUN_ACTION:
+    case REPLY_MAPPED:
         break;
     }
     return NULL;

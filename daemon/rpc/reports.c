@@ -7,6 +7,7 @@
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/logs.h"
 #include "daemon/rpc/lookup_client.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/restart.h"
 #include "daemon/rpc/threads.h"
@@ -156,6 +157,8 @@ static size_t size_of(uint32_t kind)
     case LINK_RESTART_REQUEST:
     case LINK_LOGS:
     case LINK_STAYS: return sizeof(struct link_head);
+    case LINK_PAGE:
+    case LINK_PAGE_KEPT: return sizeof(struct link_page);
     case LINK_CHECKED: return sizeof(struct link_checked);
     default: return 0;
     }
@@ -196,6 +199,10 @@ void keeper_link_receive(struct server *server, const struct link_head *head, si
     case LINK_CHECKED: restart_checked(server, message); break;
     case LINK_STAYS: server->leaving = false; break;
     case LINK_LOGS: logs_shared(server, fds); break;
+    case LINK_PAGE:
+        page_returned(server, ((const struct link_page *) message)->uid, take_passed(fds, 0));
+        break;
+    case LINK_PAGE_KEPT: page_kept(server, message); break;
     default: break;
     }
 }

@@ -5,6 +5,7 @@
 #include "daemon/rpc/deliver.h"
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/logs.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/restart.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/subscription.h"
@@ -36,7 +37,7 @@ static bool refusable(uint32_t kind)
     }
 }
 
-int server_step(struct server *server, struct core_input *input)
+int server_apply(struct server *server, struct core_input *input)
 {
     int r;
 
@@ -56,8 +57,18 @@ int server_step(struct server *server, struct core_input *input)
         return r;
     if (server->journal)
         journal_commit(server->journal, input);
-    deliver(server);
     return 0;
+}
+
+int server_step(struct server *server, struct core_input *input)
+{
+    int r;
+
+    pages_look(server, input);
+    r = server_apply(server, input);
+    if (r == 0)
+        deliver(server);
+    return r;
 }
 
 void server_arm_deadline(struct server *server)

@@ -31,6 +31,7 @@ struct event_text;
 struct backlog;
 struct logs_view;
 struct log_follow;
+struct uid_page;
 
 struct undelivered;
 
@@ -55,6 +56,8 @@ struct server {
     struct call *calls;       /* parked calls, by ticket */
     struct call *stepping;    /* the one whose input is in the core, not parked yet */
     struct backlog *backlogs; /* what is unsent, by uid */
+    struct uid_page *pages;   /* memory that clients share with us, by uid */
+    bool core_is_new;         /* it began empty, though there were brokers before */
     struct frame_spare spare; /* of the sessions' readers */
     struct session_list ready;   /* have whole lines that were not begun yet */
     struct session_list unsent;  /* have bytes to write, or events to be told */
@@ -84,12 +87,15 @@ struct server {
     bool leaving; /* LINK_LEAVE was sent */
     bool detached; /* and that the children live on */
     enum restart restart;
+    bool link_closed; /* by the keeper, or by its death */
     bool done; /* the keeper has let go: end the loop */
 };
 
 /* One input through the core, the journal and out. 0; or -ENOMEM: refused, nothing has changed. Sets input's
  * time. */
 int server_step(struct server *server, struct core_input *input);
+/* The same, but not out: for one that has no answer, and goes before another. */
+int server_apply(struct server *server, struct core_input *input);
 
 /* Writes what is queued. At the end of each turn; and in one that answers many, before it is over. */
 void server_flush(struct server *server);

@@ -75,10 +75,11 @@ broker() {
 }
 
 # What the descriptors of a process are, without the numbers of sockets.
-# The keeper's pool of empty cgroups grows and shrinks.
+# The keeper's pool of empty cgroups grows and shrinks; what clients share with the daemon stays.
 descriptors() {
     find "/proc/$1/fd" -type l -exec readlink {} + |
-        sed 's/[0-9][0-9]*\]$/]/; s|^/proc/[0-9]*|/proc/PID|; /\/procd-[0-9.]*\/[0-9]*$/d' | sort
+        sed 's/[0-9][0-9]*\]$/]/; s|^/proc/[0-9]*|/proc/PID|; /\/procd-[0-9.]*\/[0-9]*$/d; /procd-page/d' |
+        sort
 }
 
 # Descriptors of keeper and broker, and children of the keeper.

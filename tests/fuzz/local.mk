@@ -1,7 +1,7 @@
 # Fuzzing. Each target is a program of `make check`, too, which replays its corpus; `make fuzz` builds the same sources
 # by clang with libFuzzer and its sanitizers, and runs each for FUZZ_SECONDS. See fuzz.h, run.sh.
 fuzz_targets = %D%/fuzz_connection %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_library %D%/fuzz_load %D%/fuzz_orders \
-	%D%/fuzz_request %D%/fuzz_session %D%/fuzz_spec
+	%D%/fuzz_request %D%/fuzz_session %D%/fuzz_spec %D%/fuzz_words
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 EXTRA_DIST += %D%/corpus %D%/run.sh
@@ -9,14 +9,17 @@ EXTRA_DIST += %D%/corpus %D%/run.sh
 fuzz_cppflags = $(AM_CPPFLAGS) -DMUST_ABORTS
 fuzz_main = %D%/fuzz.h %D%/replay.c
 fuzz_core = tests/unit/core/chance.c tests/unit/core/chance.h tests/unit/core/invariants.c \
-	tests/unit/core/invariants.h tests/unit/core/invariants_sync.c tests/unit/core/must.h tests/unit/core/twin.c \
-	tests/unit/core/twin.h
+	tests/unit/core/invariants.h tests/unit/core/invariants_sync.c tests/unit/core/invariants_words.c \
+	tests/unit/core/must.h tests/unit/core/twin.c tests/unit/core/twin.h
 fuzz_hostile = %D%/hostile.c %D%/hostile.h tests/unit/base/descriptors.h tests/unit/core/must.h
 fuzz_hostile_flags = -Wl,--wrap=endpoint_open,--wrap=endpoint_connect,--wrap=clock_nanosleep
 fuzz_model = tests/unit/core/model.c tests/unit/core/model.h tests/unit/core/model_absence.c \
 	tests/unit/core/model_compare.c \
 	tests/unit/core/model_deadlock.c tests/unit/core/model_inside.h tests/unit/core/model_objects.c \
-	tests/unit/core/model_sync.c tests/unit/core/sync_chance.c tests/unit/core/sync_chance.h
+	tests/unit/core/model_shared.c tests/unit/core/model_sync.c tests/unit/core/word_chance.c \
+	tests/unit/core/word_chance.h $(fuzz_sync_chance)
+fuzz_sync_chance = tests/unit/core/pages.c tests/unit/core/pages.h tests/unit/core/sync_chance.c \
+	tests/unit/core/sync_chance.h
 
 # Of each, ALL is what it is made of: its own sources and those of the libraries that it is linked with. For libFuzzer
 # they are all compiled anew, as it wants to see each branch.
@@ -63,6 +66,10 @@ fuzz_libclient = $(client_lib_libclient_la_SOURCES) $(fuzz_libproto)
 %C%_fuzz_session_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_session_LDADD = daemon/core/libcore.la daemon/base/libbase.la
 %C%_fuzz_session_SOURCES = %D%/fuzz_session.c $(fuzz_main) $(fuzz_core) $(fuzz_model)
+%C%_fuzz_words_ALL = $(%C%_fuzz_words_SOURCES) $(fuzz_libcore)
+%C%_fuzz_words_CPPFLAGS = $(fuzz_cppflags)
+%C%_fuzz_words_LDADD = daemon/core/libcore.la daemon/base/libbase.la
+%C%_fuzz_words_SOURCES = %D%/fuzz_words.c $(fuzz_main) $(fuzz_core) $(fuzz_sync_chance)
 %C%_fuzz_spec_ALL = $(%C%_fuzz_spec_SOURCES) $(fuzz_libkeeper)
 %C%_fuzz_spec_CPPFLAGS = $(fuzz_cppflags)
 %C%_fuzz_spec_LDADD = daemon/keeper/libkeeper.la daemon/base/libbase.la

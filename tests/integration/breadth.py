@@ -127,6 +127,7 @@ def things(ask):
         yield ask.call('object.create', kind=kind, name=kind, **more)
         yield ask.call('object.create', kind=kind, name=kind, exist_ok=True)
         yield ask.call('object.open', name=kind)
+        yield ask.call('object.map', name=kind, holder='a')
     yield ask.call('object.create', kind='lock', name='event')
     yield ask.call('object.create', kind='lock', name='/shared', mode='0644')
     yield ask.call('object.list')

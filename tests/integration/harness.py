@@ -105,8 +105,9 @@ def descriptors(pid):
             target = os.readlink(os.path.join(folder, name))
         except OSError:
             continue  # closed meanwhile
-        # the keeper has some empty cgroups ready, more or less of them
-        if 'cgroup' not in target:
+        # The keeper has some empty cgroups ready, more or less of them. What a uid's clients share with the
+        # daemon is made with the first lock that is mapped, and stays.
+        if 'cgroup' not in target and 'procd-page' not in target:
             sorts[re.sub(r'\d+', 'N', target.removesuffix(' (deleted)'))] += 1
     return sorts
 

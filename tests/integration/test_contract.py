@@ -82,6 +82,8 @@ def requests():
     yield from ((method, {'name': method.split('.')[0]}) for method in (
         'lock.acquire', 'rlock.acquire', 'semaphore.acquire', 'event.set', 'event.is_set', 'event.wait'))
     yield from (('object.list', {}), ('object.graph', {}), ('lock.release', {'name': 'lock'}))
+    yield 'object.create', {'kind': 'lock', 'name': 'mapped'}
+    yield from (('object.map', {'name': name}) for name in ('mapped', 'lock', 'semaphore'))
     yield 'rlock.acquire', {'name': 'condition.lock'}
     yield 'condition.wait', {'name': 'condition', 'timeout': 0}
     yield from ((method, {'name': method.split('.')[0]}) for method in (
@@ -93,7 +95,8 @@ def requests():
         yield from (('object.' + name, {'name': kind}) for name in ('open', 'info'))
     yield from (('object.break', {'name': 'lock'}), ('object.close', {'name': 'lock'}))
     yield from (('object.unlink', {'name': name}) for name in (
-        'rlock', 'semaphore', 'bounded_semaphore', 'event', 'condition', 'condition.lock', 'barrier'))
+        'mapped', 'rlock', 'semaphore', 'bounded_semaphore', 'event', 'condition', 'condition.lock',
+        'barrier'))
     yield from (('events.subscribe', {'since': 0}), ('events.unsubscribe', {'subscription': 1}))
     yield from (('cancel', {'id': 'x'}), ('daemon.restart', {}))
 

@@ -77,6 +77,7 @@ SAMPLES = [
     ('object.info', [{'name': OBJECT}]),
     ('object.close', [{'name': OBJECT}]),
     ('object.open', [{'name': OBJECT}]),
+    ('object.map', [{'name': OBJECT}, {'name': OBJECT, 'holder': 'a'}]),
     ('object.break', [{'name': OBJECT}]),
     ('object.unlink', [{'name': OBJECT}]),
     ('event.is_set', [{'name': OBJECT}]),

@@ -45,6 +45,7 @@ unit_tests = \
 	%D%/core/test_key \
 	%D%/core/test_load_sync \
 	%D%/core/test_lock \
+	%D%/core/test_mapping \
 	%D%/core/test_memory \
 	%D%/core/test_object \
 	%D%/core/test_open \
@@ -61,6 +62,7 @@ unit_tests = \
 	%D%/core/test_stop \
 	%D%/core/test_sync_property \
 	%D%/core/test_waiter \
+	%D%/core/test_word \
 	%D%/daemon/test_sandbox \
 	%D%/journal/test_journal \
 	%D%/keeper/test_accept \
@@ -163,13 +165,14 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_exit_SOURCES = %D%/client/test_exit.c $(unit_client_helpers)
 
 unit_core_helpers = %D%/core/invariants.c %D%/core/invariants.h %D%/core/invariants_sync.c %D%/core/must.h \
-	 %D%/core/world.c %D%/core/world.h
+	 %D%/core/invariants_words.c %D%/core/pages.c %D%/core/pages.h %D%/core/world.c %D%/core/world.h
 unit_core_chance = %D%/core/chance.c %D%/core/chance.h
 unit_core_rounds = %D%/core/rounds.c %D%/core/rounds.h
 unit_core_memory = %D%/core/memory.c %D%/core/memory.h
 unit_core_model = %D%/core/model.c %D%/core/model.h %D%/core/model_absence.c %D%/core/model_compare.c %D%/core/model_deadlock.c \
-	%D%/core/model_inside.h %D%/core/model_objects.c %D%/core/model_sync.c
-unit_core_sync_chance = %D%/core/sync_chance.c %D%/core/sync_chance.h
+	%D%/core/model_inside.h %D%/core/model_objects.c %D%/core/model_shared.c %D%/core/model_sync.c
+unit_core_sync_chance = %D%/core/sync_chance.c %D%/core/sync_chance.h %D%/core/word_chance.c \
+	%D%/core/word_chance.h
 unit_core_twin = %D%/core/twin.c %D%/core/twin.h
 unit_core_absent = %D%/core/absent.c %D%/core/absent.h $(unit_core_helpers) $(unit_core_twin)
 
@@ -243,6 +246,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_load_sync_SOURCES = %D%/core/test_load_sync.c $(unit_core_helpers) $(unit_core_memory) $(unit_core_twin)
 %C%_core_test_lock_LDADD = $(unit_core_libs)
 %C%_core_test_lock_SOURCES = %D%/core/test_lock.c $(unit_core_helpers)
+%C%_core_test_mapping_LDADD = $(unit_core_libs)
+%C%_core_test_mapping_SOURCES = %D%/core/test_mapping.c $(unit_core_helpers)
 %C%_core_test_object_LDADD = $(unit_core_libs)
 %C%_core_test_object_SOURCES = %D%/core/test_object.c $(unit_core_helpers)
 %C%_core_test_open_LDADD = $(unit_core_libs)
@@ -277,3 +282,5 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_stop_SOURCES = %D%/core/test_stop.c $(unit_core_helpers)
 %C%_core_test_waiter_LDADD = $(unit_core_libs)
 %C%_core_test_waiter_SOURCES = %D%/core/test_waiter.c $(unit_core_helpers)
+%C%_core_test_word_LDADD = $(unit_core_libs)
+%C%_core_test_word_SOURCES = %D%/core/test_word.c $(unit_core_helpers)

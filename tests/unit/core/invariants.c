@@ -128,7 +128,7 @@ static void check_accounts(struct core *core)
     }
     count_all(core, 1);
     HASH_ITER(hh, core->accounts, account, next) {
-        bool counts = account->clients > 0 || account->ended > 0;
+        bool counts = account->clients > 0 || account->ended > 0 || account->words;
 
         for (int quota = 0; quota < QUOTA_COUNT; quota++)
             counts |= account->used[quota] > 0;
@@ -471,7 +471,7 @@ void check_core(struct core *core)
 {
     struct process *process, *next;
 
-    must(TAILQ_EMPTY(&core->replies) && !core->first_new);
+    must(TAILQ_EMPTY(&core->replies) && !core->first_new && TAILQ_EMPTY(&core->stores));
     check_accounts(core);
     check_records(core);
     check_waiters(core);
@@ -482,6 +482,7 @@ void check_core(struct core *core)
     check_all_absences(core);
     check_orders(core);
     check_sync(core);
+    check_words(core);
 }
 
 /* ---- events ---- */

@@ -13,6 +13,8 @@ void check_core_deeply(struct core *core);
 
 /* The part of check_core about objects, and what they are charged: see invariants_sync.c. */
 void check_sync(struct core *core);
+/* ... and about words and slots: see invariants_words.c. */
+void check_words(struct core *core);
 void count_sync(struct core *core, int by);
 
 #endif

@@ -228,12 +228,13 @@ static uint64_t check_opens(const struct core *core, const struct open_list *lis
     return count;
 }
 
-/* An owner lives by what it waits for and what it holds. */
+/* An owner lives by what it waits for, what it holds, and its slot. */
 static void count_owners(struct core *core, int by)
 {
     struct client *client, *next_client;
     struct waiter *waiter, *next_waiter;
     struct process *process, *next_process;
+    struct account *account, *next_account;
     const struct open *open;
     const struct hold *hold;
 
@@ -244,6 +245,12 @@ static void count_owners(struct core *core, int by)
     HASH_ITER(hh, core->waiters, waiter, next_waiter)
         if (waiter->owner)
             waiter->owner->refs += (uint32_t) by;
+    HASH_ITER(hh, core->accounts, account, next_account)
+        for (uint32_t i = 1, left = account->words ? account->words->slot_count : 0; left > 0; i++)
+            if (account->words->owner[i]) {
+                account->words->owner[i]->refs += (uint32_t) by;
+                left--;
+            }
     HASH_ITER(hh, core->processes, process, next_process)
         TAILQ_FOREACH(open, &process->opens, of_owner)
             must(TAILQ_EMPTY(&open->holds));
@@ -336,7 +343,8 @@ static void count_object(struct core *core, struct object *object, int by)
 
     account_of(core, object->data.uid)->used[QUOTA_OBJECTS] += by;
     TAILQ_FOREACH(hold, &object->holds, of_object)
-        hold->account->used[QUOTA_HOLDS] += by;
+        if (hold->account) /* else it is the word's */
+            hold->account->used[QUOTA_HOLDS] += by;
     LIST_FOREACH(open, &object->opens, of_object)
     {
         uint32_t uid = open->client ? open->client->data.uid : open->process->data.uid;

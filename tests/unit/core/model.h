@@ -9,6 +9,7 @@
 #define PROCD_TESTS_UNIT_CORE_MODEL_H
 
 #include "daemon/core/core.h"
+#include "tests/unit/core/pages.h"
 
 #define MODEL_TEXT    24 /* bytes of a name, a holder or a key, with its NUL */
 #define MODEL_MOST    256
@@ -33,7 +34,7 @@ struct m_process {
 };
 
 struct m_object {
-    bool there, shared, persist, set, broken, action, own_lock;
+    bool there, shared, persist, trace, set, broken, action, own_lock;
     char name[MODEL_TEXT];
     uint32_t uid, gid, mode, kind, parties;
     uint64_t value, bound, abandoned;
@@ -128,7 +129,13 @@ bool model_threads_decide(struct model *model, const struct core_input *input);
 
 /* The core has just been stepped and not delivered: its answers are the model's. */
 void model_compare_answers(struct model *model, const struct core *core);
-/* At rest: who holds, who waits, in which order, and every value. */
-void model_compare(struct model *model, const struct core *core);
+/* At rest: who holds, who waits, in which order, and every value. Of a lock whose word is open that says what
+ * the core will know. */
+void model_compare(struct model *model, const struct core *core, struct pages *pages);
+
+/* A client takes a lock in shared memory, or goes a level deeper. True: the owner before had died. */
+bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, uint64_t client,
+                          const char *holder);
+void model_shared_release(struct model *model, uint32_t uid, const char *name);
 
 #endif

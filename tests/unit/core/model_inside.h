@@ -65,6 +65,7 @@ void m_sweep(struct model *model);
 
 /* ---- model_sync.c ---- */
 
+struct m_hold *m_take(struct model *model, struct m_object *object, const struct m_owner *owner);
 struct m_hold *m_holder_of(struct model *model, const struct m_object *object);
 void m_drop(struct model *model, struct m_hold *hold);
 void m_settle(struct model *model, struct m_object *object);
@@ -86,6 +87,10 @@ void m_take_back(struct model *model, const struct m_answer *answer);
 void m_timed_out(struct model *model, struct m_wait *wait);
 /* The last that asked for it has given up. */
 void m_given_up(struct model *model, struct m_wait *wait);
+
+/* ---- model_shared.c ---- */
+
+void m_map(struct model *model, struct m_request *request);
 
 /* ---- model_deadlock.c ---- */
 

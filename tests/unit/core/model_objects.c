@@ -211,6 +211,7 @@ static void fail_kind(struct model *model, struct m_request *request, const stru
 static void set_up(struct m_object *object, const struct m_request *request)
 {
     object->persist = request->request->flags & REQUEST_PERSIST;
+    object->trace = request->request->flags & REQUEST_TRACE;
     object->mode = request->body->mode;
 }
 
@@ -289,6 +290,7 @@ static const struct {
     [INPUT_OBJECT_CLOSE] = {.any_kind = true, .apply = object_close},
     [INPUT_OBJECT_UNLINK] = {.any_kind = true},
     [INPUT_OBJECT_BREAK] = {.any_kind = true},
+    [INPUT_OBJECT_MAP] = {.any_kind = true, .opens = true, .apply = m_map},
     [INPUT_ACQUIRE] = {.opens = true, .creates = true, .apply = m_acquire},
     [INPUT_RELEASE] = {.opens = true, .apply = m_release},
     [INPUT_EVENT_SET] = {.opens = true, .creates = true, .apply = m_event_set},

@@ -17,7 +17,7 @@ void m_drop(struct model *model, struct m_hold *hold)
     memmove(hold, hold + 1, (--model->hold_count - at) * sizeof *hold);
 }
 
-static struct m_hold *take(struct model *model, struct m_object *object, const struct m_owner *owner)
+struct m_hold *m_take(struct model *model, struct m_object *object, const struct m_owner *owner)
 {
     struct m_hold *hold = &model->holds[model->hold_count++];
 
@@ -46,7 +46,7 @@ void m_settle(struct model *model, struct m_object *object)
 
     while ((m_is_lock(object) || m_is_semaphore(object)) && is_free(model, object) &&
            (wait = m_first(model, object, M_ACQUIRE))) {
-        struct m_hold *hold = take(model, object, &wait->owner);
+        struct m_hold *hold = m_take(model, object, &wait->owner);
         bool back = wait->sleep == M_RELOCK;
 
         hold->count = back ? wait->count : 1;
@@ -205,7 +205,7 @@ void m_acquire(struct model *model, struct m_request *request)
         m_answer(model, request,
                  (struct m_answer){.kind = REPLY_ACQUIRED, .flag = true, .hold = hold->serial});
     } else if (is_free(model, object)) {
-        hold = take(model, object, &request->owner);
+        hold = m_take(model, object, &request->owner);
         hold->undo = undo;
         m_answer(model, request, granted(hold, REPLY_ACQUIRED, true));
     } else if (flags & REQUEST_NO_WAIT) {

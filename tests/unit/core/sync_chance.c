@@ -25,6 +25,7 @@ static const struct {
     [INPUT_OBJECT_CLOSE] = {6, OBJECT_KIND_COUNT},
     [INPUT_OBJECT_UNLINK] = {3, OBJECT_KIND_COUNT},
     [INPUT_OBJECT_BREAK] = {3, OBJECT_LOCK},
+    [INPUT_OBJECT_MAP] = {25, OBJECT_LOCK},
     [INPUT_ACQUIRE] = {80, OBJECT_KIND_COUNT},
     [INPUT_RELEASE] = {50, OBJECT_KIND_COUNT},
     [INPUT_EVENT_SET] = {8, OBJECT_EVENT},
@@ -290,7 +291,7 @@ static void set_sync(struct sync_chance *chance, struct core *core, struct core_
     struct input_sync *body = &input->body.sync;
 
     body->kind = kinds[input->kind].object;
-    if (input->kind == INPUT_ACQUIRE || input->kind == INPUT_RELEASE)
+    if (input->kind == INPUT_ACQUIRE || input->kind == INPUT_RELEASE || input->kind == INPUT_OBJECT_MAP)
         body->kind = pick_held_kind(chance);
     else if (body->kind == OBJECT_KIND_COUNT)
         body->kind = (uint32_t)below(chance, OBJECT_KIND_COUNT);
@@ -310,7 +311,7 @@ static void set_sync(struct sync_chance *chance, struct core *core, struct core_
         set_time_out(chance, &body->request);
     else if (input->kind == INPUT_CONDITION_WAIT || input->kind == INPUT_CONDITION_NOTIFY)
         set_condition(chance, core, input);
-    else
+    else if (input->kind != INPUT_OBJECT_MAP)
         set_barrier(chance, core, input);
 }
 

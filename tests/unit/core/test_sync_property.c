@@ -12,6 +12,7 @@
 #include "tests/unit/core/rounds.h"
 #include "tests/unit/core/sync_chance.h"
 #include "tests/unit/core/twin.h"
+#include "tests/unit/core/word_chance.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,11 +21,14 @@
 #define ROUNDS 1000
 #define ROUNDS_LONG 40000
 #define STEPS 1000 /* of a round */
+#define CRASH 300  /* one step in so many is cut short by the broker's death */
 
 struct run {
     struct sync_chance chance;
     struct core *core, *twin; /* twin: NULL for a while */
     struct model *model;
+    struct pages *pages;
+    bool has_crashed;
     struct state before, after;
     unsigned scarce; /* one step in so many is tried without memory */
     char *encoded;
@@ -38,7 +42,7 @@ static bool once_in(struct run *run, uint64_t times)
 /* What has happened needs no memory: nobody can be told to try again. */
 static bool is_a_fact(uint32_t kind)
 {
-    return is_fact(kind) || kind == INPUT_UNDELIVERED;
+    return is_fact(kind) || kind == INPUT_UNDELIVERED || kind == INPUT_WORDS;
 }
 
 /* Each allocation fails in turn, until the step gets through. */
@@ -88,12 +92,50 @@ static void must_count_who_decides(struct run *run, const struct core_input *inp
              model_threads_decide(run->model, input));
 }
 
+/* ---- shared memory ---- */
+
+static void take_restart(struct run *run, struct core_input *input)
+{
+    run->has_crashed = false;
+    *input = (struct core_input){
+        .kind = INPUT_RESTARTED, .mono = input->mono, .wall = input->wall, .body.number = UINT64_MAX};
+    run->chance.waits = false;
+}
+
+/* Words are closed, and the core learns what they said. False: the broker dies in between. */
+static bool look(struct run *run, const struct core_input *input)
+{
+    struct core_input words;
+
+    if (!pages_look(run->pages, run->core, input, &words))
+        return true;
+    if (once_in(run, CRASH)) {
+        run->has_crashed = true;
+        return false;
+    }
+    if (once_in(run, run->scarce))
+        step_without_memory(run, &words);
+    else
+        must(core_step(run->core, &words) == 0);
+    if (run->twin)
+        step_twin(run, &words, run->core->counters.seq);
+    core_delivered(run->core);
+    check_core(run->core);
+    return true;
+}
+
 static void step(struct run *run)
 {
     uint64_t seq = run->core->counters.seq;
     struct core_input input;
 
+    for (uint64_t moves = chance_below(&run->chance.chance, 4); moves > 0 && !run->has_crashed; moves--)
+        word_chance_move(&run->chance.chance, run->core, run->pages, run->model);
     sync_chance_input(&run->chance, run->core, &input);
+    if (run->has_crashed)
+        take_restart(run, &input);
+    if (!look(run, &input))
+        return;
     must_count_who_decides(run, &input);
     if (once_in(run, run->scarce))
         step_without_memory(run, &input);
@@ -104,9 +146,13 @@ static void step(struct run *run)
     model_step(run->model, &input);
     model_compare_answers(run->model, run->core);
     sync_chance_lose(&run->chance, run->core);
+    run->has_crashed = !TAILQ_EMPTY(&run->core->stores) && once_in(run, CRASH);
+    if (!run->has_crashed)
+        pages_store(run->pages, run->core);
     core_delivered(run->core);
     check_core(run->core);
-    model_compare(run->model, run->core);
+    if (!run->has_crashed)
+        model_compare(run->model, run->core, run->pages);
 }
 
 /* One goes on for both: a twin's twin is a twin, too. */
@@ -128,7 +174,7 @@ static void play(uint64_t seed_of_round)
 {
     static const unsigned scarcities[] = {8, 100, 1000000};
     size_t held = memory_held();
-    struct run run = {.core = core_new(), .model = model_new()};
+    struct run run = {.core = core_new(), .model = model_new(), .pages = calloc(1, sizeof *run.pages)};
 
     sync_chance_begin(&run.chance, seed_of_round);
     run.scarce = scarcities[chance_below(&run.chance.chance, 3)];
@@ -145,6 +191,7 @@ static void play(uint64_t seed_of_round)
         part(&run);
     core_free(run.core);
     model_free(run.model);
+    free(run.pages);
     state_free(&run.before);
     state_free(&run.after);
     free(run.encoded);

@@ -144,10 +144,21 @@ static void must_answer_the_same(const struct waiter *one, const struct waiter *
         must(one->links[i].id == other->links[i].id);
 }
 
+/* Orders of one word follow each other, whatever is stored beside it. */
+static void must_store(const struct core *twin, const struct word *word)
+{
+    const struct account *account = core_account(twin, word->account->uid);
+    const struct word *its = account->words->word[word->data.index];
+
+    must(its && its->list == &twin->stores && its->value == word->value);
+    must(memcmp(&its->data, &word->data, sizeof word->data) == 0);
+}
+
 void must_put_out_the_same(const struct core *core, const struct core *twin, uint64_t seq)
 {
     const struct waiter *answer = TAILQ_FIRST(&core->replies), *its_answer = TAILQ_FIRST(&twin->replies);
     const struct order *order = core->first_new, *its_order = twin->first_new;
+    const struct word *word;
 
     while (answer && its_answer) {
         must_answer_the_same(answer, its_answer);
@@ -161,6 +172,8 @@ void must_put_out_the_same(const struct core *core, const struct core *twin, uin
         its_order = TAILQ_NEXT(its_order, pending);
     }
     must(!order && !its_order);
+    TAILQ_FOREACH(word, &core->stores, of_list)
+        must_store(twin, word);
     must(core->counters.seq == twin->counters.seq);
     for (seq = seq + 1; seq <= core->counters.seq; seq++) {
         const struct event_entry *event = core_event(core, seq), *its_event = core_event(twin, seq);

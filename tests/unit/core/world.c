@@ -14,6 +14,7 @@ struct world *world_new(void)
     struct world *world = calloc(1, sizeof *world);
 
     world->core = core_new();
+    world->pages = calloc(1, sizeof *world->pages);
     must(world->core != NULL);
     world->core->counters.adopts = 1;
     world->mono = 1000 * SECOND;
@@ -92,6 +93,7 @@ void world_free(struct world *world)
 {
     world_clear(world);
     core_free(world->core);
+    free(world->pages);
     forget_answers(world);
     free(world);
 }
@@ -150,6 +152,24 @@ static void note_outputs(struct world *world)
     }
 }
 
+static void look(struct world *world, const struct core_input *input)
+{
+    struct core_input words;
+
+    if (!pages_look(world->pages, world->core, input, &words))
+        return;
+    must(core_step(world->core, &words) == 0);
+    core_delivered(world->core);
+}
+
+uint64_t *world_word(const struct world *world, const char *name)
+{
+    const struct object *object = world_object(world, name);
+
+    must(object && object->word);
+    return pages_word(world->pages, 1000, object->word->data.index);
+}
+
 int world_step(struct world *world, struct core_input *input)
 {
     uint64_t seq = world->core->counters.seq, order = world->core->counters.order;
@@ -157,8 +177,10 @@ int world_step(struct world *world, struct core_input *input)
 
     input->mono = world->mono;
     input->wall = world->wall;
+    look(world, input);
     r = core_step(world->core, input);
     note_outputs(world);
+    pages_store(world->pages, world->core);
     must(world->core->counters.seq >= seq);
     must(world->core->counters.order == order + world->order_count || input->kind == INPUT_EXECUTED ||
          input->kind == INPUT_RESTARTED);

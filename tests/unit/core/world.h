@@ -6,6 +6,7 @@
 #define PROCD_TESTS_UNIT_CORE_WORLD_H
 
 #include "daemon/core/core.h"
+#include "tests/unit/core/pages.h"
 #include "tests/unit/core/must.h"
 
 #define SECOND INT64_C(1000000000)
@@ -29,6 +30,7 @@ struct world {
     size_t answer_count;
     struct order_data *orders; /* given by the last step */
     size_t order_count;
+    struct pages *pages; /* words are closed before each step, and stored after it */
     bool unchecked; /* for tests with very many entities: the test calls check_core itself */
 };
 
@@ -58,6 +60,9 @@ struct world *world_new(void);
 void world_free(struct world *world);
 /* Buries all clients, ends and closes all processes. */
 void world_clear(struct world *world);
+
+/* The word of uid 1000's lock of that name. */
+uint64_t *world_word(const struct world *world, const char *name);
 
 /* One step; its outputs are recorded. The time is the world's. Returns what core_step returns. */
 int world_step(struct world *world, struct core_input *input);

@@ -1,0 +1,244 @@
+#include "daemon/rpc/pages.h"
+
+#include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/session.h"
+#include "proto/page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define LOOKS_AT_ONCE 256
+
+struct uid_page {
+    uint32_t uid;
+    int fd;
+    struct page *memory;
+    bool is_kept;
+    UT_hash_handle hh;
+};
+
+static struct uid_page *find(const struct server *server, uint32_t uid)
+{
+    struct uid_page *page;
+
+    HASH_FIND(hh, server->pages, &uid, sizeof uid, page);
+    return page;
+}
+
+/* ---- life ---- */
+
+static void unmap(struct page *memory)
+{
+    munmap(memory, sizeof *memory);
+}
+
+/* fd is taken over, also on failure. */
+static struct uid_page *add(struct server *server, uint32_t uid, int fd)
+{
+    struct uid_page *page = calloc(1, sizeof *page);
+    void *memory;
+
+    if (!page || fd < 0)
+        goto fail;
+    memory = mmap(NULL, sizeof *page->memory, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        goto fail;
+    page->uid = uid;
+    page->fd = fd;
+    page->memory = memory;
+    HASH_ADD(hh, server->pages, uid, sizeof page->uid, page);
+    if (page->hh.tbl)
+        return page;
+    unmap(memory);
+fail:
+    close_fd(fd);
+    free(page);
+    return NULL;
+}
+
+/* Of a size that cannot change, so that no access can fail for it. */
+static int make_memory(void)
+{
+    CLEANUP_FD int fd = memfd_create("procd-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, sizeof(struct page)) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+/* What was never written is not touched: it would take memory. */
+static void close_for_good(const struct uid_page *page)
+{
+    off_t at = 0;
+
+    while ((at = lseek(page->fd, at, SEEK_DATA)) >= 0) {
+        off_t end = lseek(page->fd, at, SEEK_HOLE);
+
+        for (; at < end; at += (off_t) sizeof(struct page_word))
+            atomic_fetch_or_explicit(&page->memory->words[(size_t) at / sizeof(struct page_word)].value,
+                                     WORD_GONE, memory_order_acq_rel);
+    }
+}
+
+static void drop(struct server *server, struct uid_page *page)
+{
+    HASH_DEL(server->pages, page);
+    unmap(page->memory);
+    close_fd(page->fd);
+    free(page);
+}
+
+void page_returned(struct server *server, uint32_t uid, int fd)
+{
+    struct uid_page *page = add(server, uid, fd);
+
+    if (!page) {
+        log_error("the page of uid %u cannot be mapped: what its locks do is not seen any more", uid);
+        return;
+    }
+    page->is_kept = true;
+    if (!server->core_is_new)
+        return;
+    close_for_good(page);
+    drop(server, page);
+}
+
+void pages_done(struct server *server, bool for_good)
+{
+    struct uid_page *page, *next;
+
+    HASH_ITER(hh, server->pages, page, next) {
+        if (for_good)
+            close_for_good(page);
+        drop(server, page);
+    }
+}
+
+/* ---- handing out ---- */
+
+bool page_is_kept(const struct server *server, uint32_t uid)
+{
+    const struct uid_page *page = find(server, uid);
+
+    return page && page->is_kept;
+}
+
+int page_copy(const struct server *server, uint32_t uid)
+{
+    const struct uid_page *page = find(server, uid);
+
+    return page ? fcntl(page->fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+struct outcome page_ask(struct call *call)
+{
+    struct uid_page *page = find(call->server, call->uid);
+    struct link_page message = {.uid = call->uid};
+
+    if (!page)
+        page = add(call->server, call->uid, make_memory());
+    if (!page || call_hold(call) < 0)
+        return call_fail_limit(call, "memory", 0);
+    message.tag = call->ticket;
+    keeper_link_send(call->server->link, LINK_KEEP_PAGE, 0, &message, sizeof message, &page->fd, 1);
+    return call_park(call);
+}
+
+void page_kept(struct server *server, const struct link_page *message)
+{
+    struct uid_page *page = find(server, message->uid);
+    struct call *call = call_find(server, message->tag);
+    struct session *session;
+
+    if (page && message->error == 0)
+        page->is_kept = true;
+    else if (message->error != 0)
+        log_error("the keeper cannot keep the page of uid %u: error %d", message->uid, message->error);
+    if (!call)
+        return;
+    session = call_go_on(call);
+    if (message->error == 0)
+        (void) dispatch(call);
+    else
+        (void) call_fail_limit(call, "memory", 0);
+    session_resume(session);
+}
+
+/* ---- looking and storing ---- */
+
+struct look {
+    struct server *server;
+    size_t count;
+    bool is_only_look;
+    struct input_word words[LOOKS_AT_ONCE];
+};
+
+static void tell(struct look *look)
+{
+    struct core_input input = {.kind = INPUT_WORDS, .body.number = look->is_only_look};
+
+    if (look->count == 0)
+        return;
+    input.blob[BLOB_WORDS] =
+        (struct blob){(const char *) look->words, look->count * sizeof look->words[0]};
+    (void) server_apply(look->server, &input); /* needs no memory */
+    look->count = 0;
+}
+
+static void want(void *context, uint32_t uid, uint32_t index)
+{
+    struct look *look = context;
+    const struct uid_page *page = find(look->server, uid);
+
+    if (!page)
+        return;
+    if (look->count == LOOKS_AT_ONCE)
+        tell(look);
+    look->words[look->count++] = (struct input_word){
+        .uid = uid,
+        .index = index,
+        .value = atomic_fetch_or_explicit(&page->memory->words[index].value, WORD_CLOSED,
+                                          memory_order_acq_rel)};
+}
+
+void pages_look(struct server *server, const struct core_input *input)
+{
+    struct look look = {.server = server, .count = 0};
+
+    if (!server->pages)
+        return;
+    core_words_wanted(server->core, input, want, &look);
+    tell(&look);
+}
+
+void pages_look_at(struct server *server, const struct object *object)
+{
+    struct look look = {.server = server, .is_only_look = true};
+
+    if (!server->pages)
+        return;
+    core_words_of_object(object, want, &look);
+    tell(&look);
+    pages_store(server);
+    core_delivered(server->core);
+}
+
+void pages_store(struct server *server)
+{
+    const struct word *word;
+
+    TAILQ_FOREACH(word, &server->core->stores, of_list)
+    {
+        const struct uid_page *page = find(server, word->account->uid);
+
+        if (page)
+            atomic_store_explicit(&page->memory->words[word->data.index].value, word->value,
+                                  memory_order_release);
+    }
+}

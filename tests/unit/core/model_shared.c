@@ -1,0 +1,38 @@
+/* What happens in shared memory happens to the model at once: it knows of no words. */
+#include "tests/unit/core/model_inside.h"
+
+bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, uint64_t client,
+                          const char *holder)
+{
+    struct m_object *object = m_find(model, uid, name);
+    struct m_hold *hold = object ? m_holder_of(model, object) : NULL;
+    struct m_owner owner = {.client = client};
+
+    must(object && m_is_lock(object));
+    must(!m_first(model, object, M_ACQUIRE)); /* nobody gets past those who wait */
+    strncpy(owner.holder, holder, MODEL_TEXT - 1);
+    if (!hold)
+        return m_take(model, object, &owner)->told;
+    must(object->kind == OBJECT_RLOCK && m_same_owner(&hold->owner, &owner));
+    hold->count++;
+    return false;
+}
+
+void model_shared_release(struct model *model, uint32_t uid, const char *name)
+{
+    struct m_object *object = m_find(model, uid, name);
+    struct m_hold *hold = object ? m_holder_of(model, object) : NULL;
+
+    must(hold && !m_first(model, object, M_ACQUIRE));
+    if (--hold->count == 0)
+        m_drop(model, hold);
+}
+
+void m_map(struct model *model, struct m_request *request)
+{
+    const struct m_object *object = request->object;
+    bool is_mapped = m_is_lock(object) && object->name[0] != '/' && !object->trace &&
+                     m_client(model, request->owner.client)->uid == object->uid;
+
+    m_answer(model, request, (struct m_answer){.kind = REPLY_MAPPED, .flag = is_mapped});
+}

@@ -1,0 +1,66 @@
+#include "tests/unit/core/pages.h"
+
+#include "tests/unit/core/must.h"
+
+uint64_t *pages_word(struct pages *pages, uint32_t uid, uint32_t index)
+{
+    return &pages->words[uid == 0 ? 0 : uid == 1000 ? 1 : 2][index];
+}
+
+static void want(void *context, uint32_t uid, uint32_t index)
+{
+    struct pages *pages = context;
+    uint64_t *word = pages_word(pages, uid, index);
+
+    for (size_t i = 0; i < pages->seen_count && i < 64; i++)
+        must(pages->seen[i].uid != uid || pages->seen[i].index != index); /* each once */
+    must(pages->seen_count < sizeof pages->seen / sizeof *pages->seen);
+    pages->seen[pages->seen_count++] = (struct input_word){.uid = uid, .index = index, .value = *word};
+    *word |= WORD_CLOSED;
+}
+
+bool pages_look(struct pages *pages, const struct core *core, const struct core_input *input,
+                struct core_input *ret_words)
+{
+    pages->seen_count = 0;
+    core_words_wanted(core, input, want, pages);
+    *ret_words = (struct core_input){.kind = INPUT_WORDS, .mono = input->mono, .wall = input->wall};
+    ret_words->blob[BLOB_WORDS] =
+        (struct blob){(const char *) pages->seen, pages->seen_count * sizeof pages->seen[0]};
+    return pages->seen_count > 0;
+}
+
+void pages_store(struct pages *pages, const struct core *core)
+{
+    const struct word *word;
+
+    TAILQ_FOREACH(word, &core->stores, of_list)
+        *pages_word(pages, word->account->uid, word->data.index) = word->value;
+}
+
+int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive)
+{
+    uint64_t seen = *word;
+
+    if (seen & WORD_CLOSED)
+        return 0;
+    if (word_owner(seen) == 0) {
+        *word = seen | slot | WORD_DEPTH_ONE;
+        return seen & WORD_ABANDONED ? 2 : 1;
+    }
+    if (!is_recursive || word_owner(seen) != slot || word_depth(seen) >= WORD_DEPTH_MAX - 1)
+        return 0;
+    *word = seen + WORD_DEPTH_ONE;
+    return 1;
+}
+
+int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
+{
+    uint64_t seen = *word;
+
+    if (seen & WORD_CLOSED || word_owner(seen) == 0 ||
+        (is_recursive && (word_owner(seen) != slot || word_depth(seen) == WORD_DEPTH_MAX)))
+        return 0;
+    *word = is_recursive && word_depth(seen) > 1 ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK;
+    return 1;
+}

@@ -1,0 +1,27 @@
+/*
+ * The memory that a core's clients share with its broker, played: what the broker does with it, and what
+ * clients do that keep to the rules of proto/page.h.
+ */
+#ifndef PROCD_TESTS_UNIT_CORE_PAGES_H
+#define PROCD_TESTS_UNIT_CORE_PAGES_H
+
+#include "daemon/core/core.h"
+
+struct pages {
+    uint64_t words[3][PAGE_WORDS]; /* of uid 0, of 1000 and of all others */
+    struct input_word seen[PAGE_WORDS]; /* what the last look has closed */
+    size_t seen_count;
+};
+
+uint64_t *pages_word(struct pages *pages, uint32_t uid, uint32_t index);
+/* Closes what the input needs closed. False: nothing; else *ret_words tells the core. */
+bool pages_look(struct pages *pages, const struct core *core, const struct core_input *input,
+                struct core_input *ret_words);
+/* What the last step opens. */
+void pages_store(struct pages *pages, const struct core *core);
+
+/* A client's moves. 0: it asks the daemon; 1: done; 2: done, and the owner before had died. */
+int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive);
+int pages_release(uint64_t *word, uint32_t slot, bool is_recursive);
+
+#endif

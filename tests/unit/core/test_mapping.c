@@ -1,0 +1,183 @@
+/* daemon/core/mapping.c: which words and slots are issued, to whom, and when again. */
+#include "tests/unit/core/world.h"
+
+#include <stdio.h>
+
+static struct world *world;
+static uint64_t mine, me, other, them;
+
+static void set_up(void)
+{
+    world = world_new();
+    mine = world_connect(world, 1000);
+    me = world->client;
+    other = world_connect(world, 1000);
+    them = world->client;
+}
+
+static void tear_down(void)
+{
+    world_free(world);
+}
+
+static void create(const char *name, enum object_kind kind, uint32_t flags)
+{
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = name, .object = kind, .flags = flags,
+        .mode = 0666, .parties = 2);
+}
+
+#define MAP(from, of, ...) ASK(world, OBJECT_MAP, .connection = (from), .name = (of), __VA_ARGS__)
+
+static const struct reply_sync *mapped(uint64_t ticket)
+{
+    return &must_flag(world, ticket, REPLY_MAPPED, true)->reply.sync;
+}
+
+static uint32_t index_of(const char *name)
+{
+    must(world_object(world, name)->word != NULL);
+    return world_object(world, name)->word->data.index;
+}
+
+START_TEST(who_asks_again_is_told_the_same)
+{
+    create("l", OBJECT_LOCK, 0);
+    ck_assert_uint_eq(mapped(MAP(mine, "l", 0))->number, index_of("l"));
+    ck_assert_uint_eq(mapped(MAP(mine, "l", 0))->token, 1);
+    ck_assert_uint_eq(mapped(MAP(mine, "l", .holder = "thread"))->token, 2);
+    ck_assert_uint_eq(mapped(MAP(other, "l", 0))->token, 3);
+    create("k", OBJECT_RLOCK, 0);
+    ck_assert_uint_eq(mapped(MAP(mine, "k", 0))->token, 1); /* one for all locks */
+    ck_assert_uint_ne(index_of("k"), index_of("l"));
+}
+END_TEST
+
+START_TEST(not_everything_is_in_memory)
+{
+    static const enum object_kind others[] = {OBJECT_SEMAPHORE, OBJECT_EVENT, OBJECT_CONDITION,
+                                              OBJECT_BARRIER};
+    uint64_t root = world_connect(world, 0), stranger = world_connect(world, 1001);
+    char name[2] = "a";
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++, name[0]++) {
+        create(name, others[i], 0);
+        must_flag(world, MAP(mine, name, 0), REPLY_MAPPED, false);
+    }
+    create("traced", OBJECT_LOCK, REQUEST_TRACE);
+    must_flag(world, MAP(mine, "traced", 0), REPLY_MAPPED, false);
+    create("/shared", OBJECT_LOCK, 0);
+    must_flag(world, MAP(mine, "/shared", 0), REPLY_MAPPED, false);
+    create("l", OBJECT_LOCK, 0);
+    must_flag(world, MAP(root, "l", .uid = 1000), REPLY_MAPPED, false); /* its page is root's */
+    must_answer(world, MAP(stranger, "l", 0), ERROR_NO_SUCH_OBJECT);
+    must_answer(world, MAP(mine, "none", 0), ERROR_NO_SUCH_OBJECT);
+}
+END_TEST
+
+/* Of two uids each has its own page: one acts in the other's place through the socket, with no slot there. */
+START_TEST(slots_are_of_one_uid)
+{
+    uint64_t root = world_connect(world, 0);
+
+    ASK(world, OBJECT_CREATE, .connection = root, .name = "r", .object = OBJECT_LOCK);
+    mapped(MAP(root, "r", 0));
+    create("l", OBJECT_LOCK, 0);
+    ck_assert_uint_eq(mapped(MAP(mine, "l", 0))->token, 1);
+    must_get(world, ASK(world, ACQUIRE, .connection = root, .name = "l", .uid = 1000));
+    must(*world_word(world, "l") & WORD_CLOSED);
+}
+END_TEST
+
+START_TEST(slots_are_issued_again_after_a_death)
+{
+    create("l", OBJECT_LOCK, REQUEST_PERSIST);
+    mapped(MAP(mine, "l", 0));
+    mapped(MAP(mine, "l", .holder = "thread"));
+    mapped(MAP(other, "l", 0));
+    ck_assert_int_eq(pages_acquire(world_word(world, "l"), 2, false), 1);
+    world_number(world, INPUT_CLIENT_DEAD, me);
+    must(*world_word(world, "l") & WORD_ABANDONED); /* nothing says 2 any more */
+    ck_assert_uint_eq(mapped(MAP(other, "l", .holder = "thread"))->token, 1);
+    ck_assert_uint_eq(mapped(MAP(other, "l", .holder = "third"))->token, 2);
+    ck_assert_uint_eq(mapped(MAP(other, "l", .holder = "fourth"))->token, 4);
+}
+END_TEST
+
+START_TEST(a_word_is_issued_again_when_nobody_can_use_it)
+{
+    uint32_t index;
+
+    create("l", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "l", 0));
+    mapped(MAP(other, "l", 0));
+    index = index_of("l");
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "l");
+    create("next", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "next", 0));
+    ck_assert_uint_ne(index_of("next"), index); /* both may still look at the old one */
+    world_number(world, INPUT_CLIENT_DEAD, me);
+    mine = world_connect(world, 1000);
+    create("third", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "third", 0));
+    ck_assert_uint_ne(index_of("third"), index);
+    world_number(world, INPUT_CLIENT_DEAD, them);
+    create("last", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "last", 0));
+    ck_assert_uint_eq(index_of("last"), index);
+}
+END_TEST
+
+/* Who has closed it has said so himself. */
+START_TEST(a_word_is_free_once_its_lock_is_closed)
+{
+    uint32_t index;
+
+    create("l", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "l", 0));
+    index = index_of("l");
+    ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l");
+    must(!world_object(world, "l"));
+    create("l", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "l", 0));
+    ck_assert_uint_eq(index_of("l"), index);
+}
+END_TEST
+
+/* When all are taken, the rest goes through the socket; what has one keeps it. */
+START_TEST(words_run_out)
+{
+    char name[16];
+
+    world->unchecked = true;
+    for (int i = 1; i < PAGE_WORDS; i++) {
+        snprintf(name, sizeof name, "l%d", i);
+        create(name, OBJECT_LOCK, 0);
+        mapped(MAP(mine, name, 0));
+    }
+    create("one more", OBJECT_LOCK, 0);
+    must_flag(world, MAP(mine, "one more", 0), REPLY_MAPPED, false);
+    mapped(MAP(other, "l7", 0));
+    ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l9");
+    mapped(MAP(mine, "one more", 0));
+    ck_assert_uint_eq(index_of("one more"), 9);
+    world_number(world, INPUT_CLIENT_DEAD, me);
+    world->unchecked = false;
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("mapping");
+    TCase *tcase = tcase_create("mapping");
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, who_asks_again_is_told_the_same);
+    tcase_add_test(tcase, not_everything_is_in_memory);
+    tcase_add_test(tcase, slots_are_of_one_uid);
+    tcase_add_test(tcase, slots_are_issued_again_after_a_death);
+    tcase_add_test(tcase, a_word_is_issued_again_when_nobody_can_use_it);
+    tcase_add_test(tcase, a_word_is_free_once_its_lock_is_closed);
+    tcase_add_test(tcase, words_run_out);
+    suite_add_tcase(suite, tcase);
+    return RUN_SUITE(suite);
+}

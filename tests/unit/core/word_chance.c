@@ -1,0 +1,63 @@
+#include "tests/unit/core/word_chance.h"
+
+#include "tests/unit/core/must.h"
+
+/* One of the words that clients may change now, or NULL. */
+static const struct word *pick_word(struct chance *chance, const struct core *core)
+{
+    const struct account *account, *next;
+    const struct word *picked = NULL;
+    uint64_t count = 0;
+
+    HASH_ITER(hh, core->accounts, account, next)
+        for (uint32_t i = 0; account->words && i < 64; i++) {
+            const struct word *word = account->words->word[i];
+
+            if (word && word->object && !word->data.is_closed && !TAILQ_EMPTY(&word->mappings) &&
+                chance_once_in(chance, ++count))
+                picked = word;
+        }
+    return picked;
+}
+
+/* A thread that may use it: mostly its owner, if it has one. */
+static const struct owner *pick_user(struct chance *chance, const struct word *word, uint64_t value)
+{
+    const struct owner *picked = word->account->words->owner[word_owner(value)];
+    const struct mapping *mapping;
+    uint64_t count = 0;
+
+    if (picked && !chance_once_in(chance, 4))
+        return picked;
+    picked = NULL;
+    TAILQ_FOREACH(mapping, &word->mappings, of_word)
+        for (uint32_t i = 1; i < 64; i++) {
+            const struct owner *owner = word->account->words->owner[i];
+
+            if (owner && owner->client == mapping->client && chance_once_in(chance, ++count))
+                picked = owner;
+        }
+    return picked;
+}
+
+void word_chance_move(struct chance *chance, const struct core *core, struct pages *pages,
+                      struct model *model)
+{
+    const struct word *word = pick_word(chance, core);
+    uint64_t *value = word ? pages_word(pages, word->account->uid, word->data.index) : NULL;
+    const struct owner *user = word ? pick_user(chance, word, *value) : NULL;
+    bool is_recursive = word && word->object->data.kind == OBJECT_RLOCK;
+    const char *name = word ? word->object->name->bytes : NULL;
+    int r;
+
+    if (!user)
+        return;
+    if (word_owner(*value) == 0 || (is_recursive && chance_once_in(chance, 3))) {
+        r = pages_acquire(value, user->slot, is_recursive);
+        if (r > 0)
+            must(model_shared_acquire(model, word->account->uid, name, user->client->data.id,
+                                      user->holder->bytes) == (r == 2));
+    } else if (pages_release(value, user->slot, is_recursive) > 0) {
+        model_shared_release(model, word->account->uid, name);
+    }
+}
