@@ -7,6 +7,7 @@
 #ifndef PROCD_CLIENT_LIB_FORKS_H
 #define PROCD_CLIENT_LIB_FORKS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,8 +17,14 @@
 /* A number of this process that none of its forebears had. 0: no memory (the page could not be made). */
 uint64_t forks_generation(void);
 
-/* Is this the process that had this number? Touches nothing. */
-bool forks_is(uint64_t generation);
+/* The page; NULL before the first number was given. */
+extern _Atomic uint64_t *forks_page __attribute__((visibility("hidden")));
+
+/* Is this the process that had this number? Touches nothing. In line: each lock that is taken asks. */
+static inline bool forks_is(uint64_t generation)
+{
+    return forks_page && atomic_load_explicit(forks_page, memory_order_acquire) == generation;
+}
 
 /* FORKS_AREA_SIZE bytes, aligned for anything, zero in a process that has not written to them. NULL: no
  * memory. */

@@ -25,6 +25,7 @@ struct library {
     char *env, *env_text;          /* environment.c: the last one, and how it was encoded */
     size_t env_size;
     pid_t parent_pid;              /* told by the creator; 0: it was not */
+    struct shared_page *pages;     /* shared.c */
     struct opened *opened[OPENED_BUCKETS]; /* opens.c */
     pthread_mutex_t anchor_lock;           /* far.c; held while the anchor is spoken to */
     struct connection *anchor;

@@ -5,7 +5,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
 	%D%/endpoint.c %D%/endpoint.h %D%/environment.c %D%/environment.h %D%/error.c %D%/event.c %D%/events.c \
 	%D%/exit.c %D%/far.c %D%/forks.c %D%/forks.h %D%/handle.c %D%/incoming.c %D%/library.c %D%/library.h %D%/lock.c \
 	%D%/object.c %D%/object.h %D%/opens.c %D%/pending.c %D%/pending.h %D%/process.c %D%/process.h \
-	%D%/reconnect.c %D%/references.c %D%/remote.c %D%/remote.h %D%/semaphore.c %D%/spawn.c %D%/subscriptions.c %D%/subscriptions.h \
+	%D%/reconnect.c %D%/references.c %D%/remote.c %D%/remote.h %D%/semaphore.c %D%/shared.c %D%/shared.h \
+	%D%/spawn.c %D%/subscriptions.c %D%/subscriptions.h \
 	%D%/target.c
 %C%_libclient_la_LIBADD = proto/libproto.la daemon/base/libbase.la $(JANSSON_LIBS)
 

@@ -1,11 +1,16 @@
 /* lock and rlock. */
+#include "client/lib/forks.h"
 #include "client/lib/object.h"
+#include "client/lib/shared.h"
 
+#include <math.h>
 #include <stdatomic.h>
 
 struct lock {
     struct object object;
-    _Atomic uint64_t token; /* of the newest acquire */
+    struct shared shared;
+    _Atomic uint64_t token; /* of the newest acquire, if owner is 0 */
+    _Atomic uint64_t owner; /* not 0: the daemon has not told the token of this one, who has taken it, yet */
 };
 
 struct procd_lock {
@@ -16,17 +21,105 @@ struct procd_rlock {
     struct lock lock;
 };
 
-static int acquire(struct lock *lock, const char *method, double timeout)
+/* ---- with the daemon ---- */
+
+static void note_owner(struct lock *lock)
 {
-    const struct object *object = (const struct object *) lock; /* which may be NULL */
+    atomic_store_explicit(&lock->owner, shared_self.slot, memory_order_relaxed);
+}
+
+/* For the first time, or where somebody else has it. */
+static int ask_for(struct lock *lock, bool is_recursive, double timeout)
+{
+    int64_t deadline;
     uint64_t token;
-    int r = object_check(object);
+    int r = 0;
+
+    if (!isnan(timeout)) {
+        json_decref(library_timeout(timeout, &deadline));
+        if (shared_map(&lock->shared, &lock->object, deadline))
+            r = shared_acquire(&lock->shared, is_recursive);
+    }
+    if (r > 0) {
+        note_owner(lock);
+        return r;
+    }
+    r = object_acquire(&lock->object, is_recursive ? "rlock.acquire" : "lock.acquire", timeout, &token);
+    if (r > 0) {
+        atomic_store(&lock->token, token);
+        atomic_store(&lock->owner, 0);
+    }
+    return r;
+}
+
+static int ask_back(struct lock *lock, bool is_recursive)
+{
+    if (is_recursive)
+        return object_tell(&lock->object, "rlock.release", object_add_holder(json_object()));
+    /* any thread may, so it does not say who it is */
+    return object_tell(&lock->object, "lock.release", json_object());
+}
+
+/* ---- without ---- */
+
+static inline bool is_ours(const struct lock *lock)
+{
+    return lock && forks_is(lock->object.generation);
+}
+
+/* No time-out is needed where nobody waits; what is no number is for the daemon's side to refuse. */
+static inline int acquire(struct lock *lock, bool is_recursive, double timeout)
+{
+    int r;
+
+    if (!is_ours(lock))
+        return object_check((struct object *) lock);
+    r = isnan(timeout) ? 0 : shared_acquire(&lock->shared, is_recursive);
+    if (r == 0)
+        return ask_for(lock, is_recursive, timeout);
+    note_owner(lock);
+    return r;
+}
+
+static inline int release(struct lock *lock, bool is_recursive)
+{
+    if (!is_ours(lock))
+        return object_check((struct object *) lock);
+    return shared_release(&lock->shared, is_recursive) ? 0 : ask_back(lock, is_recursive);
+}
+
+/* ---- tokens ---- */
+
+/* A token is minted when it is asked for: whoever looks at the lock is told that of its holder, which we are
+ * if the word has said so before and after. */
+static uint64_t mint(struct lock *lock, uint64_t owner)
+{
+    struct incoming answer;
+    json_t *result = NULL, *token = NULL;
+    int r = object_ask(&lock->object, "object.info", json_object(), CONNECTION_FOREVER, &answer, &result);
 
     if (r == 0)
-        r = object_acquire(object, method, timeout, &token);
-    if (r > 0)
-        atomic_store(&lock->token, token);
-    return r;
+        token = json_object_get(json_array_get(json_object_get(result, "holders"), 0), "token");
+    if (token && shared_owner(&lock->shared) == owner) {
+        atomic_store(&lock->token, (uint64_t) json_integer_value(token));
+        atomic_store(&lock->owner, 0);
+    } else {
+        token = NULL;
+    }
+    incoming_done(&answer);
+    return token ? atomic_load(&lock->token) : 0;
+}
+
+static uint64_t token(struct lock *lock)
+{
+    uint64_t owner;
+
+    if (object_check((struct object *) lock) < 0)
+        return 0;
+    owner = atomic_load(&lock->owner);
+    if (owner == 0)
+        return atomic_load(&lock->token);
+    return shared_owner(&lock->shared) == owner ? mint(lock, owner) : 0;
 }
 
 /* ---- lock ---- */
@@ -48,18 +141,17 @@ json_t *procd_lock_json(procd_lock *lock)
 
 int procd_lock_acquire(procd_lock *lock, double timeout)
 {
-    return acquire((struct lock *)lock, "lock.acquire", timeout);
+    return acquire((struct lock *) lock, false, timeout);
 }
 
-/* Any thread may, so it does not say who it is. */
 int procd_lock_release(procd_lock *lock)
 {
-    return object_tell((struct object *)lock, "lock.release", json_object());
+    return release((struct lock *) lock, false);
 }
 
 uint64_t procd_lock_token(procd_lock *lock)
 {
-    return object_check((struct object *)lock) < 0 ? 0 : atomic_load(&lock->lock.token);
+    return token((struct lock *) lock);
 }
 
 void procd_lock_free(procd_lock *lock)
@@ -86,17 +178,17 @@ json_t *procd_rlock_json(procd_rlock *lock)
 
 int procd_rlock_acquire(procd_rlock *lock, double timeout)
 {
-    return acquire((struct lock *)lock, "rlock.acquire", timeout);
+    return acquire((struct lock *) lock, true, timeout);
 }
 
 int procd_rlock_release(procd_rlock *lock)
 {
-    return object_tell((struct object *)lock, "rlock.release", object_add_holder(json_object()));
+    return release((struct lock *) lock, true);
 }
 
 uint64_t procd_rlock_token(procd_rlock *lock)
 {
-    return object_check((struct object *)lock) < 0 ? 0 : atomic_load(&lock->lock.token);
+    return token((struct lock *) lock);
 }
 
 void procd_rlock_free(procd_rlock *lock)

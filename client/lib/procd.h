@@ -308,7 +308,8 @@ PROCD_PUBLIC int procd_lock_acquire(procd_lock *lock, double timeout);
 PROCD_PUBLIC int procd_lock_release(procd_lock *lock);
 
 /* The number of the newest acquire by this handle, for the storage that the lock guards: it rises with every
- * acquire by anybody, and one that comes late shows by a smaller number. 0: none yet. Asks nobody. */
+ * acquire by anybody, and one that comes late shows by a smaller number. To be asked for while it is held: it
+ * is made when it is asked for first, by the daemon. 0: none yet, or it was given back before that. */
 PROCD_PUBLIC uint64_t procd_lock_token(procd_lock *lock);
 
 /* An rlock: it belongs to one thread of one process, which may acquire it again and must release it as often.

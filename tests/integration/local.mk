@@ -1,5 +1,5 @@
 # Whole daemons, seen through the socket, the library and the process table.
-integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process \
+integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process %D%/test_lib_shared \
 	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = \
 	%D%/test_absence.py \
@@ -96,6 +96,8 @@ integration_contender = %D%/contender.c %D%/contender.h
 %C%_test_lib_autostart_SOURCES = %D%/test_lib_autostart.c $(integration_fixture)
 %C%_test_lib_autostart_LDADD = $(unit_client_libs)
 integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)
+%C%_test_lib_shared_SOURCES = %D%/test_lib_shared.c $(integration_lib_sync)
+%C%_test_lib_shared_LDADD = $(unit_client_libs)
 %C%_test_lib_sync_SOURCES = %D%/test_lib_sync.c $(integration_lib_sync)
 %C%_test_lib_sync_LDADD = $(unit_client_libs)
 %C%_test_lib_sync_faults_SOURCES = %D%/test_lib_sync_faults.c $(integration_lib_sync)

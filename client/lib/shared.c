@@ -1,0 +1,171 @@
+#include "client/lib/shared.h"
+
+#include "daemon/base/cleanup.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* One per daemon; it stays for as long as this process, as some thread may always be about to look. */
+struct shared_page {
+    struct shared_page *next;
+    uint64_t number; /* of no other one here, nor in our children: a thread's slot is of this one */
+    ino_t inode;
+    struct page *memory;
+};
+
+_Thread_local struct shared_self shared_self;
+
+/* ---- the word ---- */
+
+static bool knows_slot(const struct shared *shared)
+{
+    return shared_self.page == atomic_load_explicit(&shared->page, memory_order_relaxed);
+}
+
+int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+
+    while (!(seen & WORD_CLOSED)) {
+        if (word_owner(seen) == 0) {
+            if (shared_swap(word, &seen, seen | shared_self.slot | WORD_DEPTH_ONE, memory_order_acquire)) {
+                atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
+                return seen & WORD_ABANDONED ? 2 : 1;
+            }
+        } else if (is_recursive && word_owner(seen) == shared_self.slot &&
+                   word_depth(seen) < WORD_DEPTH_MAX - 1) {
+            if (shared_swap(word, &seen, seen + WORD_DEPTH_ONE, memory_order_relaxed))
+                return 1;
+        } else {
+            break;
+        }
+    }
+    return 0;
+}
+
+bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+
+    while (!(seen & WORD_CLOSED) && word_owner(seen) != 0) {
+        bool is_deep = is_recursive && word_depth(seen) > 1;
+
+        if (is_recursive && (!knows_slot(shared) || word_owner(seen) != shared_self.slot ||
+                             word_depth(seen) == WORD_DEPTH_MAX))
+            break;
+        if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK,
+                        memory_order_release))
+            return true;
+    }
+    return false;
+}
+
+uint64_t shared_owner(const struct shared *shared)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t seen = word ? atomic_load_explicit(&word->value, memory_order_acquire) : WORD_GONE;
+
+    return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
+}
+
+/* ---- the memory ---- */
+
+static struct page *map_memory(int fd)
+{
+    void *memory = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (madvise(memory, sizeof(struct page), MADV_DONTFORK) == 0)
+        return memory;
+    munmap(memory, sizeof(struct page));
+    return NULL;
+}
+
+static struct shared_page *make_page(struct library *here, int fd, ino_t inode)
+{
+    static uint64_t last_number; /* under the library's lock; a child counts on */
+    struct shared_page *page = calloc(1, sizeof *page);
+
+    if (!page)
+        return NULL;
+    page->memory = map_memory(fd);
+    if (!page->memory) {
+        free(page);
+        return NULL;
+    }
+    page->inode = inode;
+    page->number = ++last_number;
+    page->next = here->pages;
+    here->pages = page;
+    return page;
+}
+
+/* What is not of the right size is no page: a look at it could end this process. */
+static const struct shared_page *find_page(int fd)
+{
+    struct library *here = library();
+    struct shared_page *page;
+    struct stat status;
+
+    if (!here || fstat(fd, &status) < 0 || status.st_size != sizeof(struct page))
+        return NULL;
+    pthread_mutex_lock(&here->lock);
+    page = here->pages;
+    while (page && page->inode != status.st_ino)
+        page = page->next;
+    if (!page)
+        page = make_page(here, fd, status.st_ino);
+    pthread_mutex_unlock(&here->lock);
+    return page;
+}
+
+/* ---- asking for it ---- */
+
+static bool take_answer(struct shared *shared, const json_t *result, int fd)
+{
+    json_int_t word = json_integer_value(json_object_get(result, "word"));
+    json_int_t slot = json_integer_value(json_object_get(result, "slot"));
+    const struct shared_page *page;
+
+    if (word <= 0 || word >= PAGE_WORDS || slot <= 0 || slot >= (json_int_t) WORD_OWNER_MAX)
+        return false;
+    page = find_page(fd);
+    if (!page)
+        return false;
+    shared_self.page = page->number;
+    shared_self.slot = (uint64_t) slot;
+    atomic_store_explicit(&shared->page, page->number, memory_order_relaxed);
+    atomic_store_explicit(&shared->word, &page->memory->words[word], memory_order_release);
+    return true;
+}
+
+static bool is_worthwhile(const struct shared *shared)
+{
+    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+
+    if (atomic_load_explicit(&shared->is_refused, memory_order_relaxed))
+        return false;
+    return !word || !knows_slot(shared) ||
+           word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed));
+}
+
+bool shared_map(struct shared *shared, const struct object *object, int64_t deadline)
+{
+    struct incoming answer = {0};
+    json_t *result = NULL;
+    bool is_mapped;
+    int r;
+
+    if (!is_worthwhile(shared))
+        return false;
+    r = object_ask(object, "object.map", object_add_holder(json_object()), deadline, &answer, &result);
+    is_mapped = r == 0 && json_is_true(json_object_get(result, "mapped")) && answer.fd_count == 1 &&
+                take_answer(shared, result, answer.fds[0]);
+    if (!is_mapped && (r == 0 || r == PROCD_E_METHOD_NOT_FOUND))
+        atomic_store_explicit(&shared->is_refused, true, memory_order_relaxed);
+    incoming_done(&answer);
+    return is_mapped;
+}

@@ -1,0 +1,298 @@
+/* client/lib/shared.c against a daemon that is played: when it is asked, and what is made of its answers. */
+#include "client/lib/shared.h"
+#include "client/lib/library.h"
+#include "daemon/base/fdpass.h"
+#include "tests/unit/client/fake_daemon.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct fake fake;
+static struct fake_peer peer;
+static int memory;
+static struct page *page;
+
+static void begin(void)
+{
+    fake_begin(&fake);
+    memory = memfd_create("page", MFD_CLOEXEC);
+    ck_assert_int_eq(ftruncate(memory, sizeof *page), 0);
+    page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    ck_assert_ptr_ne(page, MAP_FAILED);
+}
+
+static void end(void)
+{
+    struct library *here = library();
+
+    while (here->idle_count > 0)
+        connection_free(here->idle[--here->idle_count]);
+    fake_end(&fake);
+    munmap(page, sizeof *page);
+    close(memory);
+}
+
+static void *greet(void *part)
+{
+    fake_greet(&fake, &peer, "e");
+    ((void (*)(void)) part)();
+    ck_assert_ptr_null(fake_read(&peer, NULL));
+    fake_hang_up(&peer);
+    return NULL;
+}
+
+static void serve(void (*part)(void))
+{
+    ck_assert_int_eq(pthread_create(&fake.thread, NULL, greet, (void *) part), 0);
+}
+
+static void answer(const char *method, json_t *result)
+{
+    fake_answer(&peer, fake_read(&peer, method), result);
+}
+
+/* Answers object.map, with a descriptor. result is stolen. */
+static void answer_map(json_t *result, int fd)
+{
+    json_t *request = fake_read(&peer, "object.map");
+    json_t *message = json_pack("{s:s,s:O,s:i,s:o}", "jsonrpc", "2.0", "id", json_object_get(request, "id"),
+                                "fds", 1, "result", result);
+    char *text = json_dumps(message, JSON_COMPACT);
+    size_t length = strlen(text);
+    struct iovec iov = {text, length + 1};
+
+    text[length] = '\n';
+    ck_assert_int_eq(fdpass_send(peer.fd, &iov, 1, &fd, 1), (ssize_t) length + 1);
+    free(text);
+    json_decref(message);
+    json_decref(request);
+}
+
+static json_t *mapped(int word, int slot)
+{
+    return json_pack("{s:b,s:i,s:i,s:i}", "mapped", 1, "word", word, "slot", slot, "page", 0);
+}
+
+static void create(void)
+{
+    answer("object.create", json_pack("{s:s,s:b}", "name", "l", "created", 1));
+}
+
+static json_t *acquired(void)
+{
+    return json_pack("{s:b,s:b,s:i}", "acquired", 1, "abandoned", 0, "token", 7);
+}
+
+static uint64_t word(unsigned index)
+{
+    return atomic_load(&page->words[index].value);
+}
+
+#define ORDER (UINT64_C(5) << WORD_ORDER_SHIFT)
+
+/* ---- what is asked ---- */
+
+static void map_once(void)
+{
+    create();
+    answer_map(mapped(3, 9), memory);
+    answer_map(mapped(3, 10), memory); /* another thread */
+    answer("lock.acquire", acquired()); /* it is closed */
+    answer("lock.release", json_object());
+    answer("object.close", json_object());
+}
+
+static void *other_thread(void *lock)
+{
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_uint_eq(word(3), ORDER | 10 | WORD_DEPTH_ONE);
+    return NULL;
+}
+
+START_TEST(it_is_asked_once_a_thread)
+{
+    procd_lock *lock;
+    pthread_t thread;
+
+    atomic_store(&page->words[3].value, ORDER | WORD_ABANDONED);
+    serve(map_once);
+    lock = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(lock, PROCD_FOREVER), 2);
+    ck_assert_uint_eq(word(3), ORDER | WORD_ABANDONED | 9 | WORD_DEPTH_ONE);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    ck_assert_uint_eq(word(3), ORDER);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(procd_lock_acquire(lock, i), 1);
+        ck_assert_int_eq(procd_lock_release(lock), 0);
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, lock), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(procd_lock_release(lock), 0); /* anybody may */
+    ck_assert_uint_eq(word(3), ORDER);
+    atomic_store(&page->words[3].value, ORDER | WORD_CLOSED);
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_uint_eq(procd_lock_token(lock), 7);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    ck_assert_uint_eq(word(3), ORDER | WORD_CLOSED); /* untouched */
+    procd_lock_free(lock);
+}
+END_TEST
+
+static void refuse(void)
+{
+    create();
+    answer("object.map", json_pack("{s:b}", "mapped", 0));
+    for (int i = 0; i < 3; i++)
+        answer("lock.acquire", acquired());
+    answer("object.close", json_object());
+}
+
+START_TEST(who_is_refused_does_not_ask_again)
+{
+    procd_lock *lock;
+
+    serve(refuse);
+    lock = procd_lock_new("l");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    procd_lock_free(lock);
+}
+END_TEST
+
+/* Its word is gone: the name may be another lock's by now. */
+static void map_again(void)
+{
+    create();
+    answer_map(mapped(3, 9), memory);
+    answer_map(mapped(4, 9), memory);
+    answer("object.close", json_object());
+}
+
+START_TEST(what_is_gone_is_asked_for_anew)
+{
+    procd_lock *lock;
+
+    serve(map_again);
+    lock = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    atomic_store(&page->words[3].value, ORDER | WORD_GONE);
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_uint_eq(word(4), 9 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(word(3), ORDER | WORD_GONE);
+    procd_lock_free(lock);
+}
+END_TEST
+
+/* ---- answers that make no sense ---- */
+
+static json_t *(*bad_answer)(void);
+static int bad_fd;
+
+static void answer_badly(void)
+{
+    create();
+    answer_map(bad_answer(), bad_fd);
+    for (int i = 0; i < 2; i++)
+        answer("lock.acquire", acquired());
+    answer("object.close", json_object());
+}
+
+static json_t *no_word(void)
+{
+    return mapped(0, 1);
+}
+
+static json_t *far_word(void)
+{
+    return mapped(PAGE_WORDS, 1);
+}
+
+static json_t *no_slot(void)
+{
+    return mapped(1, 0);
+}
+
+static json_t *far_slot(void)
+{
+    return mapped(1, (int) WORD_OWNER_MAX);
+}
+
+static json_t *good(void)
+{
+    return mapped(1, 1);
+}
+
+START_TEST(nonsense_is_no_memory)
+{
+    static json_t *(*const bad[])(void) = {no_word, far_word, no_slot, far_slot, good};
+    int small = memfd_create("small", MFD_CLOEXEC);
+    procd_lock *lock;
+
+    bad_answer = bad[_i];
+    bad_fd = bad[_i] == good ? small : memory;
+    ck_assert_int_eq(ftruncate(small, sizeof *page - 1), 0);
+    serve(answer_badly);
+    lock = procd_lock_new("l");
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_uint_eq(word(1), 0);
+    procd_lock_free(lock);
+    close(small);
+}
+END_TEST
+
+/* ---- forks ---- */
+
+static void map_for_parent(void)
+{
+    create();
+    answer_map(mapped(3, 9), memory);
+    answer("object.close", json_object());
+}
+
+/* The memory is not there in a child: a handle that did not know would end it. */
+START_TEST(children_do_not_touch_it)
+{
+    procd_lock *lock;
+    int status;
+    pid_t pid;
+
+    serve(map_for_parent);
+    lock = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    pid = fork();
+    if (pid == 0)
+        _exit(procd_lock_release(lock) != -EINVAL || procd_lock_acquire(lock, 0) != -EINVAL ||
+              procd_lock_token(lock) != 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    procd_lock_free(lock);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("shared");
+    TCase *tcase = tcase_create("shared");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    procd_init(argc, argv);
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, it_is_asked_once_a_thread);
+    tcase_add_test(tcase, who_is_refused_does_not_ask_again);
+    tcase_add_test(tcase, what_is_gone_is_asked_for_anew);
+    tcase_add_loop_test(tcase, nonsense_is_no_memory, 0, 5);
+    tcase_add_test(tcase, children_do_not_touch_it);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
