@@ -1,5 +1,5 @@
 # Measurements: built and run by `make bench` only.
-bench_programs = %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events \
+bench_programs = %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
 	%D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_throughput %D%/bench_wake
 bench_scripts = %D%/peers.py %D%/report.py %D%/run.py
 
@@ -32,6 +32,8 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_clients_LDADD = %D%/libbench.la
 %C%_bench_events_LDADD = %D%/libbench.la
 %C%_bench_journal_LDADD = %D%/libbench.la
+# As any program that uses it: the shared library, which costs more than the static one.
+%C%_bench_fast_LDADD = %D%/libbench.la libprocd.la
 %C%_bench_lock_LDADD = %D%/libbench.la
 %C%_bench_ping_LDADD = %D%/libbench.la
 %C%_bench_spawn_LDADD = %D%/libbench.la
