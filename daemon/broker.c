@@ -313,6 +313,7 @@ static int begin(struct server *server, int link_fd)
     if (server->hello.restarts > 0)
         resume(server);
     reconcile_clients(server); /* what the dead held goes to those who are still waited for */
+    pages_ring_all(server);
     return 0;
 }
 

@@ -10,26 +10,41 @@
  * Who writes what, when. A word is OPEN or CLOSED, and says which.
  *
  *   open    belongs to the clients. Who finds it free puts in its slot and a depth of 1; the owner of an
- *           rlock counts the depth; whoever may release takes owner, depth, KNOWN and ABANDONED out. Each is
- *           one compare-and-swap against the value that was seen, and leaves the order as it is.
- *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks through the socket.
+ *           rlock counts the depth; whoever may release takes owner, depth, KNOWN and ABANDONED out.
+ *           Each is one compare-and-swap against the value that was seen, and leaves the order as it is.
+ *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks by the socket.
+ *   offered is closed but for one move: NEXT names who is first in the queue, and whoever may release hands
+ *           the lock to that one, by one swap that puts NEXT in the place of the owner, and rings its bell.
  *
- * The daemon closes a word before it decides anything about its lock, by one atomic or, which also tells it
- * what the clients have left there; decides, on its own record, as for a lock that has no word; and opens it
- * again by a plain store, if nobody waits. So no write of the daemon can fail or overtake a client's, nobody
- * gets past those who wait, and what is granted, abandoned or refused is decided in one place.
+ * The daemon takes a word before it decides anything about its lock: it sets CLOSED and clears NEXT, by an
+ * atomic or and an atomic and, which also tell it what the clients have left there. It decides, on its own
+ * record, as for a lock that has no word; and then stores what is so, open if nobody waits, with an offer if
+ * one can be made. Between its taking and its store a word cannot change: no write of the daemon can fail or
+ * overtake a client's, nobody gets past those who wait, and what is granted, abandoned or refused is decided
+ * in one place. That NEXT was cleared by a client, and its slot is the owner's, is all that tells of a
+ * hand-over: no message is needed for that.
  *
- * Each store that opens a word carries a new order, which clients do not touch. A daemon that died after it
- * had decided and before it had stored finds an older order, and knows that what the word says is not news.
+ * Each store carries a new order, which clients do not touch. A daemon that died after it had decided and
+ * before it had stored finds an older order, and knows that what the word says is not news.
+ *
+ * A bell is the word of a slot on which its thread sleeps while it waits. The grant is the owner in the
+ * word, or an answer through the socket; the bell only says: look at both. The thread sets it, sends its
+ * request, and from then on looks at the word, then at the socket, then sleeps if the bell is still set, and
+ * sets it again before it looks again. Whoever hands over rings after the swap, the daemon after each answer
+ * to a request that said `bell`, and to all when it begins and ends. A thread whose slot is the owner's
+ * already waits by the socket, as it could not tell a grant from what it has.
  *
  * What a word says of an owner is what the daemon would have recorded: KNOWN, that it has recorded this hold
  * (and minted its token); without it the hold began since the word was last closed. ABANDONED, that the one
  * before died holding it: it stays for whoever takes the lock next, and goes when that one gives it back.
  *
- * Memory orders. Taking a lock is an acquire, giving it back a release, on the same word: what one owner
- * wrote before is seen by the next, directly. Through the daemon: the or is an acquire and a release, the
- * opening store a release; between a client and the daemon each message is both. A client reads a word with
- * relaxed order before it swaps, since the swap looks again.
+ * Memory orders. Taking a lock is an acquire, giving it back or handing it over a release, and seeing
+ * oneself as the owner an acquire, on the same word: what one owner wrote before is seen by the next,
+ * directly. Through the daemon: the or is an acquire and a release, the opening store a release; between a
+ * client and the daemon each message is both. A client reads a word with relaxed order before it swaps,
+ * since the swap looks again. Setting a bell and then reading the word, and swapping the word and then
+ * clearing the bell, are each in one order for all (seq_cst): else both could see what was before, and the
+ * thread sleep though it owns.
  *
  * The page is no proof of anything: any process of the uid may write any value at any time. The daemon reads
  * each word once for a decision, checks what it names, and can be led to wrong ideas about locks of that uid
@@ -44,9 +59,11 @@
 #define PAGE_WORDS 16384 /* 0 is never issued */
 #define PAGE_SLOTS 16384 /* nor are 0, nobody, and the last one */
 
-/* The parts of a word: bits 0 to 13 owner, 14 to 27 reserved, 28 to 35 depth, then flags, then the order. */
+/* The parts of a word: bits 0 to 13 owner, 14 to 27 NEXT, 28 to 35 depth, then flags, then the order. */
 #define WORD_OWNER_BITS  14
 #define WORD_OWNER_MAX   ((UINT64_C(1) << WORD_OWNER_BITS) - 1) /* somebody who has no slot */
+#define WORD_NEXT_SHIFT  14
+#define WORD_NEXT_MASK   (WORD_OWNER_MAX << WORD_NEXT_SHIFT)
 #define WORD_DEPTH_SHIFT 28
 #define WORD_DEPTH_MAX   UINT64_C(255) /* so deep or deeper: the daemon counts */
 #define WORD_DEPTH_ONE   (UINT64_C(1) << WORD_DEPTH_SHIFT)
@@ -58,11 +75,16 @@
 #define WORD_ORDER_MASK  (WORD_ORDER_MAX << WORD_ORDER_SHIFT)
 
 /* Its object is gone, or the daemon: closed for good. */
-#define WORD_GONE        (~WORD_ORDER_MASK)
+#define WORD_GONE        (~(WORD_ORDER_MASK | WORD_NEXT_MASK))
 
 static inline uint64_t word_owner(uint64_t word)
 {
     return word & WORD_OWNER_MAX;
+}
+
+static inline uint64_t word_next(uint64_t word)
+{
+    return word >> WORD_NEXT_SHIFT & WORD_OWNER_MAX;
 }
 
 static inline uint64_t word_depth(uint64_t word)
@@ -75,6 +97,12 @@ static inline uint64_t word_order(uint64_t word)
     return word >> WORD_ORDER_SHIFT;
 }
 
+/* What a release makes of an offered word. */
+static inline uint64_t word_handed(uint64_t word)
+{
+    return (word & (WORD_ORDER_MASK | WORD_CLOSED)) | word_next(word) | WORD_DEPTH_ONE;
+}
+
 static inline bool word_is_gone(uint64_t word)
 {
     return (word & WORD_GONE) == WORD_GONE;
@@ -85,8 +113,13 @@ struct page_word {
     _Alignas(64) _Atomic uint64_t value;
 };
 
+struct page_bell {
+    _Alignas(64) _Atomic uint32_t is_set; /* 1: its thread sleeps, or is about to; a futex */
+};
+
 struct page {
     struct page_word words[PAGE_WORDS];
+    struct page_bell bells[PAGE_SLOTS];
 };
 
 #endif

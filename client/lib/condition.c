@@ -92,7 +92,7 @@ int procd_condition_acquire(procd_condition *condition, double timeout)
         return r;
     return object_acquire(&condition->lock,
                           condition->lock.kind == OBJECT_LOCK ? "lock.acquire" : "rlock.acquire", timeout,
-                          NULL);
+                          NULL, NULL);
 }
 
 int procd_condition_release(procd_condition *condition)

@@ -4,12 +4,20 @@
 #include "daemon/base/clock.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define OPEN_MAX_TIME   (10 * NSEC_PER_SEC)
 #define REMOTE_MAX_TIME (120 * NSEC_PER_SEC) /* ssh may ask for a password */
+
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
 
 /* Forked, or gone. */
 static int check(const struct connection *connection)
@@ -287,6 +295,88 @@ int connection_call_once(struct connection *connection, const struct connection_
     int r = ask(connection, request, deadline, &id, ret_incoming);
 
     return r == -ETIMEDOUT ? take_last(connection, id, ret_incoming) : r;
+}
+
+/* ---- answers that come otherwise ---- */
+
+/* Nobody is waited for longer than this without a look at the socket: who kills the whole daemon at once
+ * kills those who would have rung. */
+#define BELL_MAX (10 * NSEC_PER_SEC)
+
+static void sleep_by_bell(const struct bell *bell, int64_t deadline)
+{
+    int64_t now = clock_monotonic(), span = earlier(deadline - now, BELL_MAX);
+    struct timespec rest = {.tv_sec = span / NSEC_PER_SEC, .tv_nsec = span % NSEC_PER_SEC};
+
+    if (span > 0)
+        (void) syscall(SYS_futex, bell->is_set, FUTEX_WAIT, 1, &rest, NULL, 0);
+}
+
+static bool has_left(const struct connection *connection, int64_t id)
+{
+    const struct pending *pending = pending_find(&connection->pending, id);
+
+    return connection->fd >= 0 && pending && pending->sent == pending->length;
+}
+
+/* The bell is set before whatever could make somebody ring it: the request, and each look. */
+int connection_call_by_bell(struct connection *connection, const struct connection_request *request,
+                            int64_t deadline, const struct bell *bell, struct incoming *ret_incoming)
+{
+    bool may_sleep;
+    int64_t id;
+    int r;
+
+    atomic_store(bell->is_set, 1);
+    r = connection_send(connection, request, &id);
+    /* a broker that took it will ring, or the next one, which rings all */
+    for (may_sleep = has_left(connection, id); r == 0; may_sleep = has_left(connection, id)) {
+        if (bell->is_granted(bell->context)) {
+            pending_find(&connection->pending, id)->is_dropped = true;
+            return 1;
+        }
+        if (may_sleep)
+            sleep_by_bell(bell, deadline);
+        if (bell->is_granted(bell->context))
+            continue;
+        if (clock_monotonic() >= deadline)
+            return take_last(connection, id, ret_incoming);
+        atomic_store(bell->is_set, 1);
+        r = await(connection, id, connection->fd < 0 ? clock_monotonic() + BELL_MAX : 0, ret_incoming);
+        if (r == 0)
+            return 0;
+        r = r == -ETIMEDOUT ? 0 : r;
+    }
+    return r;
+}
+
+bool connection_is_owed(const struct connection *connection)
+{
+    const struct pending *pending = connection->pending.head;
+
+    if (!pending || connection->fd < 0 || connection->failed || connection->queue ||
+        connection->subscriptions)
+        return false;
+    while (pending && pending->is_dropped && pending->sent == pending->length)
+        pending = pending->next;
+    return !pending;
+}
+
+/* Whoever looks at an object makes the daemon see what has become of those who wait for it. */
+int connection_settle(struct connection *connection, int64_t deadline)
+{
+    struct pending *pending;
+    int r = 0;
+
+    while (r == 0 && connection->fd >= 0 && (pending = connection->pending.head)) {
+        CLEANUP(incoming_done) struct incoming answer = {0};
+        json_t *params = json_pack("{s:O}", "name", json_object_get(pending->params, "name"));
+        struct connection_request request = {.method = "object.info", .params = params};
+
+        r = params ? connection_call(connection, &request, deadline, &answer) : -ENOMEM;
+        json_decref(params);
+    }
+    return r;
 }
 
 int connection_cancel(struct connection *connection, int64_t id)

@@ -82,14 +82,18 @@ void library_give(struct connection *connection)
 {
     struct library *here = library();
 
-    if (here && connection_is_idle(connection)) {
+    bool is_owed = connection_is_owed(connection);
+
+    if (here && (is_owed || connection_is_idle(connection))) {
         pthread_mutex_lock(&here->lock);
-        if (here->idle_count < POOL_MAX) {
+        if (here->idle_count < (is_owed ? POOL_OWED_MAX : POOL_MAX)) {
             here->idle[here->idle_count++] = connection;
             connection = NULL;
         }
         pthread_mutex_unlock(&here->lock);
     }
+    if (connection && is_owed)
+        connection_settle(connection, clock_monotonic() + GRACE);
     connection_free(connection);
 }
 
@@ -120,7 +124,7 @@ static int note_result(const struct incoming *incoming, const struct call_option
     return r > -4096 ? note_transport(r, options) : failure_note_daemon(r, error);
 }
 
-/* On a connection of its own. 0 and ret_epoch (may be NULL), or -errno. */
+/* On a connection of its own. 0 and ret_epoch (may be NULL); 1: the bell rang; or -errno. */
 static int call_pooled(const struct connection_request *request, const struct call_options *options,
                        struct incoming *ret_incoming, char **ret_epoch)
 {
@@ -129,13 +133,16 @@ static int call_pooled(const struct connection_request *request, const struct ca
 
     if (r < 0)
         return r;
-    r = connection_call_once(connection, request, options->deadline, ret_incoming);
+    if (options->bell)
+        r = connection_call_by_bell(connection, request, options->deadline, options->bell, ret_incoming);
+    else
+        r = connection_call_once(connection, request, options->deadline, ret_incoming);
     if (r == 0 && ret_epoch) {
         *ret_epoch = strdup(connection_epoch(connection));
         r = *ret_epoch ? 0 : -ENOMEM;
     }
     library_give(connection);
-    return r < 0 ? note_transport(r, options) : 0;
+    return r < 0 ? note_transport(r, options) : r;
 }
 
 static int call_far(const struct connection_request *request, const struct call_options *options,
@@ -163,6 +170,8 @@ static int call(const struct connection_request *request, const struct call_opti
     *ret_incoming = (struct incoming) {0};
     r = library_is_remote() ? call_far(request, options, ret_incoming, ret_epoch)
                             : call_pooled(request, options, ret_incoming, ret_epoch);
+    if (r == 1)
+        return r;
     if (r == 0)
         r = note_result(ret_incoming, options, ret_result);
     if (r < 0) {

@@ -11,12 +11,13 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define POOL_MAX       8 /* idle connections that are kept */
+#define POOL_MAX       8  /* idle connections that are kept */
+#define POOL_OWED_MAX  64 /* the same, with those that answers are to come for */
 #define OPENED_BUCKETS 64
 
 struct library {
     pthread_mutex_t lock; /* over everything here; never held while waiting. May begin as zero */
-    struct connection *idle[POOL_MAX];
+    struct connection *idle[POOL_OWED_MAX];
     size_t idle_count;
     struct endpoint endpoint; /* of the last connection: the next one goes to the same daemon */
     struct procd_process *children, *last_child; /* children.c */
@@ -40,11 +41,12 @@ struct call_options {
     int64_t deadline;  /* CONNECTION_FOREVER, or when the daemon must have answered */
     bool no_autostart;
     int stale;         /* the error where the request's epoch is over; 0: PROCD_E_NO_SUCH_PROCESS */
+    const struct bell *bell; /* not NULL: how the answer may come otherwise; library_call then says 1 */
     char **ret_epoch;  /* not NULL: a copy of the epoch that answered, on success */
 };
 
-/* Asks on a connection of its own for as long as it takes. 0 and the answer, whose result is ret_result
- * (borrowed, may be NULL); else the error, which procd_last_error() then tells in full. */
+/* Asks on a connection of its own for as long as it takes. 1: see bell; 0 and the answer, whose result is
+ * ret_result (borrowed, may be NULL); else the error, which procd_last_error() then tells in full. */
 int library_call(const struct connection_request *request, const struct call_options *options,
                  struct incoming *ret_incoming, json_t **ret_result);
 

@@ -31,6 +31,7 @@ static void note_owner(struct lock *lock)
 /* For the first time, or where somebody else has it. */
 static int ask_for(struct lock *lock, bool is_recursive, double timeout)
 {
+    struct bell bell, *by_bell = NULL;
     int64_t deadline;
     uint64_t token;
     int r = 0;
@@ -44,8 +45,14 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
         note_owner(lock);
         return r;
     }
-    r = object_acquire(&lock->object, is_recursive ? "rlock.acquire" : "lock.acquire", timeout, &token);
-    if (r > 0) {
+    if (timeout > 0 && shared_bell(&lock->shared, &bell))
+        by_bell = &bell;
+    r = object_acquire(&lock->object, is_recursive ? "rlock.acquire" : "lock.acquire", timeout, by_bell,
+                       &token);
+    if (r == OBJECT_GRANTED) {
+        r = shared_granted(&lock->shared);
+        note_owner(lock);
+    } else if (r > 0) {
         atomic_store(&lock->token, token);
         atomic_store(&lock->owner, 0);
     }

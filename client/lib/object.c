@@ -178,23 +178,31 @@ int object_check(const struct object *object)
     return 0;
 }
 
-int object_ask(const struct object *object, const char *method, json_t *params, int64_t deadline,
+static int ask(const struct object *object, const char *method, json_t *params, struct call_options *options,
                struct incoming *ret_incoming, json_t **ret_result)
 {
     struct connection_request request = {.method = method, .params = params};
-    struct call_options options = {
-        .deadline = deadline, .no_autostart = true, .stale = PROCD_E_NO_SUCH_OBJECT};
     int r = object_check(object);
 
+    options->no_autostart = true;
+    options->stale = PROCD_E_NO_SUCH_OBJECT;
     *ret_incoming = (struct incoming){0};
     if (r == 0 && json_object_set_new(params, "name", json_string(object->name)) < 0)
         r = failure_note(-ENOMEM, NULL);
     if (r == 0) {
         request.epoch = object->epoch;
-        r = library_call(&request, &options, ret_incoming, ret_result);
+        r = library_call(&request, options, ret_incoming, ret_result);
     }
     json_decref(params);
     return r;
+}
+
+int object_ask(const struct object *object, const char *method, json_t *params, int64_t deadline,
+               struct incoming *ret_incoming, json_t **ret_result)
+{
+    struct call_options options = {.deadline = deadline};
+
+    return ask(object, method, params, &options, ret_incoming, ret_result);
 }
 
 int object_tell(const struct object *object, const char *method, json_t *params)
@@ -258,18 +266,24 @@ static int acquired(const json_t *result, uint64_t *ret_token)
     return json_is_true(json_object_get(result, "abandoned")) ? 2 : 1;
 }
 
-int object_acquire(const struct object *object, const char *method, double timeout, uint64_t *ret_token)
+int object_acquire(const struct object *object, const char *method, double timeout, const struct bell *bell,
+                   uint64_t *ret_token)
 {
+    struct call_options options = {.bell = bell};
     struct incoming answer;
     json_t *params = NULL, *result = NULL;
-    int64_t deadline;
-    int r = object_wait_params(timeout, &params, &deadline);
+    int r = object_wait_params(timeout, &params, &options.deadline);
 
     if (r < 0)
         return r;
-    r = object_ask(object, method, object_add_holder(params), deadline, &answer, &result);
+    params = object_add_holder(params);
+    if (bell && json_object_set_new(params, "bell", json_true()) < 0)
+        options.bell = NULL;
+    r = ask(object, method, params, &options, &answer, &result);
     if (r == 0)
         r = acquired(result, ret_token);
+    else if (r == 1)
+        r = OBJECT_GRANTED;
     incoming_done(&answer);
     return r;
 }

@@ -62,8 +62,10 @@ int object_wait_params(double timeout, json_t **ret_params, int64_t *ret_deadlin
 json_t *object_add_holder(json_t *params);
 
 /* KIND.acquire. 1: acquired, 2: and abandoned; 0: not; or the error. ret_token (may be NULL) is set with
- * the former. */
-int object_acquire(const struct object *object, const char *method, double timeout, uint64_t *ret_token);
+ * the former. bell: how it may be granted without an answer, which gives OBJECT_GRANTED; or NULL. */
+#define OBJECT_GRANTED 3
+int object_acquire(const struct object *object, const char *method, double timeout, const struct bell *bell,
+                   uint64_t *ret_token);
 
 /* ---- opens.c: how many handles of this process an object has ---- */
 

@@ -33,7 +33,7 @@ json_t *procd_semaphore_json(procd_semaphore *semaphore)
 
 int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout)
 {
-    return object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL);
+    return object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL, NULL);
 }
 
 int procd_semaphore_release(procd_semaphore *semaphore)

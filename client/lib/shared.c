@@ -2,10 +2,13 @@
 
 #include "daemon/base/cleanup.h"
 
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* One per daemon; it stays for as long as this process, as some thread may always be about to look. */
 struct shared_page {
@@ -45,27 +48,77 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
     return 0;
 }
 
+/* Only its owner may give an rlock back, and knows how deep it is. */
+static bool may_release(const struct shared *shared, bool is_recursive, uint64_t seen)
+{
+    return word_owner(seen) != 0 &&
+           (!is_recursive || (knows_slot(shared) && word_owner(seen) == shared_self.slot &&
+                              word_depth(seen) < WORD_DEPTH_MAX));
+}
+
+/* The swap has made the lock another thread's: it sleeps, or is about to look. */
+static void ring(struct shared *shared, uint64_t slot)
+{
+    struct page *memory = atomic_load_explicit(&shared->memory, memory_order_relaxed);
+    _Atomic uint32_t *bell = &memory->bells[slot].is_set;
+
+    if (atomic_exchange(bell, 0) != 0)
+        (void) syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
 
-    while (!(seen & WORD_CLOSED) && word_owner(seen) != 0) {
+    while (may_release(shared, is_recursive, seen)) {
         bool is_deep = is_recursive && word_depth(seen) > 1;
+        uint64_t next = word_next(seen);
 
-        if (is_recursive && (!knows_slot(shared) || word_owner(seen) != shared_self.slot ||
-                             word_depth(seen) == WORD_DEPTH_MAX))
+        if (!(seen & WORD_CLOSED)) {
+            if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK,
+                            memory_order_release))
+                return true;
+        } else if (next == 0 || is_deep) {
             break;
-        if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK,
-                        memory_order_release))
+        } else if (shared_swap(word, &seen, word_handed(seen), memory_order_seq_cst)) {
+            ring(shared, next);
             return true;
+        }
     }
     return false;
+}
+
+/* ---- waiting ---- */
+
+static bool is_granted(void *context)
+{
+    return shared_owner(context) == shared_self.slot;
+}
+
+bool shared_bell(const struct shared *shared, struct bell *ret_bell)
+{
+    struct page *memory = atomic_load_explicit(&shared->memory, memory_order_relaxed);
+
+    if (!atomic_load_explicit(&shared->word, memory_order_acquire) || !knows_slot(shared) ||
+        is_granted((void *) shared))
+        return false;
+    *ret_bell = (struct bell){.is_set = &memory->bells[shared_self.slot].is_set,
+                              .is_granted = is_granted,
+                              .context = (void *) shared};
+    return true;
+}
+
+int shared_granted(const struct shared *shared)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+
+    return atomic_load_explicit(&word->value, memory_order_relaxed) & WORD_ABANDONED ? 2 : 1;
 }
 
 uint64_t shared_owner(const struct shared *shared)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
-    uint64_t seen = word ? atomic_load_explicit(&word->value, memory_order_acquire) : WORD_GONE;
+    uint64_t seen = word ? atomic_load(&word->value) : WORD_GONE;
 
     return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
 }
@@ -138,6 +191,7 @@ static bool take_answer(struct shared *shared, const json_t *result, int fd)
     shared_self.page = page->number;
     shared_self.slot = (uint64_t) slot;
     atomic_store_explicit(&shared->page, page->number, memory_order_relaxed);
+    atomic_store_explicit(&shared->memory, page->memory, memory_order_relaxed);
     atomic_store_explicit(&shared->word, &page->memory->words[word], memory_order_release);
     return true;
 }
@@ -159,7 +213,7 @@ bool shared_map(struct shared *shared, const struct object *object, int64_t dead
     bool is_mapped;
     int r;
 
-    if (!is_worthwhile(shared))
+    if (library_is_remote() || !is_worthwhile(shared))
         return false;
     r = object_ask(object, "object.map", object_add_holder(json_object()), deadline, &answer, &result);
     is_mapped = r == 0 && json_is_true(json_object_get(result, "mapped")) && answer.fd_count == 1 &&

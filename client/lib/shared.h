@@ -17,12 +17,20 @@ struct shared {
     _Atomic(struct page_word *) word; /* NULL: ask the daemon */
     _Atomic uint64_t page;            /* the number of its page, in this process and its children */
     _Atomic uint64_t guess;           /* the word when it was free last */
+    _Atomic(struct page *) memory;    /* what the word is in */
     _Atomic bool is_refused;          /* the daemon wants to be asked each time */
 };
 
 /* After shared_acquire has said 0. True: the word, or the calling thread's slot, was not known and is now: it
  * is worth another try. deadline: when the daemon must have answered, or CONNECTION_FOREVER. */
 bool shared_map(struct shared *shared, const struct object *object, int64_t deadline);
+
+/* A bell by which the calling thread may wait for the lock, and its look at the word. False: it has none, or
+ * could not tell a grant from what it has already. */
+bool shared_bell(const struct shared *shared, struct bell *ret_bell);
+
+/* It has been granted: 1, or 2: and its last owner died. */
+int shared_granted(const struct shared *shared);
 
 /* Whose number the word has; 0: nobody's. */
 uint64_t shared_owner(const struct shared *shared);

@@ -230,6 +230,7 @@ int step_restarted(struct core *core, const struct core_input *input)
 {
     struct order *order, *next;
 
+    words_store_again(core);
     lose_connections(core);
     step_executed(core, input);
     for (order = TAILQ_FIRST(&core->orders); order; order = next) {

@@ -456,6 +456,8 @@ struct process *core_process_named(const struct core *core, uint32_t uid, const 
 struct client *core_client(const struct core *core, uint64_t id);
 struct connection *core_connection(const struct core *core, uint64_t id);
 struct account *core_account(const struct core *core, uint32_t uid);
+/* The thread of a client with this name, if it holds, waits or has a slot. */
+struct owner *owner_find(const struct client *client, const struct blob *holder);
 /* Is it visible (it has begun, and was not undone)? */
 bool process_visible(const struct process *process);
 bool process_ended(const struct process *process);
@@ -480,11 +482,12 @@ size_t core_threads_wanted(struct core *core, const struct core_wait *wait, uint
  * the threads, whoever waits has done so since before that count. */
 uint64_t core_newest_wait(const struct core *core, uint64_t process);
 /*
- * The open words that the input may be decided by, each once: they are to be closed, and given to the core as
- * INPUT_WORDS, before it. Those that are closed are not told: what the core knows of them is all there is.
+ * The words that the input may be decided by and that clients may change: they are to be taken, and given to
+ * the core as INPUT_WORDS, before it; and it is asked again, as what they say may lead to others, until there
+ * are none. Those that are closed are not told: what the core knows of them is all there is.
  */
 typedef void core_want_word(void *context, uint32_t uid, uint32_t index);
-void core_words_wanted(const struct core *core, const struct core_input *input, core_want_word *want,
+void core_words_wanted(struct core *core, const struct core_input *input, core_want_word *want,
                        void *context);
 /* The same for somebody who looks at an object. */
 void core_words_of_object(const struct object *object, core_want_word *want, void *context);

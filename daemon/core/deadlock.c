@@ -323,6 +323,20 @@ int deadlock_check(struct core *core, struct owner *owner, const struct object *
     return *ret_cycle ? DEADLOCK_CERTAIN : -ENOMEM;
 }
 
+void deadlock_words(struct core *core, const struct object *object, struct process *process,
+                    core_want_word *want, void *context)
+{
+    struct search search = {.core = core};
+    const struct waiter *waiter;
+    const struct owner *owner;
+
+    walk(&search, object, process);
+    for (owner = search.first; owner; owner = owner->next)
+        TAILQ_FOREACH(waiter, &owner->waits, of_owner)
+            if (waiter->object)
+                core_words_of_object(waiter->object, want, context);
+}
+
 /* ---- what must be counted for it ---- */
 
 /* Each process once. */

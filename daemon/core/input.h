@@ -93,6 +93,7 @@ enum request_flags {
     REQUEST_TOKEN = 1 << 16,    /* release: only with this token */
     REQUEST_NOTIFY = 1 << 17,   /* spawn: it will say when it is ready */
     REQUEST_FINAL = 1 << 18,    /* signal: its restart policy ends, too */
+    REQUEST_BELL = 1 << 19,     /* acquire of a lock: its slot's bell is rung, too (proto/page.h) */
 };
 
 /* What all requests share. The connection's client asks; what it names was found and allowed to it. */

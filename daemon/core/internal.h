@@ -89,6 +89,8 @@ void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error erro
 void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota);
 void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind,
                            struct process *process);
+/* The slot whose bell it waits by, or 0. */
+uint32_t waiter_bell(const struct waiter *waiter);
 /* Has it a key to be asked for again by, and a place to keep? */
 bool waiter_can_be_absent(const struct waiter *waiter);
 /* Its client, which was absent, has asked again: the one that repeated the request waits in its place. */
@@ -161,7 +163,9 @@ bool ready_is_decided(const struct waiter *waiter);
 
 /* ---- word.c ---- */
 
-/* The end of a step: words whose locks are left to themselves are opened. */
+/* The memory may not have what was stored last: everything is stored anew. */
+void words_store_again(struct core *core);
+/* The end of a step: what has changed is stored; words of locks that nobody waits for are opened. */
 void words_decide(struct core *core);
 
 /* ---- mapping.c ---- */

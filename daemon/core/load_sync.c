@@ -124,7 +124,8 @@ static void take_word(struct core *core, struct in *in, struct account *account)
         object = in_object(core, in);
     if (in->error ||
         in_failed(in, data.index == 0 || data.index >= PAGE_WORDS || data.order > WORD_ORDER_MAX, -EBADMSG) ||
-        in_failed(in, data.is_closed > 1 || (!object && !data.is_closed), -EBADMSG) ||
+        in_failed(in, data.state > WORD_STATE_OFFERED, -EBADMSG) ||
+        in_failed(in, !object && data.state != WORD_STATE_CLOSED, -EBADMSG) ||
         in_failed(in, account->words && account->words->word[data.index], -EBADMSG) ||
         in_failed(in, object && (object->word || !object_is_lock(object) || object->account != account),
                   -EBADMSG))

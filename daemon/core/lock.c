@@ -70,6 +70,8 @@ static int acquire_later(struct core *core, const struct core_input *input, stru
         return r;
     if (r == 0 && !waiter_refused(core, sync->waiter)) {
         wait_own(sync->waiter, sync->owner);
+        if (waiter_bell(sync->waiter) == 0) /* one that it is given later nobody rings for this wait */
+            sync->waiter->data.flags &= ~(uint32_t) REQUEST_BELL;
         wait_enqueue(core, sync->waiter, sync->object, &sync->object->waiters);
     }
     return 0;

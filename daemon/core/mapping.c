@@ -46,7 +46,8 @@ struct word *word_new(struct core *core, struct account *account, uint32_t index
         return NULL;
     }
     word->data.index = index;
-    word->data.is_closed = 1;
+    word->data.state = WORD_STATE_CLOSED;
+    word->data.stored = WORD_GONE; /* nothing yet */
     word->data.order = (uint32_t) (core->counters.word * ORDERS_APART) & WORD_ORDER_MAX;
     word->account = account;
     word->hold.data.count = 1;

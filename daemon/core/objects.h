@@ -53,7 +53,6 @@ void opens_undo(struct core *core, struct open_list *opens);
 
 /* ---- owner.c ---- */
 
-struct owner *owner_find(const struct client *client, const struct blob *holder);
 /* With one more reference; NULL without memory. */
 struct owner *owner_get(struct client *client, const struct blob *holder);
 struct owner *owner_unref(struct owner *owner);
@@ -176,6 +175,10 @@ enum deadlock { DEADLOCK_NONE, DEADLOCK_CERTAIN };
  * DEADLOCK_CERTAIN and the cycle; or -ENOMEM. */
 int deadlock_check(struct core *core, struct owner *owner, const struct object *object,
                    struct process *process, const struct blob *threads, struct text **ret_cycle);
+
+/* The words of locks on the way from an object's holder, or a process, along what they wait for. */
+void deadlock_words(struct core *core, const struct object *object, struct process *process,
+                    core_want_word *want, void *context);
 
 /* ---- eventlog.c ---- */
 

@@ -140,11 +140,14 @@ struct hold {
 
 /* ---- locks in shared pages, see proto/page.h and word.c ---- */
 
+enum word_state { WORD_STATE_OPEN, WORD_STATE_CLOSED, WORD_STATE_OFFERED };
+
 struct word_data {
     uint32_t index;
-    uint32_t order;     /* of the last store that opened it */
-    uint32_t is_closed;
+    uint32_t order;  /* of the last store */
+    uint32_t state;  /* word_state */
     uint32_t unused;
+    uint64_t stored; /* what it was, without its order */
 };
 
 /* Lives as long as its lock, or any client that may use it. */

@@ -154,6 +154,16 @@ static void waiter_keep_done(struct waiter *waiter)
             waiter->links[i].id = 0;
 }
 
+/* Slots are those of one page, its own uid's. */
+uint32_t waiter_bell(const struct waiter *waiter)
+{
+    const struct owner *owner = waiter->owner;
+
+    if (!(waiter->data.flags & REQUEST_BELL) || !owner || owner->client->data.uid != waiter->data.uid)
+        return 0;
+    return owner->slot;
+}
+
 void waiter_answer(struct core *core, struct waiter *waiter)
 {
     struct connection *connection = waiter->connection;

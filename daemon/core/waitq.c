@@ -76,8 +76,10 @@ void wait_replace(struct core *core, struct waiter *old, struct waiter *waiter)
     waiter->reply.sync = old->reply.sync;
     waiter->hold = old->hold;
     old->hold = NULL;
-    if (old->object)
+    if (old->object) {
         REPLACE(queue_of(old), old, waiter, of_object);
+        word_changed(core, old->object);
+    }
     waiter->object = old->object;
     old->object = NULL;
     if (old->owner) {

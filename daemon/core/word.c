@@ -1,11 +1,10 @@
 /*
- * The rules of a word (proto/page.h): what is learnt from one that is closed, and when it is opened again.
+ * The rules of a word (proto/page.h): what is learnt from one that is taken, and what is stored in it again.
  *
  * A word stands beside the record of its lock, and does not replace it. While it is closed the record is the
- * truth, and every rule about locks is applied to that, as for a lock without a word. While it is open the
- * word is the truth: nothing may be decided by the record before the word has been closed and its news taken
- * over. So whatever can change a lock, or depend on it, is named in core_words_wanted; what waits for a lock
- * keeps it closed, so that time-outs, connections and searches for cycles find no open word on their way.
+ * truth, and every rule about locks is applied to that, as for a lock without a word. While it is open, or
+ * the lock is offered, the word is the truth: nothing may be decided by the record before the word has been
+ * taken and its news with it. So whatever can change a lock, or depend on it, is named in core_words_wanted.
  */
 #include "daemon/core/objects.h"
 
@@ -64,17 +63,35 @@ static void take_news(struct core *core, struct word *word, uint64_t value)
     begin_hold(core, word, owner_named(word, value), value);
 }
 
+/* Somebody has put the first in the queue in its holder's place. It knows: its slot is the owner's. */
+static void take_hand_over(struct core *core, struct word *word)
+{
+    struct object *object = word->object;
+    struct waiter *next = TAILQ_FIRST(&object->waiters);
+    struct hold *hold = TAILQ_FIRST(&object->holds);
+
+    if (!next || !hold)
+        return;
+    hold_end(core, hold, HOLD_RELEASED);
+    object->data.abandoned = 0;
+    wait_grant(core, next, object);
+}
+
 static void close_word(struct core *core, struct word *word, uint64_t value)
 {
-    /* one that was closed already had nothing to tell, and an older order is not the clients' doing */
-    bool is_news = !word->data.is_closed && word_order(value) == word->data.order;
+    enum word_state before = word->data.state;
+    uint64_t next = word_next(word->data.stored);
 
-    word->data.is_closed = 1;
+    word->data.state = WORD_STATE_CLOSED;
     if (!word->object)
         return;
     word_changed(core, word->object);
-    if (is_news)
+    if (word_order(value) != word->data.order) /* a store that did not come through: nothing has happened */
+        return;
+    if (before == WORD_STATE_OPEN)
         take_news(core, word, value);
+    else if (before == WORD_STATE_OFFERED && word_next(value) == 0 && word_owner(value) == next)
+        take_hand_over(core, word);
 }
 
 int step_words(struct core *core, const struct core_input *input)
@@ -108,7 +125,7 @@ static void move(struct word *word, struct word_list *list)
 
 void word_load(struct core *core, struct word *word)
 {
-    if (word->data.is_closed)
+    if (word->data.state == WORD_STATE_CLOSED)
         move(word, &core->changed);
 }
 
@@ -116,8 +133,14 @@ void word_changed(struct core *core, struct object *object)
 {
     struct word *word = object->word ? object->word : object->lock ? object->lock->word : NULL;
 
-    if (word && word->data.is_closed)
+    if (word && word->data.state == WORD_STATE_CLOSED)
         move(word, &core->changed);
+}
+
+/* Does its holder know it, and have a name in the word? */
+static bool has_told(const struct hold *hold)
+{
+    return slot_of(hold) > 0 && !(hold->data.flags & HOLD_UNASKED);
 }
 
 /* Does nobody need the daemon for it? Who sleeps on its condition will wait for it without being asked. */
@@ -131,7 +154,7 @@ static bool is_left_alone(const struct object *lock)
     LIST_FOREACH(condition, &lock->users, of_lock)
         if (!TAILQ_EMPTY(&condition->waiters))
             return false;
-    return !hold || (slot_of(hold) > 0 && !(hold->data.flags & HOLD_UNASKED));
+    return !hold || has_told(hold);
 }
 
 static uint64_t value_of(const struct object *lock)
@@ -141,22 +164,49 @@ static uint64_t value_of(const struct object *lock)
 
     if (!hold)
         return lock->data.abandoned ? WORD_ABANDONED : 0;
-    return slot_of(hold) | depth << WORD_DEPTH_SHIFT | WORD_KNOWN;
+    return (has_told(hold) ? slot_of(hold) : WORD_OWNER_MAX) | depth << WORD_DEPTH_SHIFT | WORD_KNOWN |
+           (hold->data.flags & HOLD_TOLD ? WORD_ABANDONED : 0);
+}
+
+/* The slot of the first in the queue, if that one looks at the word; 0: it is served by the daemon. */
+static uint64_t next_of(const struct object *lock)
+{
+    const struct waiter *next = TAILQ_FIRST(&lock->waiters);
+    const struct hold *hold = TAILQ_FIRST(&lock->holds);
+    uint32_t slot = next ? waiter_bell(next) : 0;
+
+    if (slot == 0 || !hold || !has_told(hold) || slot == slot_of(hold))
+        return 0;
+    return next->connection && next->data.kind == WAIT_HOLD ? slot : 0;
+}
+
+static void store(struct core *core, struct word *word, enum word_state state, uint64_t value)
+{
+    word->data.state = state;
+    word->data.stored = value;
+    word->data.order = (word->data.order + 1) & WORD_ORDER_MAX;
+    word->value = value | (uint64_t) word->data.order << WORD_ORDER_SHIFT;
+    move(word, &core->stores);
 }
 
 static void decide(struct core *core, struct word *word)
 {
-    if (!word->object) {
+    const struct object *lock = word->object;
+    uint64_t value, next;
+
+    if (!lock) {
         word->value = WORD_GONE;
         move(word, &core->stores);
         return;
     }
-    if (!is_left_alone(word->object))
-        return;
-    word->data.is_closed = 0;
-    word->data.order = (word->data.order + 1) & WORD_ORDER_MAX;
-    word->value = value_of(word->object) | (uint64_t) word->data.order << WORD_ORDER_SHIFT;
-    move(word, &core->stores);
+    value = value_of(lock);
+    next = next_of(lock);
+    if (is_left_alone(lock))
+        store(core, word, WORD_STATE_OPEN, value);
+    else if (next > 0)
+        store(core, word, WORD_STATE_OFFERED, value | WORD_CLOSED | next << WORD_NEXT_SHIFT);
+    else if ((value | WORD_CLOSED) != word->data.stored)
+        store(core, word, WORD_STATE_CLOSED, value | WORD_CLOSED);
 }
 
 void words_decide(struct core *core)
@@ -173,7 +223,7 @@ void word_forsake(struct core *core, struct word *word)
 {
     word->object->word = NULL;
     word->object = NULL;
-    word->data.is_closed = 1;
+    word->data.state = WORD_STATE_CLOSED;
     move(word, NULL);
     if (TAILQ_EMPTY(&word->mappings))
         word_free(core, word);
@@ -188,7 +238,7 @@ void core_words_of_object(const struct object *object, core_want_word *want, voi
     const struct object *lock = object->lock ? object->lock : object;
     const struct word *word = lock->word;
 
-    if (word && !word->data.is_closed)
+    if (word && word->data.state != WORD_STATE_CLOSED)
         want(context, word->account->uid, word->data.index);
 }
 
@@ -213,7 +263,36 @@ static void all_words(const struct core *core, core_want_word *want, void *conte
                 core_words_of_object(object, want, context);
 }
 
-static void words_of_request(const struct core *core, const struct core_input *input, core_want_word *want,
+/* Whoever leaves a queue changes what can be offered, or was offered. */
+static void words_of_waiter(const struct waiter *waiter, core_want_word *want, void *context)
+{
+    if (waiter->object)
+        core_words_of_object(waiter->object, want, context);
+}
+
+static void words_of_connection(const struct connection *connection, core_want_word *want, void *context)
+{
+    const struct waiter *waiter;
+
+    TAILQ_FOREACH(waiter, &connection->waiters, of_connection)
+        words_of_waiter(waiter, want, context);
+}
+
+/* Its own waits, and what it has asked in the place of others. */
+static void words_of_waits(const struct client *client, core_want_word *want, void *context)
+{
+    const struct connection *connection;
+    const struct waiter *waiter;
+
+    TAILQ_FOREACH(waiter, &client->waits, of_client)
+        words_of_waiter(waiter, want, context);
+    TAILQ_FOREACH(waiter, &client->absent, of_connection)
+        words_of_waiter(waiter, want, context);
+    LIST_FOREACH(connection, &client->connections, of_client)
+        words_of_connection(connection, want, context);
+}
+
+static void words_of_request(struct core *core, const struct core_input *input, core_want_word *want,
                              void *context)
 {
     const struct blob *name = &input->blob[BLOB_NAME];
@@ -221,25 +300,83 @@ static void words_of_request(const struct core *core, const struct core_input *i
 
     if (object)
         core_words_of_object(object, want, context);
+    if (object && input->kind == INPUT_ACQUIRE && object_is_lock(object))
+        deadlock_words(core, object, NULL, want, context);
 }
 
-void core_words_wanted(const struct core *core, const struct core_input *input, core_want_word *want,
-                       void *context)
+static void words_of_number(const struct core *core, const struct core_input *input, core_want_word *want,
+                            void *context)
 {
-    const struct process *process;
-    const struct client *client;
+    const struct connection *connection = core_connection(core, input->body.number);
+    const struct waiter *waiter;
+
+    if (input->kind == INPUT_CANCEL) {
+        HASH_FIND(hh, core->waiters, &input->body.number, sizeof input->body.number, waiter);
+        if (waiter)
+            words_of_waiter(waiter, want, context);
+    } else if (connection) {
+        words_of_connection(connection, want, context);
+    }
+}
+
+/* The heap has what is due sooner in front of what is due later. */
+static void words_of_due(const struct core *core, size_t at, int64_t mono, core_want_word *want,
+                         void *context)
+{
+    const struct heap_node *node = at < core->deadlines.count ? core->deadlines.nodes[at] : NULL;
+
+    if (!node || node->key > mono)
+        return;
+    if (node->tag == DEADLINE_WAITER)
+        words_of_waiter((const struct waiter *) ((const char *) node - offsetof(struct waiter, deadline)),
+                        want, context);
+    else if (node->tag == DEADLINE_ABSENCE)
+        all_words(core, want, context);
+    words_of_due(core, 2 * at + 1, mono, want, context);
+    words_of_due(core, 2 * at + 2, mono, want, context);
+}
+
+static void words_of_death(const struct client *client, core_want_word *want, void *context)
+{
+    if (!client)
+        return;
+    words_of_client(client, want, context);
+    words_of_waits(client, want, context);
+}
+
+void core_words_wanted(struct core *core, const struct core_input *input, core_want_word *want, void *context)
+{
+    struct process *process;
 
     if (input->kind > INPUT_OBJECT_CREATE && input->kind <= INPUT_UNDELIVERED) {
         words_of_request(core, input, want, context);
+    } else if (input->kind == INPUT_CANCEL || input->kind == INPUT_DISCONNECT) {
+        words_of_number(core, input, want, context);
     } else if (input->kind == INPUT_CLIENT_DEAD) {
-        client = core_client(core, input->body.number);
-        if (client)
-            words_of_client(client, want, context);
-    } else if (input->kind == INPUT_EXITED) {
-        process = core_process(core, input->body.report.process);
-        if (process && process->client)
-            words_of_client(process->client, want, context);
+        words_of_death(core_client(core, input->body.number), want, context);
+    } else if (input->kind == INPUT_EXITED || input->kind == INPUT_JOIN) {
+        process = core_process(core, input->kind == INPUT_EXITED ? input->body.report.process
+                                                                 : input->body.request.process);
+        if (process && input->kind == INPUT_EXITED)
+            words_of_death(process->client, want, context);
+        else if (process)
+            deadlock_words(core, NULL, process, want, context);
+    } else if (input->kind == INPUT_TIME) {
+        words_of_due(core, 0, input->mono, want, context);
     } else if (input->kind == INPUT_RESTARTED) {
         all_words(core, want, context);
     }
+}
+
+void words_store_again(struct core *core)
+{
+    struct account *account, *next_account;
+    struct object *object, *next;
+
+    HASH_ITER(hh, core->accounts, account, next_account)
+        HASH_ITER(hh, account->objects, object, next)
+            if (object->word) {
+                object->word->data.stored = WORD_GONE;
+                word_changed(core, object);
+            }
 }

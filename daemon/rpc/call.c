@@ -38,6 +38,8 @@ void call_free(struct call *call)
 {
     if (call->server->stepping == call)
         call->server->stepping = NULL;
+    if (call->bell > 0)
+        session_ring(call->session, call->uid, call->bell);
     if (call->hh.tbl)
         HASH_DEL(call->server->calls, call);
     if (call->hh_id.tbl)

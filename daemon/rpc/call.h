@@ -23,6 +23,7 @@ struct call {
     uint64_t ticket;        /* 0 until parked */
     uint32_t uid;           /* in whose place */
     bool wants_pidfd;
+    uint32_t bell;          /* the slot whose bell is rung behind the answer, or 0 */
     int fds[FRAME_FDS_MAX]; /* the request's descriptors */
     size_t fd_count;
     struct spawn_spec *spec; /* process.spawn: what the keeper gets */

@@ -29,6 +29,18 @@ struct blob holder_argument(const struct call *call, const json_t *holder, const
 
 /* ---- the request ---- */
 
+/* It is rung behind whatever the answer will be. Who has no slot there has no bell. */
+static void set_bell(struct call *call, struct core_input *input)
+{
+    const struct client *client = core_client(call->server->core, call->creator);
+    const struct owner *owner = client ? owner_find(client, &input->blob[BLOB_HOLDER]) : NULL;
+
+    if (!owner || !owner->slot || client->data.uid != call->uid)
+        return;
+    call->bell = owner->slot;
+    input->body.request.flags |= REQUEST_BELL;
+}
+
 /* A lock that somebody holds is waited for without an end, unless there is one. */
 static struct outcome acquire(struct call *call, struct object_request *request)
 {
@@ -41,6 +53,8 @@ static struct outcome acquire(struct call *call, struct object_request *request)
 
     if (request->on_deadlock && strcmp(json_string_value(request->on_deadlock), "wait") == 0)
         *flags |= REQUEST_WAIT_ANYWAY;
+    if (json_is_true(request->bell))
+        set_bell(call, input);
     if (!object || *flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE))
         return call_submit(call, input);
     pages_look(call->server, input);

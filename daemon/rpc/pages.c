@@ -2,15 +2,19 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/rpc/deliver.h"
 #include "daemon/rpc/keeper_link.h"
 #include "daemon/rpc/session.h"
 #include "proto/page.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define LOOKS_AT_ONCE 256
 
@@ -72,13 +76,52 @@ static int make_memory(void)
     return take_fd(&fd);
 }
 
+/* ---- bells ---- */
+
+static void ring(const struct uid_page *page, uint32_t slot)
+{
+    _Atomic uint32_t *bell = &page->memory->bells[slot].is_set;
+
+    atomic_store(bell, 0);
+    (void) syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void page_ring(const struct server *server, uint32_t uid, uint32_t slot)
+{
+    const struct uid_page *page = find(server, uid);
+
+    if (page && slot < PAGE_SLOTS)
+        ring(page, slot);
+}
+
+void pages_ring_all(const struct server *server)
+{
+    const struct account *account, *next;
+
+    HASH_ITER(hh, server->core->accounts, account, next) {
+        const struct uid_page *page = find(server, account->uid);
+        uint32_t left = account->words ? account->words->slot_count : 0;
+
+        for (uint32_t slot = 1; page && left > 0; slot++)
+            if (account->words->owner[slot]) {
+                ring(page, slot);
+                left--;
+            }
+    }
+}
+
+/* ---- the end ---- */
+
 /* What was never written is not touched: it would take memory. */
 static void close_for_good(const struct uid_page *page)
 {
     off_t at = 0;
 
-    while ((at = lseek(page->fd, at, SEEK_DATA)) >= 0) {
+    while ((at = lseek(page->fd, at, SEEK_DATA)) >= 0 && at < (off_t) sizeof page->memory->words) {
         off_t end = lseek(page->fd, at, SEEK_HOLE);
+
+        if (end > (off_t) sizeof page->memory->words)
+            end = (off_t) sizeof page->memory->words;
 
         for (; at < end; at += (off_t) sizeof(struct page_word))
             atomic_fetch_or_explicit(&page->memory->words[(size_t) at / sizeof(struct page_word)].value,
@@ -113,11 +156,12 @@ void pages_done(struct server *server, bool for_good)
 {
     struct uid_page *page, *next;
 
-    HASH_ITER(hh, server->pages, page, next) {
+    HASH_ITER(hh, server->pages, page, next)
         if (for_good)
             close_for_good(page);
+    pages_ring_all(server);
+    HASH_ITER(hh, server->pages, page, next)
         drop(server, page);
-    }
 }
 
 /* ---- handing out ---- */
@@ -179,16 +223,27 @@ struct look {
     struct input_word words[LOOKS_AT_ONCE];
 };
 
-static void tell(struct look *look)
+static bool tell(struct look *look)
 {
     struct core_input input = {.kind = INPUT_WORDS, .body.number = look->is_only_look};
 
     if (look->count == 0)
-        return;
+        return false;
     input.blob[BLOB_WORDS] =
         (struct blob){(const char *) look->words, look->count * sizeof look->words[0]};
-    (void) server_apply(look->server, &input); /* needs no memory */
-    look->count = 0;
+    if (server_apply(look->server, &input) == 0) /* needs no memory */
+        deliver(look->server);
+    return true;
+}
+
+/* From here on it is the daemon's; and what it said until then. */
+static uint64_t take(struct page_word *word)
+{
+    uint64_t value = atomic_fetch_or_explicit(&word->value, WORD_CLOSED, memory_order_acq_rel);
+
+    if (value & WORD_CLOSED)
+        value = atomic_fetch_and_explicit(&word->value, ~WORD_NEXT_MASK, memory_order_acq_rel);
+    return value;
 }
 
 static void want(void *context, uint32_t uid, uint32_t index)
@@ -196,15 +251,10 @@ static void want(void *context, uint32_t uid, uint32_t index)
     struct look *look = context;
     const struct uid_page *page = find(look->server, uid);
 
-    if (!page)
+    if (!page || look->count == LOOKS_AT_ONCE) /* the rest is asked for again */
         return;
-    if (look->count == LOOKS_AT_ONCE)
-        tell(look);
-    look->words[look->count++] = (struct input_word){
-        .uid = uid,
-        .index = index,
-        .value = atomic_fetch_or_explicit(&page->memory->words[index].value, WORD_CLOSED,
-                                          memory_order_acq_rel)};
+    look->words[look->count++] =
+        (struct input_word){.uid = uid, .index = index, .value = take(&page->memory->words[index])};
 }
 
 void pages_look(struct server *server, const struct core_input *input)
@@ -213,8 +263,10 @@ void pages_look(struct server *server, const struct core_input *input)
 
     if (!server->pages)
         return;
-    core_words_wanted(server->core, input, want, &look);
-    tell(&look);
+    do {
+        look.count = 0;
+        core_words_wanted(server->core, input, want, &look);
+    } while (tell(&look));
 }
 
 void pages_look_at(struct server *server, const struct object *object)
@@ -224,9 +276,7 @@ void pages_look_at(struct server *server, const struct object *object)
     if (!server->pages)
         return;
     core_words_of_object(object, want, &look);
-    tell(&look);
-    pages_store(server);
-    core_delivered(server->core);
+    (void) tell(&look);
 }
 
 void pages_store(struct server *server)

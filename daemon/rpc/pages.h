@@ -26,6 +26,11 @@ void pages_look_at(struct server *server, const struct object *object);
 /* The words that the step has opened. */
 void pages_store(struct server *server);
 
+/* Who sleeps on this slot's bell is to look. */
+void page_ring(const struct server *server, uint32_t uid, uint32_t slot);
+/* All are to look: who sleeps on a bell does not see that a broker has died. */
+void pages_ring_all(const struct server *server);
+
 /* The end. The daemon's own: all words are closed for good, so that nobody takes a lock that no daemon
  * knows. */
 void pages_done(struct server *server, bool for_good);

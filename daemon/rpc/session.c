@@ -8,6 +8,7 @@
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/logs.h"
 #include "daemon/rpc/memory.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/subscription.h"
 #include "daemon/rpc/undelivered.h"
@@ -157,6 +158,28 @@ static void session_block(struct session *session, bool is_short)
         session_pause(session, true);
 }
 
+void session_ring(struct session *session, uint32_t uid, uint32_t slot)
+{
+    struct session_bell *bells =
+        realloc(session->bells, (session->bell_count + 1) * sizeof session->bells[0]);
+
+    if (!bells) { /* the end of the connection is seen when it is rung now */
+        session_kill(session);
+        page_ring(session->server, uid, slot);
+        return;
+    }
+    session->bells = bells;
+    bells[session->bell_count++] = (struct session_bell){uid, slot};
+    session_wants_flush(session);
+}
+
+static void ring_bells(struct session *session)
+{
+    for (size_t i = 0; i < session->bell_count; i++)
+        page_ring(session->server, session->bells[i].uid, session->bells[i].slot);
+    session->bell_count = 0;
+}
+
 void session_flush(struct session *session)
 {
     size_t before = frame_unsent(&session->writer);
@@ -167,6 +190,8 @@ void session_flush(struct session *session)
     r = frame_flush(&session->writer, session->fd);
     undelivered_sent(session, before - frame_unsent(&session->writer));
     backlog_count(session);
+    if (r == 0)
+        ring_bells(session);
     if (r > 0 || fdpass_is_short(r)) {
         session_block(session, r < 0);
     } else if (r < 0) {
@@ -454,6 +479,9 @@ static void session_free(struct session *session)
     frame_reader_done(&session->reader, fds, &fd_count);
     closer_close(fds, fd_count);
     frame_writer_done(&session->writer);
+    shutdown(session->fd, SHUT_RDWR); /* whoever is rung finds the end, though the keeper has a copy */
+    ring_bells(session);
+    free(session->bells);
     session->backlog->unsent -= session->counted;
     session->backlog->unread -= session->counted_unread;
     backlog_put(server, session->backlog);

@@ -16,6 +16,11 @@ struct peer;
 struct subscription;
 struct undelivered;
 
+/* Somebody who waits by a bell, and has been answered. */
+struct session_bell {
+    uint32_t uid, slot;
+};
+
 enum session_flags {
     SESSION_READY = 1 << 0,   /* in server->ready */
     SESSION_UNSENT = 1 << 1,  /* in server->unsent */
@@ -49,6 +54,8 @@ struct session {
     LIST_HEAD(session_subscriptions, subscription) subscriptions;
     LIST_HEAD(, log_follow) follows;
     uint64_t subscriptions_made;
+    struct session_bell *bells; /* to be rung once everything has left, or nothing will */
+    size_t bell_count;
     uint64_t sent; /* bytes that have left */
     struct undelivered_list undelivered; /* grants whose answers have not */
     LIST_ENTRY(session) of_peer;
@@ -85,6 +92,8 @@ void session_flush(struct session *session);
 void session_drain(struct session *session);
 /* A look-up that it waited for is over. */
 void session_resume(struct session *session);
+/* Rings a bell behind what is queued now. */
+void session_ring(struct session *session, uint32_t uid, uint32_t slot);
 /* Marks it for session_flush at the turn's end. */
 void session_wants_flush(struct session *session);
 

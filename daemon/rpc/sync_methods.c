@@ -19,6 +19,7 @@ struct outcome handle_lock_acquire(struct call *call)
         .holder = ARG(call, lock_acquire, holder),
         .owner_pid = ARG(call, lock_acquire, owner_pid),
         .on_deadlock = ARG(call, lock_acquire, on_deadlock),
+        .bell = ARG(call, lock_acquire, bell),
     };
 
     return object_request_submit(call, &request);
@@ -34,6 +35,7 @@ struct outcome handle_rlock_acquire(struct call *call)
         .holder = ARG(call, rlock_acquire, holder),
         .owner_pid = ARG(call, rlock_acquire, owner_pid),
         .on_deadlock = ARG(call, rlock_acquire, on_deadlock),
+        .bell = ARG(call, rlock_acquire, bell),
     };
 
     return object_request_submit(call, &request);

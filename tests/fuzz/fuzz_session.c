@@ -19,14 +19,15 @@ const char fuzz_target[] = "session";
 
 #define STEPS_MAX 1000 /* what the model has room for */
 
-static void look(struct core *core, struct pages *pages, const struct core_input *input)
+static void look(struct core *core, struct model *model, struct pages *pages, const struct core_input *input)
 {
     struct core_input words;
 
-    if (!pages_look(pages, core, input, &words))
-        return;
-    must(core_step(core, &words) == 0);
-    core_delivered(core);
+    while (pages_look(pages, core, input, &words)) {
+        must(core_step(core, &words) == 0);
+        model_compare_early(model, core);
+        core_delivered(core);
+    }
 }
 
 static void step(struct sync_chance *chance, struct core *core, struct model *model, struct pages *pages)
@@ -35,7 +36,7 @@ static void step(struct sync_chance *chance, struct core *core, struct model *mo
 
     word_chance_move(&chance->chance, core, pages, model);
     sync_chance_input(chance, core, &input);
-    look(core, pages, &input);
+    look(core, model, pages, &input);
     must(core_step(core, &input) == 0);
     model_step(model, &input);
     model_compare_answers(model, core);

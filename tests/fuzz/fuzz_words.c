@@ -26,12 +26,13 @@ static void spoil(struct chance *chance, struct pages *pages)
     uint64_t parts[] = {chance_below(chance, WORD_OWNER_MAX + 1) >> chance_below(chance, WORD_OWNER_BITS),
                         chance_below(chance, WORD_DEPTH_MAX + 1) << WORD_DEPTH_SHIFT,
                         chance_below(chance, 16) * WORD_CLOSED,
+                        chance_below(chance, 8) << WORD_NEXT_SHIFT,
                         chance_below(chance, WORD_ORDER_MAX + 1) << WORD_ORDER_SHIFT};
     static const uint64_t masks[] = {WORD_OWNER_MAX, WORD_DEPTH_MAX << WORD_DEPTH_SHIFT, 15 * WORD_CLOSED,
-                                     WORD_ORDER_MASK};
+                                     WORD_NEXT_MASK, WORD_ORDER_MASK};
 
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
-        if (chance_once_in(chance, i == 3 ? 8 : 2))
+        if (chance_once_in(chance, i == 4 ? 8 : 2))
             *word = (*word & ~masks[i]) | (parts[i] & masks[i]);
 }
 
@@ -40,7 +41,7 @@ static void step(struct sync_chance *chance, struct core *core, struct pages *pa
     struct core_input input, words;
 
     sync_chance_input(chance, core, &input);
-    if (pages_look(pages, core, &input, &words)) {
+    while (pages_look(pages, core, &input, &words)) {
         must(core_step(core, &words) == 0);
         core_delivered(core);
         check_core(core);

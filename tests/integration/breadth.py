@@ -13,7 +13,8 @@ CALLS = 400  # at least, in the whole script
 def waits(ask):
     """Each who waits, and who lets it go."""
     yield ask.call('lock.acquire', name='l', holder='a')
-    second = ask.start('lock.acquire', name='l', holder='b')
+    yield ask.call('object.map', name='l', holder='b')
+    second = ask.start('lock.acquire', name='l', holder='b', bell=True)
     third = ask.start('lock.acquire', name='l', holder='c', timeout=1000)
     yield ask.call('lock.acquire', name='l', holder='d', timeout=0)
     yield ask.call('lock.acquire', name='l', holder='d', timeout=0.01)

@@ -16,6 +16,17 @@ static bool is_wanted(const struct object *lock)
            (hold && (!has_slot || hold->data.flags & HOLD_UNASKED));
 }
 
+/* To the first in the queue, who is there, by a holder who knows that it holds. */
+static bool is_offered(const struct word *word)
+{
+    const struct waiter *next = TAILQ_FIRST(&word->object->waiters);
+    const struct hold *hold = TAILQ_FIRST(&word->object->holds);
+
+    return next && hold && next->connection && next->data.kind == WAIT_HOLD &&
+           next->data.flags & REQUEST_BELL && next->owner != hold->owner && hold->owner->slot > 0 &&
+           !(hold->data.flags & HOLD_UNASKED) && next->owner->slot == word_next(word->data.stored);
+}
+
 static void check_object(const struct core *core, const struct word *word)
 {
     const struct object *object = word->object;
@@ -24,8 +35,10 @@ static void check_object(const struct core *core, const struct word *word)
     must(object->word == word && object->account == word->account);
     must(object->data.kind == OBJECT_LOCK || object->data.kind == OBJECT_RLOCK);
     must(!(object->data.flags & (OBJECT_SHARED | OBJECT_TRACE)));
-    must(!word->data.is_closed || is_wanted(object) || word->list == &core->changed);
-    must(word->data.is_closed || (!is_wanted(object) && !word->list));
+    must(word->data.state != WORD_STATE_CLOSED || is_wanted(object) || word->list == &core->changed);
+    must(word->data.state == WORD_STATE_CLOSED || !word->list);
+    must(word->data.state != WORD_STATE_OPEN || !is_wanted(object));
+    must(word->data.state != WORD_STATE_OFFERED || is_offered(word));
     must((word->hold.object != NULL) == (hold == &word->hold)); /* a word's own hold is nobody else's */
 }
 
@@ -86,7 +99,7 @@ static uint64_t check_page(const struct core *core, const struct account *accoun
         if (word->object)
             check_object(core, word);
         else
-            must(word->data.is_closed && !word->hold.object);
+            must(word->data.state == WORD_STATE_CLOSED && !word->hold.object);
         mappings += check_mappings(core, word);
     }
     check_slots(account);

@@ -41,6 +41,7 @@ struct m_object {
     uint64_t runner;   /* client */
     uint64_t run;      /* serial of the running action */
     uint64_t run_hold; /* what the core calls the running action */
+    uint64_t token;    /* of its newest hold that is known */
     struct m_object *lock;
     uint64_t opens[MODEL_MOST]; /* clients; processes as PROCESS_BIT | id */
     size_t open_count;
@@ -106,7 +107,7 @@ struct m_key {
 
 struct model {
     int64_t mono, absent_due;
-    uint64_t absent_stamp, asked, stamp, serial, token, report, processes_made;
+    uint64_t absent_stamp, asked, stamp, serial, report, processes_made;
     struct m_client clients[MODEL_MOST];
     struct m_connection connections[MODEL_MOST];
     struct m_process processes[MODEL_MOST];
@@ -115,7 +116,9 @@ struct model {
     struct m_wait waits[MODEL_MOST]; /* the first in each queue first */
     struct m_key keys[8 * MODEL_MOST];
     struct m_answer answers[MODEL_MOST]; /* of the last step */
+    struct m_answer early[MODEL_MOST];   /* of hand-overs that the core has not seen yet */
     size_t client_count, connection_count, process_count, hold_count, wait_count, key_count, answer_count;
+    size_t early_count;
 };
 
 struct model *model_new(void);
@@ -136,6 +139,9 @@ void model_compare(struct model *model, const struct core *core, struct pages *p
 /* A client takes a lock in shared memory, or goes a level deeper. True: the owner before had died. */
 bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, uint64_t client,
                           const char *holder);
+/* Gives it back, to the first in the queue if there is one: the answer comes when the core sees it. */
 void model_shared_release(struct model *model, uint32_t uid, const char *name);
+/* The core has just been told what words said: what it answers was to be answered. */
+void model_compare_early(struct model *model, const struct core *core);
 
 #endif

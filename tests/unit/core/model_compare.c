@@ -10,15 +10,16 @@ static struct m_hold *hold_of(struct model *model, uint64_t serial)
     return NULL;
 }
 
-/* A token rises with each grant; one level more of the same hold has the same. */
+/* A token rises with each hold of a lock; one level more of the same hold has the same. Of all objects it
+ * does in the order of holds, which is not that of answers: some begin in words, or nobody is told. */
 static void learn_grant(struct model *model, const struct m_answer *answer, const struct waiter *waiter)
 {
     const struct reply_sync *reply = &waiter->reply.sync;
     struct m_hold *hold = hold_of(model, answer->hold);
 
     if (hold && hold->token == 0) {
-        must(reply->token > model->token);
-        model->token = hold->token = reply->token;
+        must(!m_is_lock(hold->object) || reply->token > hold->object->token);
+        hold->object->token = hold->token = reply->token;
     }
     must(!hold || reply->token == hold->token);
     if (hold && reply->hold > 0)
@@ -94,6 +95,24 @@ static void compare_answer(struct model *model, const struct m_answer *mine, con
     learn_key(model, mine, waiter);
 }
 
+void model_compare_early(struct model *model, const struct core *core)
+{
+    const struct waiter *waiter;
+
+    TAILQ_FOREACH(waiter, &core->replies, of_output)
+    {
+        size_t at = 0;
+
+        while (at < model->early_count && model->early[at].ticket != waiter->data.ticket)
+            at++;
+        if (at == model->early_count)
+            must_fail("ticket %llu is answered by a word, and should not be",
+                      (unsigned long long) waiter->data.ticket);
+        compare_answer(model, &model->early[at], waiter);
+        model->early[at] = model->early[--model->early_count];
+    }
+}
+
 void model_compare_answers(struct model *model, const struct core *core)
 {
     const struct waiter *waiter;
@@ -110,18 +129,21 @@ void model_compare_answers(struct model *model, const struct core *core)
         model->answers[at] = model->answers[--model->answer_count];
     }
     if (model->answer_count > 0)
-        must_fail("ticket %llu should be answered", (unsigned long long)model->answers[0].ticket);
+        must_fail("ticket %llu should be answered: kind %u, error %u",
+                  (unsigned long long) model->answers[0].ticket, model->answers[0].kind,
+                  model->answers[0].error);
 }
 
 /* ---- the state ---- */
 
 /* What was granted where nobody was told: to one that is absent, or in a word. */
-static void learn_hold(struct model *model, struct m_hold *expected, const struct hold *hold)
+static void learn_hold(struct m_hold *expected, const struct hold *hold)
 {
     if (expected->token == 0) {
         expected->token = hold->data.token;
         expected->id = hold->data.id;
-        model->token = expected->token > model->token ? expected->token : model->token;
+        must(!m_is_lock(expected->object) || expected->token > expected->object->token);
+        expected->object->token = expected->token;
     }
     must(hold->data.token == expected->token);
 }
@@ -139,9 +161,10 @@ static void compare_word(struct model *model, const struct m_object *mine, const
     const struct hold *hold = TAILQ_FIRST(&object->holds);
     struct m_hold *expected = m_holder_of(model, mine);
     const struct owner *owner = object->account->words->owner[word_owner(value)];
+    bool is_offered = object->word->data.state == WORD_STATE_OFFERED;
 
-    must(!(value & WORD_CLOSED) && word_order(value) == object->word->data.order);
-    must(!m_first(model, mine, M_ACQUIRE));
+    must(((value & WORD_CLOSED) != 0) == is_offered && word_order(value) == object->word->data.order);
+    must(is_offered || !m_first(model, mine, M_ACQUIRE));
     must((expected != NULL) == (word_owner(value) != 0));
     if (!expected) {
         must((value & ~(WORD_ORDER_MASK | WORD_ABANDONED)) == 0);
@@ -152,7 +175,13 @@ static void compare_word(struct model *model, const struct m_object *mine, const
     compare_owner(&expected->owner, owner);
     must(word_depth(value) == (expected->count < WORD_DEPTH_MAX ? expected->count : WORD_DEPTH_MAX));
     if (value & WORD_KNOWN)
-        learn_hold(model, expected, hold);
+        learn_hold(expected, hold);
+}
+
+/* The first in the queue has the lock, and the core has not seen it. */
+static bool is_handed(const struct object *object, uint64_t value)
+{
+    return object->word && object->word->data.state == WORD_STATE_OFFERED && word_next(value) == 0;
 }
 
 static void compare_holds(struct model *model, const struct m_object *mine, const struct object *object)
@@ -165,16 +194,19 @@ static void compare_holds(struct model *model, const struct m_object *mine, cons
         if (expected->object != mine)
             continue;
         must(hold && hold->data.count == expected->count);
-        learn_hold(model, expected, hold);
+        learn_hold(expected, hold);
         compare_owner(&expected->owner, hold->owner);
         hold = TAILQ_NEXT(hold, of_object);
     }
     must(!hold);
 }
 
-static void compare_queue(const struct model *model, const struct m_object *mine, const struct object *object)
+static void compare_queue(const struct model *model, const struct m_object *mine, const struct object *object,
+                          bool first_is_served)
 {
     const struct waiter *waiter = TAILQ_FIRST(&object->waiters), *later = TAILQ_FIRST(&object->later);
+
+    waiter = first_is_served ? TAILQ_NEXT(waiter, of_object) : waiter;
 
     for (size_t i = 0; i < model->wait_count; i++) {
         const struct m_wait *wait = &model->waits[i];
@@ -212,7 +244,8 @@ static void compare_opens(const struct m_object *mine, const struct object *obje
 static void compare_object(struct model *model, const struct m_object *mine, const struct object *object,
                            struct pages *pages)
 {
-    bool is_open = object->word && !object->word->data.is_closed;
+    bool is_open = object->word && object->word->data.state != WORD_STATE_CLOSED;
+    uint64_t value = is_open ? *pages_word(pages, object->data.uid, object->word->data.index) : 0;
     const struct object_data *data = &object->data;
 
     must(data->kind == mine->kind && data->uid == mine->uid);
@@ -231,10 +264,10 @@ static void compare_object(struct model *model, const struct m_object *mine, con
     if (data->flags & OBJECT_SHARED)
         must(data->mode == mine->mode && data->gid == mine->gid);
     if (is_open)
-        compare_word(model, mine, object, *pages_word(pages, data->uid, object->word->data.index));
+        compare_word(model, mine, object, value);
     else
         compare_holds(model, mine, object);
-    compare_queue(model, mine, object);
+    compare_queue(model, mine, object, is_handed(object, value));
     compare_opens(mine, object);
 }
 

@@ -23,9 +23,16 @@ void model_shared_release(struct model *model, uint32_t uid, const char *name)
     struct m_object *object = m_find(model, uid, name);
     struct m_hold *hold = object ? m_holder_of(model, object) : NULL;
 
-    must(hold && !m_first(model, object, M_ACQUIRE));
-    if (--hold->count == 0)
-        m_drop(model, hold);
+    must(hold);
+    if (--hold->count > 0)
+        return;
+    m_drop(model, hold);
+    model->answer_count = 0;
+    m_settle(model, object);
+    for (size_t i = 0; i < model->answer_count; i++)
+        model->early[model->early_count++] = model->answers[i];
+    model->answer_count = 0;
+    must(model->early_count < MODEL_MOST);
 }
 
 void m_map(struct model *model, struct m_request *request)

@@ -12,14 +12,12 @@ static void want(void *context, uint32_t uid, uint32_t index)
     struct pages *pages = context;
     uint64_t *word = pages_word(pages, uid, index);
 
-    for (size_t i = 0; i < pages->seen_count && i < 64; i++)
-        must(pages->seen[i].uid != uid || pages->seen[i].index != index); /* each once */
     must(pages->seen_count < sizeof pages->seen / sizeof *pages->seen);
     pages->seen[pages->seen_count++] = (struct input_word){.uid = uid, .index = index, .value = *word};
-    *word |= WORD_CLOSED;
+    *word = (*word | WORD_CLOSED) & ~WORD_NEXT_MASK;
 }
 
-bool pages_look(struct pages *pages, const struct core *core, const struct core_input *input,
+bool pages_look(struct pages *pages, struct core *core, const struct core_input *input,
                 struct core_input *ret_words)
 {
     pages->seen_count = 0;
@@ -58,9 +56,15 @@ int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
 {
     uint64_t seen = *word;
 
-    if (seen & WORD_CLOSED || word_owner(seen) == 0 ||
+    if (word_owner(seen) == 0 ||
         (is_recursive && (word_owner(seen) != slot || word_depth(seen) == WORD_DEPTH_MAX)))
         return 0;
+    if (seen & WORD_CLOSED) {
+        if (word_next(seen) == 0 || (is_recursive && word_depth(seen) > 1))
+            return 0;
+        *word = word_handed(seen);
+        return 3;
+    }
     *word = is_recursive && word_depth(seen) > 1 ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK;
     return 1;
 }

@@ -14,13 +14,14 @@ struct pages {
 };
 
 uint64_t *pages_word(struct pages *pages, uint32_t uid, uint32_t index);
-/* Closes what the input needs closed. False: nothing; else *ret_words tells the core. */
-bool pages_look(struct pages *pages, const struct core *core, const struct core_input *input,
+/* Takes what the input hangs on. False: nothing; else *ret_words tells the core, and there may be more. */
+bool pages_look(struct pages *pages, struct core *core, const struct core_input *input,
                 struct core_input *ret_words);
 /* What the last step opens. */
 void pages_store(struct pages *pages, const struct core *core);
 
-/* A client's moves. 0: it asks the daemon; 1: done; 2: done, and the owner before had died. */
+/* A client's moves. 0: it asks the daemon; 1: done; 2: done, and the owner before had died; 3: done, and
+ * handed to the first in the queue. */
 int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive);
 int pages_release(uint64_t *word, uint32_t slot, bool is_recursive);
 

@@ -150,7 +150,12 @@ static void set_key(struct sync_chance *chance, struct core_input *input)
         return;
     snprintf(chance->key, sizeof chance->key, "%u-%u", input->kind, (unsigned)below(chance, 12));
     input->blob[BLOB_KEY] = text(chance->key);
-    input->body.request.digest = input->kind + once_in(chance, 20);
+    /* uid and name are in it, too: what a repeated request is about is the same */
+    input->body.request.digest =
+        input->kind + once_in(chance, 20) + 1000003 * (uint64_t) input->body.request.uid;
+    for (size_t i = 0; i < input->blob[BLOB_NAME].size; i++)
+        input->body.request.digest =
+            input->body.request.digest * 31 + (unsigned char) input->blob[BLOB_NAME].data[i];
 }
 
 /* In the place of this one, by whatever connection it has, or another's. */
@@ -248,7 +253,7 @@ static void set_acquire(struct sync_chance *chance, struct core *core, struct co
     const struct object *object = named(core, input);
 
     set_time_out(chance, &input->body.request);
-    *flags |= once_in(chance, 10) ? REQUEST_WAIT_ANYWAY : 0;
+    *flags |= (once_in(chance, 10) ? REQUEST_WAIT_ANYWAY : 0) | (once_in(chance, 3) ? 0 : REQUEST_BELL);
     if (input->body.sync.kind == OBJECT_SEMAPHORE)
         *flags |= undo[below(chance, 3)];
     else if (object && !(*flags & (REQUEST_DEADLINE | REQUEST_NO_WAIT)))

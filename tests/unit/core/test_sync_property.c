@@ -107,20 +107,22 @@ static bool look(struct run *run, const struct core_input *input)
 {
     struct core_input words;
 
-    if (!pages_look(run->pages, run->core, input, &words))
-        return true;
-    if (once_in(run, CRASH)) {
-        run->has_crashed = true;
-        return false;
+    while (pages_look(run->pages, run->core, input, &words)) {
+        if (once_in(run, CRASH)) {
+            run->has_crashed = true;
+            return false;
+        }
+        if (once_in(run, run->scarce))
+            step_without_memory(run, &words);
+        else
+            must(core_step(run->core, &words) == 0);
+        if (run->twin)
+            step_twin(run, &words, run->core->counters.seq);
+        model_compare_early(run->model, run->core);
+        sync_chance_lose(&run->chance, run->core);
+        core_delivered(run->core);
+        check_core(run->core);
     }
-    if (once_in(run, run->scarce))
-        step_without_memory(run, &words);
-    else
-        must(core_step(run->core, &words) == 0);
-    if (run->twin)
-        step_twin(run, &words, run->core->counters.seq);
-    core_delivered(run->core);
-    check_core(run->core);
     return true;
 }
 

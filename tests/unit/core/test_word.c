@@ -241,6 +241,82 @@ START_TEST(sleepers_keep_their_lock_closed)
 }
 END_TEST
 
+/* ---- offers ---- */
+
+#define WAIT(from, ...) ACQUIRE(from, __VA_ARGS__)
+
+/* Without the daemon, which sees it when it looks for another reason. */
+START_TEST(the_first_in_the_queue_is_handed_it)
+{
+    uint64_t third = world_connect(world, 1000), first, second;
+
+    take(my_slot);
+    first = WAIT(other, .flags = REQUEST_BELL);
+    second = WAIT(third, .flags = REQUEST_BELL);
+    ck_assert_uint_eq(word_next(*WORD), their_slot);
+    must(is_closed());
+    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    ck_assert_uint_eq(word_owner(*WORD), their_slot);
+    ck_assert_int_eq(pages_acquire(WORD, my_slot, false), 0);
+    ck_assert_int_eq(pages_release(WORD, their_slot, false), 0); /* nobody is offered it: ask */
+    must_wait(world, first);
+    must_hold(them, 1);
+    must_get(world, first);
+    must_wait(world, second);
+    ck_assert_uint_eq(word_next(*WORD), 0); /* it has no slot */
+    must_reply(world, RELEASE(other, 0), REPLY_EMPTY);
+    must_get(world, second);
+}
+END_TEST
+
+START_TEST(an_offer_is_taken_back)
+{
+    uint64_t waits;
+
+    take(my_slot);
+    waits = WAIT(other, .flags = REQUEST_BELL);
+    world_number(world, INPUT_CANCEL, waits);
+    must_answer(world, waits, ERROR_CANCELLED);
+    must(!is_closed() && word_next(*WORD) == 0);
+    must_wait(world, WAIT(other, .flags = REQUEST_BELL | REQUEST_DEADLINE, .span = SECOND));
+    ck_assert_uint_eq(word_next(*WORD), their_slot);
+    world_pass(world, SECOND);
+    must(!is_closed() && word_next(*WORD) == 0);
+    give(my_slot);
+}
+END_TEST
+
+/* Its time was over and it had been handed the lock: it has it, as the word says. */
+START_TEST(who_was_handed_it_in_time_has_it)
+{
+    uint64_t waits;
+
+    take(my_slot);
+    waits = WAIT(other, .flags = REQUEST_BELL | REQUEST_DEADLINE, .span = SECOND);
+    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    world_pass(world, SECOND);
+    must_get(world, waits);
+    must_hold(them, 1);
+    waits = WAIT(mine, .flags = REQUEST_BELL);
+    ck_assert_int_eq(pages_release(WORD, their_slot, false), 3);
+    world_number(world, INPUT_CLIENT_DEAD, them);
+    must_get(world, waits);
+    must_hold(me, 1);
+    must(!(*WORD & WORD_ABANDONED));
+}
+END_TEST
+
+START_TEST(nobody_is_offered_what_he_has)
+{
+    take(my_slot);
+    must_wait(world, WAIT(mine, .flags = REQUEST_BELL | REQUEST_DEADLINE, .span = SECOND));
+    ck_assert_uint_eq(word_next(*WORD), 0);
+    must_wait(world, ACQUIRE(other, 0)); /* by the socket alone */
+    world_pass(world, SECOND);
+    ck_assert_uint_eq(word_next(*WORD), 0);
+}
+END_TEST
+
 /* ---- ends ---- */
 
 START_TEST(the_dead_leave_it_abandoned)
@@ -271,8 +347,8 @@ START_TEST(broken_is_abandoned)
     must(!look());
     must(*WORD & WORD_ABANDONED);
     ck_assert_uint_eq(must_get(world, ACQUIRE(other, 0))->reply.sync.abandoned, 1);
-    must(!(*WORD & WORD_ABANDONED));
     give(their_slot);
+    must(!(*WORD & WORD_ABANDONED));
     ck_assert_uint_eq(must_get(world, ACQUIRE(other, 0))->reply.sync.abandoned, 0);
 }
 END_TEST
@@ -362,6 +438,10 @@ int main(void)
     tcase_add_test(locks, it_is_open_again_when_nobody_waits);
     tcase_add_test(locks, deadlocks_are_found);
     tcase_add_test(rlocks, sleepers_keep_their_lock_closed);
+    tcase_add_test(locks, the_first_in_the_queue_is_handed_it);
+    tcase_add_test(locks, an_offer_is_taken_back);
+    tcase_add_test(locks, who_was_handed_it_in_time_has_it);
+    tcase_add_test(locks, nobody_is_offered_what_he_has);
     tcase_add_test(locks, the_dead_leave_it_abandoned);
     tcase_add_test(locks, broken_is_abandoned);
     tcase_add_test(locks, closing_ends_holds);

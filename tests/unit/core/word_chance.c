@@ -13,8 +13,8 @@ static const struct word *pick_word(struct chance *chance, const struct core *co
         for (uint32_t i = 0; account->words && i < 64; i++) {
             const struct word *word = account->words->word[i];
 
-            if (word && word->object && !word->data.is_closed && !TAILQ_EMPTY(&word->mappings) &&
-                chance_once_in(chance, ++count))
+            if (word && word->object && word->data.state != WORD_STATE_CLOSED &&
+                !TAILQ_EMPTY(&word->mappings) && chance_once_in(chance, ++count))
                 picked = word;
         }
     return picked;

@@ -156,10 +156,11 @@ static void look(struct world *world, const struct core_input *input)
 {
     struct core_input words;
 
-    if (!pages_look(world->pages, world->core, input, &words))
-        return;
-    must(core_step(world->core, &words) == 0);
-    core_delivered(world->core);
+    while (pages_look(world->pages, world->core, input, &words)) {
+        must(core_step(world->core, &words) == 0);
+        note_outputs(world);
+        core_delivered(world->core);
+    }
 }
 
 uint64_t *world_word(const struct world *world, const char *name)
