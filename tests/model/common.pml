@@ -46,6 +46,9 @@ bit crash, up;
 
 byte word;          /* what all share. Its lowest two bits are the slot of the holder, 0: it is free. */
 #define OWNER(w) ((w) & 3)
+#ifndef HOLDS
+#define HOLDS(x) (OWNER(word) == (x))
+#endif
 
 /* Ghosts: what is so, whoever knows it. Only claims read them. */
 byte inside;        /* who is in the critical section, 0: nobody */
@@ -59,7 +62,7 @@ inline end_process(x)
 {
     alive[x] = 0; died[x] = 1;
     if
-    :: OWNER(word) == x -> unreported = 1
+    :: HOLDS(x) -> unreported = 1
     :: else
     fi;
     if
