@@ -1,6 +1,6 @@
 # Measurements: built and run by `make bench` only.
 bench_programs = %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
-	%D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_throughput %D%/bench_wake
+	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_throughput %D%/bench_wake
 bench_scripts = %D%/peers.py %D%/report.py %D%/run.py
 
 # What they share. The children that they start have no C library and run no code before or after their own.
@@ -34,6 +34,7 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_journal_LDADD = %D%/libbench.la
 # As any program that uses it: the shared library, which costs more than the static one.
 %C%_bench_fast_LDADD = %D%/libbench.la libprocd.la
+%C%_bench_handover_LDADD = %D%/libbench.la libprocd.la
 %C%_bench_lock_LDADD = %D%/libbench.la
 %C%_bench_ping_LDADD = %D%/libbench.la
 %C%_bench_spawn_LDADD = %D%/libbench.la
