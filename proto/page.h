@@ -13,22 +13,28 @@
  *           rlock counts the depth; whoever may release takes owner, depth, KNOWN and ABANDONED out.
  *           Each is one compare-and-swap against the value that was seen, and leaves the order as it is.
  *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks by the socket.
- *   offered is closed but for one move: NEXT names who is first in the queue, and whoever may release hands
- *           the lock to that one, by one swap that puts NEXT in the place of the owner, and rings its bell.
+ *   offered is closed but for two moves: NEXT names who is first in the queue, and whoever may release hands
+ *           the lock to that one, by one swap that puts NEXT in the place of the owner, with a depth of 0,
+ *           and rings its bell; and that one takes it, by one swap that makes the depth 1.
  *
- * The daemon takes a word before it decides anything about its lock: it sets CLOSED and clears NEXT, by an
- * atomic or and an atomic and, which also tell it what the clients have left there. It decides, on its own
- * record, as for a lock that has no word; and then stores what is so, open if nobody waits, with an offer if
- * one can be made. Between its taking and its store a word cannot change: no write of the daemon can fail or
- * overtake a client's, nobody gets past those who wait, and what is granted, abandoned or refused is decided
- * in one place. That NEXT was cleared by a client, and its slot is the owner's, is all that tells of a
+ * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an atomic
+ * or, which also tells it what the clients have left there. It decides, on its own record, as for a lock that
+ * has no word; and then stores what is so, open if nobody waits, with an offer if one can be made. Between
+ * its taking and its store a word cannot change, as nobody makes a move where LOOKED is set: no write of the
+ * daemon can fail or overtake a client's, nobody gets past those who wait, and what is granted, abandoned or
+ * refused is decided in one place. That NEXT is gone, and its slot is the owner's, is all that tells of a
  * hand-over: no message is needed for that.
+ *
+ * Whether who was handed a lock knows that it has it, the depth tells. With 1 it does: the hold stands,
+ * whatever becomes of its request, its connection or the daemon. With 0 it may have given up meanwhile, and
+ * cannot take the lock from the word any more: it is granted as by the daemon, by an answer, and what is
+ * known of answers that nobody has read holds for this one.
  *
  * Each store carries a new order, which clients do not touch. A daemon that died after it had decided and
  * before it had stored finds an older order, and knows that what the word says is not news.
  *
- * A bell is the word of a slot on which its thread sleeps while it waits. The grant is the owner in the
- * word, or an answer through the socket; the bell only says: look at both. The thread sets it, sends its
+ * A bell is the word of a slot on which its thread sleeps while it waits. The grant is taken from the word,
+ * or is an answer through the socket; the bell only says: look at both. The thread sets it, sends its
  * request, and from then on looks at the word, then at the socket, then sleeps if the bell is still set, and
  * sets it again before it looks again. Whoever hands over rings after the swap, the daemon after each answer
  * to a request that said `bell`, and to all when it begins and ends. A thread whose slot is the owner's
@@ -70,6 +76,7 @@
 #define WORD_CLOSED      (UINT64_C(1) << 36)
 #define WORD_ABANDONED   (UINT64_C(1) << 37)
 #define WORD_KNOWN       (UINT64_C(1) << 38)
+#define WORD_LOOKED      (UINT64_C(1) << 39) /* only with CLOSED */
 #define WORD_ORDER_SHIFT 40
 #define WORD_ORDER_MAX   ((UINT64_C(1) << 24) - 1)
 #define WORD_ORDER_MASK  (WORD_ORDER_MAX << WORD_ORDER_SHIFT)
@@ -100,7 +107,13 @@ static inline uint64_t word_order(uint64_t word)
 /* What a release makes of an offered word. */
 static inline uint64_t word_handed(uint64_t word)
 {
-    return (word & (WORD_ORDER_MASK | WORD_CLOSED)) | word_next(word) | WORD_DEPTH_ONE;
+    return (word & (WORD_ORDER_MASK | WORD_CLOSED)) | word_next(word);
+}
+
+/* Has it been handed to this slot, which may take it now? */
+static inline bool word_is_handed(uint64_t word, uint64_t slot)
+{
+    return (word & ~WORD_ORDER_MASK) == (WORD_CLOSED | slot);
 }
 
 static inline bool word_is_gone(uint64_t word)

@@ -319,26 +319,32 @@ static bool has_left(const struct connection *connection, int64_t id)
     return connection->fd >= 0 && pending && pending->sent == pending->length;
 }
 
+/* True: it has been taken. */
+static bool wait_for_grant(struct connection *connection, int64_t id, int64_t deadline,
+                           const struct bell *bell)
+{
+    if (bell->take_grant(bell->context))
+        return true;
+    /* a broker that took the request will ring, or the next one, which rings all */
+    if (has_left(connection, id))
+        sleep_by_bell(bell, deadline);
+    return bell->take_grant(bell->context);
+}
+
 /* The bell is set before whatever could make somebody ring it: the request, and each look. */
 int connection_call_by_bell(struct connection *connection, const struct connection_request *request,
                             int64_t deadline, const struct bell *bell, struct incoming *ret_incoming)
 {
-    bool may_sleep;
     int64_t id;
     int r;
 
     atomic_store(bell->is_set, 1);
     r = connection_send(connection, request, &id);
-    /* a broker that took it will ring, or the next one, which rings all */
-    for (may_sleep = has_left(connection, id); r == 0; may_sleep = has_left(connection, id)) {
-        if (bell->is_granted(bell->context)) {
+    while (r == 0) {
+        if (wait_for_grant(connection, id, deadline, bell)) {
             pending_find(&connection->pending, id)->is_dropped = true;
             return 1;
         }
-        if (may_sleep)
-            sleep_by_bell(bell, deadline);
-        if (bell->is_granted(bell->context))
-            continue;
         if (clock_monotonic() >= deadline)
             return take_last(connection, id, ret_incoming);
         atomic_store(bell->is_set, 1);
@@ -360,23 +366,6 @@ bool connection_is_owed(const struct connection *connection)
     while (pending && pending->is_dropped && pending->sent == pending->length)
         pending = pending->next;
     return !pending;
-}
-
-/* Whoever looks at an object makes the daemon see what has become of those who wait for it. */
-int connection_settle(struct connection *connection, int64_t deadline)
-{
-    struct pending *pending;
-    int r = 0;
-
-    while (r == 0 && connection->fd >= 0 && (pending = connection->pending.head)) {
-        CLEANUP(incoming_done) struct incoming answer = {0};
-        json_t *params = json_pack("{s:O}", "name", json_object_get(pending->params, "name"));
-        struct connection_request request = {.method = "object.info", .params = params};
-
-        r = params ? connection_call(connection, &request, deadline, &answer) : -ENOMEM;
-        json_decref(params);
-    }
-    return r;
 }
 
 int connection_cancel(struct connection *connection, int64_t id)

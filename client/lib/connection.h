@@ -106,21 +106,17 @@ int connection_call_once(struct connection *connection, const struct connection_
 /* How somebody who waits is told without the socket: proto/page.h. */
 struct bell {
     _Atomic uint32_t *is_set; /* a futex; nobody else waits by it */
-    bool (*is_granted)(void *context);
+    bool (*take_grant)(void *context); /* true, once: what was asked for is the caller's */
     void *context;
 };
 
-/* The same for a request whose answer may be given by what is_granted looks at. 1: it was; the answer, which
- * says the same, is still to come: see connection_is_owed. */
+/* The same for a request that take_grant may take the outcome of. 1: it did; the answer, which says the same,
+ * is still to come, and nobody waits for it: see connection_is_owed. */
 int connection_call_by_bell(struct connection *connection, const struct connection_request *request,
                             int64_t deadline, const struct bell *bell, struct incoming *ret_incoming);
 
-/* True when it may serve somebody else though answers are to come, which nobody waits for. It must not be
- * closed before they are read: the daemon would think that nobody has heard of the grants. */
+/* True when it may serve somebody else though answers are to come, which nobody waits for. */
 bool connection_is_owed(const struct connection *connection);
-
-/* Makes them come, and reads them. 0 or -errno. */
-int connection_settle(struct connection *connection, int64_t deadline);
 
 /* Sends `cancel` for a pending request: it is answered once, by its result or by Cancelled. 0 or -errno. */
 int connection_cancel(struct connection *connection, int64_t id);

@@ -92,8 +92,6 @@ void library_give(struct connection *connection)
         }
         pthread_mutex_unlock(&here->lock);
     }
-    if (connection && is_owed)
-        connection_settle(connection, clock_monotonic() + GRACE);
     connection_free(connection);
 }
 

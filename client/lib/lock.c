@@ -50,8 +50,10 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
     r = object_acquire(&lock->object, is_recursive ? "rlock.acquire" : "lock.acquire", timeout, by_bell,
                        &token);
     if (r == OBJECT_GRANTED) {
-        r = shared_granted(&lock->shared);
+        r = 1; /* by its last owner, who lived */
         note_owner(lock);
+    } else if (by_bell && r < 0 && r > -4096) { /* not by the daemon */
+        shared_self.has_given_up = true;
     } else if (r > 0) {
         atomic_store(&lock->token, token);
         atomic_store(&lock->owner, 0);

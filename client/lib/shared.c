@@ -78,7 +78,7 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
             if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK,
                             memory_order_release))
                 return true;
-        } else if (next == 0 || is_deep) {
+        } else if (next == 0 || is_deep || seen & WORD_LOOKED) {
             break;
         } else if (shared_swap(word, &seen, word_handed(seen), memory_order_seq_cst)) {
             ring(shared, next);
@@ -90,9 +90,16 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
 
 /* ---- waiting ---- */
 
-static bool is_granted(void *context)
+static bool take_grant(void *context)
 {
-    return shared_owner(context) == shared_self.slot;
+    struct shared *shared = context;
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+    uint64_t seen = atomic_load(&word->value);
+
+    while (word_is_handed(seen, shared_self.slot))
+        if (shared_swap(word, &seen, seen + WORD_DEPTH_ONE, memory_order_acquire))
+            return true;
+    return false;
 }
 
 bool shared_bell(const struct shared *shared, struct bell *ret_bell)
@@ -100,19 +107,12 @@ bool shared_bell(const struct shared *shared, struct bell *ret_bell)
     struct page *memory = atomic_load_explicit(&shared->memory, memory_order_relaxed);
 
     if (!atomic_load_explicit(&shared->word, memory_order_acquire) || !knows_slot(shared) ||
-        is_granted((void *) shared))
+        shared_owner(shared) == shared_self.slot || shared_self.has_given_up)
         return false;
     *ret_bell = (struct bell){.is_set = &memory->bells[shared_self.slot].is_set,
-                              .is_granted = is_granted,
+                              .take_grant = take_grant,
                               .context = (void *) shared};
     return true;
-}
-
-int shared_granted(const struct shared *shared)
-{
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
-
-    return atomic_load_explicit(&word->value, memory_order_relaxed) & WORD_ABANDONED ? 2 : 1;
 }
 
 uint64_t shared_owner(const struct shared *shared)

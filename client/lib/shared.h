@@ -26,11 +26,8 @@ struct shared {
 bool shared_map(struct shared *shared, const struct object *object, int64_t deadline);
 
 /* A bell by which the calling thread may wait for the lock, and its look at the word. False: it has none, or
- * could not tell a grant from what it has already. */
+ * could not tell a grant from what it has already, or may be given for a request before. */
 bool shared_bell(const struct shared *shared, struct bell *ret_bell);
-
-/* It has been granted: 1, or 2: and its last owner died. */
-int shared_granted(const struct shared *shared);
 
 /* Whose number the word has; 0: nobody's. */
 uint64_t shared_owner(const struct shared *shared);
@@ -41,6 +38,7 @@ uint64_t shared_owner(const struct shared *shared);
 struct shared_self {
     uint64_t page; /* of which the slot is */
     uint64_t slot;
+    bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
 };
 extern _Thread_local struct shared_self shared_self
     __attribute__((visibility("hidden"), tls_model("initial-exec")));

@@ -155,6 +155,8 @@ void wait_replace(struct core *core, struct waiter *old, struct waiter *waiter);
 /* The time-out of one that waits for an object. */
 void wait_timed_out(struct core *core, struct waiter *waiter);
 void wait_grant(struct core *core, struct waiter *waiter, struct object *object);
+/* It has seen to that itself, so nothing depends on its answer. */
+void wait_has_taken(struct core *core, struct waiter *waiter, struct object *object);
 /* All that wait are told an error. */
 void wait_fail_all(struct core *core, struct wait_queue *queue, enum proto_error error);
 

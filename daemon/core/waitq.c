@@ -118,7 +118,7 @@ void wait_timed_out(struct core *core, struct waiter *waiter)
     object_trim(core, object);
 }
 
-void wait_grant(struct core *core, struct waiter *waiter, struct object *object)
+static struct hold *begin_hold(struct core *core, struct waiter *waiter, struct object *object)
 {
     struct owner *owner = waiter->owner;
     struct open *open = open_find(core, object, owner->client, NULL);
@@ -131,10 +131,24 @@ void wait_grant(struct core *core, struct waiter *waiter, struct object *object)
     waiter->reply.kind = waiter->data.kind == WAIT_RELOCK ? REPLY_NOTIFIED : REPLY_ACQUIRED;
     if (waiter->data.kind == WAIT_RELOCK)
         waiter->reply.sync.flag = notified;
+    return hold;
+}
+
+void wait_grant(struct core *core, struct waiter *waiter, struct object *object)
+{
+    struct hold *hold = begin_hold(core, waiter, object);
+
     if (waiter->absent) {
         hold->data.flags |= HOLD_UNASKED;
         absence_grant(core, waiter->key, object->data.uid, object->name);
     }
+    waiter_answer(core, waiter);
+}
+
+void wait_has_taken(struct core *core, struct waiter *waiter, struct object *object)
+{
+    begin_hold(core, waiter, object);
+    waiter->reply.sync.hold = 0; /* nothing depends on its answer */
     waiter_answer(core, waiter);
 }
 

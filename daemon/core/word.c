@@ -63,8 +63,8 @@ static void take_news(struct core *core, struct word *word, uint64_t value)
     begin_hold(core, word, owner_named(word, value), value);
 }
 
-/* Somebody has put the first in the queue in its holder's place. It knows: its slot is the owner's. */
-static void take_hand_over(struct core *core, struct word *word)
+/* Somebody has put the first in the queue in its holder's place, and that one has taken it, or not yet. */
+static void take_hand_over(struct core *core, struct word *word, bool is_taken)
 {
     struct object *object = word->object;
     struct waiter *next = TAILQ_FIRST(&object->waiters);
@@ -74,7 +74,10 @@ static void take_hand_over(struct core *core, struct word *word)
         return;
     hold_end(core, hold, HOLD_RELEASED);
     object->data.abandoned = 0;
-    wait_grant(core, next, object);
+    if (is_taken)
+        wait_has_taken(core, next, object);
+    else
+        wait_grant(core, next, object);
 }
 
 static void close_word(struct core *core, struct word *word, uint64_t value)
@@ -91,7 +94,7 @@ static void close_word(struct core *core, struct word *word, uint64_t value)
     if (before == WORD_STATE_OPEN)
         take_news(core, word, value);
     else if (before == WORD_STATE_OFFERED && word_next(value) == 0 && word_owner(value) == next)
-        take_hand_over(core, word);
+        take_hand_over(core, word, word_depth(value) > 0);
 }
 
 int step_words(struct core *core, const struct core_input *input)
@@ -164,7 +167,9 @@ static uint64_t value_of(const struct object *lock)
 
     if (!hold)
         return lock->data.abandoned ? WORD_ABANDONED : 0;
-    return (has_told(hold) ? slot_of(hold) : WORD_OWNER_MAX) | depth << WORD_DEPTH_SHIFT | WORD_KNOWN |
+    if (!has_told(hold))
+        return WORD_OWNER_MAX | WORD_KNOWN;
+    return slot_of(hold) | depth << WORD_DEPTH_SHIFT | WORD_KNOWN |
            (hold->data.flags & HOLD_TOLD ? WORD_ABANDONED : 0);
 }
 

@@ -57,6 +57,7 @@ static struct outcome acquire(struct call *call, struct object_request *request)
         set_bell(call, input);
     if (!object || *flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE))
         return call_submit(call, input);
+    server_set_time(input);
     pages_look(call->server, input);
     if (TAILQ_EMPTY(&object->holds))
         return call_submit(call, input);

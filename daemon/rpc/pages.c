@@ -218,6 +218,7 @@ void page_kept(struct server *server, const struct link_page *message)
 
 struct look {
     struct server *server;
+    int64_t mono, wall; /* of the input that it is for */
     size_t count;
     bool is_only_look;
     struct input_word words[LOOKS_AT_ONCE];
@@ -225,7 +226,8 @@ struct look {
 
 static bool tell(struct look *look)
 {
-    struct core_input input = {.kind = INPUT_WORDS, .body.number = look->is_only_look};
+    struct core_input input = {
+        .kind = INPUT_WORDS, .mono = look->mono, .wall = look->wall, .body.number = look->is_only_look};
 
     if (look->count == 0)
         return false;
@@ -239,11 +241,7 @@ static bool tell(struct look *look)
 /* From here on it is the daemon's; and what it said until then. */
 static uint64_t take(struct page_word *word)
 {
-    uint64_t value = atomic_fetch_or_explicit(&word->value, WORD_CLOSED, memory_order_acq_rel);
-
-    if (value & WORD_CLOSED)
-        value = atomic_fetch_and_explicit(&word->value, ~WORD_NEXT_MASK, memory_order_acq_rel);
-    return value;
+    return atomic_fetch_or_explicit(&word->value, WORD_CLOSED | WORD_LOOKED, memory_order_acq_rel);
 }
 
 static void want(void *context, uint32_t uid, uint32_t index)
@@ -259,7 +257,7 @@ static void want(void *context, uint32_t uid, uint32_t index)
 
 void pages_look(struct server *server, const struct core_input *input)
 {
-    struct look look = {.server = server, .count = 0};
+    struct look look = {.server = server, .mono = input->mono, .wall = input->wall};
 
     if (!server->pages)
         return;
@@ -271,10 +269,14 @@ void pages_look(struct server *server, const struct core_input *input)
 
 void pages_look_at(struct server *server, const struct object *object)
 {
+    struct core_input now = {0};
     struct look look = {.server = server, .is_only_look = true};
 
     if (!server->pages)
         return;
+    server_set_time(&now);
+    look.mono = now.mono;
+    look.wall = now.wall;
     core_words_of_object(object, want, &look);
     (void) tell(&look);
 }

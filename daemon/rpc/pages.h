@@ -19,7 +19,8 @@ void page_kept(struct server *server, const struct link_page *message);
 /* A descriptor of it, the caller's, or -1. */
 int page_copy(const struct server *server, uint32_t uid);
 
-/* Closes the words that the input may be decided by, and tells the core what they said. */
+/* Closes the words that the input, whose time is set, may be decided by, and tells the core what they
+ * said. */
 void pages_look(struct server *server, const struct core_input *input);
 /* The same for somebody who looks at an object and does nothing: they are opened again. */
 void pages_look_at(struct server *server, const struct object *object);

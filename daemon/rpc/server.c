@@ -37,13 +37,18 @@ static bool refusable(uint32_t kind)
     }
 }
 
-int server_apply(struct server *server, struct core_input *input)
+void server_set_time(struct core_input *input)
 {
-    int r;
-
     input->mono = clock_monotonic();
     input->wall = clock_realtime();
-    r = server->journal ? journal_reserve(server->journal, server->core, input, !refusable(input->kind)) : 0;
+}
+
+int server_apply(struct server *server, struct core_input *input)
+{
+    int r = 0;
+
+    if (server->journal)
+        r = journal_reserve(server->journal, server->core, input, !refusable(input->kind));
     if (r < 0 && refusable(input->kind))
         return -ENOMEM;
     if (r < 0) {
@@ -64,6 +69,7 @@ int server_step(struct server *server, struct core_input *input)
 {
     int r;
 
+    server_set_time(input); /* which time-outs have passed is the same for both */
     pages_look(server, input);
     r = server_apply(server, input);
     if (r == 0)

@@ -94,7 +94,8 @@ struct server {
 /* One input through the core, the journal and out. 0; or -ENOMEM: refused, nothing has changed. Sets input's
  * time. */
 int server_step(struct server *server, struct core_input *input);
-/* The same, but not out: for one that has no answer, and goes before another. */
+void server_set_time(struct core_input *input);
+/* The same, but not out, with the time that it has: for one that has no answer, and goes before another. */
 int server_apply(struct server *server, struct core_input *input);
 
 /* Writes what is queued. At the end of each turn; and in one that answers many, before it is over. */

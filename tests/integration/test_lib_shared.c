@@ -101,6 +101,11 @@ static int take(void *lock)
     return procd_lock_acquire(lock, PROCD_FOREVER);
 }
 
+static int take_in_time(void *lock)
+{
+    return procd_lock_acquire(lock, 0.3);
+}
+
 START_TEST(both_kinds_meet)
 {
     procd_lock *lock = procd_lock_new("l");
@@ -128,6 +133,34 @@ START_TEST(both_kinds_meet)
     pthread_join(thread, NULL);
     ck_assert_uint_gt(procd_lock_token(lock), token);
     ck_assert_int_eq(procd_lock_release(lock), 0);
+    procd_lock_free(lock);
+}
+END_TEST
+
+/* Nothing tells the daemon of a hand-over: it must look before it thinks that a wait is over. */
+START_TEST(a_time_out_behind_a_hand_over)
+{
+    procd_lock *lock = procd_lock_new("l");
+    procd_event *event = procd_event_new("e");
+    pthread_t first, second;
+    void *status;
+
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_int_eq(pthread_create(&first, NULL, (void *(*) (void *) ) (void (*)(void)) take_in_time, lock),
+                     0);
+    lib_sync_wait_for("l", 1);
+    ck_assert_int_eq(pthread_create(&second, NULL, (void *(*) (void *) ) (void (*)(void)) take, lock), 0);
+    lib_sync_wait_for("l", 2);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    pthread_join(first, &status);
+    ck_assert_int_eq((int) (intptr_t) status, 1);
+    ck_assert_int_eq(procd_event_wait(event, 0.5), 0); /* the daemon's clock has come so far */
+    ck_assert_uint_eq(lib_sync_info("l", "waiters"), 1);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    pthread_join(second, &status);
+    ck_assert_int_eq((int) (intptr_t) status, 1);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    procd_event_free(event);
     procd_lock_free(lock);
 }
 END_TEST
@@ -439,6 +472,7 @@ static SRunner *make_runner(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_free_lock_takes_no_system_call);
     tcase_add_test(tcase, both_kinds_meet);
+    tcase_add_test(tcase, a_time_out_behind_a_hand_over);
     tcase_add_test(tcase, what_is_traced_is_told);
     tcase_add_test(tcase, shared_names_stay_on_the_socket);
     tcase_add_test(tcase, depth_is_one_number);

@@ -44,7 +44,10 @@ bit hung_up[SLOTS]; /* its connection has ended and the daemon has not seen that
 byte links[SLOTS];  /* counts the connections of a slot: who knows an older count writes to a broken one */
 bit crash, up;
 
-byte word;          /* what all share. Its lowest two bits are the slot of the holder, 0: it is free. */
+#ifndef WORD
+#define WORD byte
+#endif
+WORD word;          /* what all share. Its lowest two bits are the slot of the holder, 0: it is free. */
 #define OWNER(w) ((w) & 3)
 #ifndef HOLDS
 #define HOLDS(x) (OWNER(word) == (x))

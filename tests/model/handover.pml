@@ -1,17 +1,22 @@
 /*
  * The lock in shared memory as it is made: proto/page.h, daemon/core/word.c, daemon/rpc/pages.c and
  * client/lib. The daemon keeps a record of each lock, which a journal brings through its death; the word says
- * who may change what. A waiter sleeps on its bell, and owns when the word says so, or an answer does.
+ * who may change what. A waiter sleeps on its bell, and owns when it has taken the lock from the word, or an
+ * answer says so.
  *
- *   word      holder, CLOSED, ABANDONED, NEXT, and an order that the daemon alone changes (here: its parity)
+ *   word      holder, CLOSED, LOOKED, ABANDONED, NEXT, HANDED (a depth of 0: the holder has not taken it),
+ *             and an order that the daemon alone changes (here: its parity)
  *   acquire   free and not CLOSED: swap. Else set the bell, ask, and look at word and socket at each ring.
- *   release   not CLOSED: swap. CLOSED with NEXT: swap NEXT in, ring it. CLOSED alone: ask, await the answer.
- *   daemon    takes the word (sets CLOSED, then clears NEXT), commits what it said, decides and commits that,
+ *             HANDED to oneself and not LOOKED: swap HANDED out.
+ *   release   not CLOSED: swap. CLOSED with NEXT and not LOOKED: swap NEXT in, HANDED; ring it. Else: ask,
+ *             await the answer.
+ *   daemon    takes the word (sets CLOSED and LOOKED), commits what it said, decides and commits that,
  *             stores, answers, rings. It may die between any two of these; the next one takes the word first,
  *             and stores and rings whatever the last one did.
  */
 byte holds; /* ghost: who has the lock, whoever knows it: 0 nobody */
 #define HOLDS(x) (holds == (x))
+#define WORD short
 #include "common.pml"
 
 #define CLOSED 4
@@ -19,6 +24,8 @@ byte holds; /* ghost: who has the lock, whoever knows it: 0 nobody */
 #define NEXT(w) (((w) >> 4) & 3)
 #define OFFER(x) ((x) << 4)
 #define ORDER 64
+#define HANDED 128
+#define LOOKED 256
 
 mtype = { ACQUIRE, RELEASE, TIME, DEATH, RESTART };
 #define NONE 0
@@ -65,7 +72,8 @@ inline ask(what)
 
 proctype client(byte me)
 {
-    byte rounds = ROUNDS, link, seen, answer, next;
+    byte rounds = ROUNDS, link, answer, next;
+    short seen;
     bit key, its;
 
 birth:
@@ -92,7 +100,8 @@ again:  do
 #endif
 look:       atomic {
                 if
-                :: OWNER(word) == me -> answer = ((word & ABANDONED) -> TOLD : GRANTED); goto got
+                :: (word & ~(ORDER)) == (CLOSED | HANDED | me) ->
+                    word = word & ~(HANDED); answer = GRANTED; goto got
                 :: else
                 fi
             };
@@ -135,10 +144,14 @@ swap:       atomic {
                 if
                 :: seen != word -> seen = word; goto swap
                 :: seen == word && !(seen & CLOSED) -> word = word & ORDER; holds = 0; seen = 0; goto again
+#ifdef WRONG_HAND_LOOKED
                 :: seen == word && (seen & CLOSED) && NEXT(seen) != 0 ->
+#else
+                :: seen == word && (seen & (CLOSED | LOOKED)) == CLOSED && NEXT(seen) != 0 ->
+#endif
                     next = NEXT(seen);
                     must(order, queue?[eval(next)]);
-                    word = (word & (ORDER | CLOSED)) | next; holds = next;
+                    word = (word & (ORDER | CLOSED)) | HANDED | next; holds = next;
                     unreported = unreported || !alive[next];
                     seen = 0
                 :: else -> seen = 0; key = !key; goto through_socket
@@ -218,19 +231,14 @@ inline take_news()
     is_open = 0; offered = 0; seen = 0
 }
 
-/* Takes the word: two steps of the processor; and then what it said is committed. */
+/* Takes the word: one step of the processor; and then what it said is committed. */
 inline take()
 {
 #ifdef WRONG_PLAIN_TAKE
     seen = word;
-    atomic { word = (seen | CLOSED) & ~OFFER(3) };
+    atomic { word = seen | CLOSED | LOOKED };
 #else
-    atomic { seen = word; word = word | CLOSED };
-    if
-    :: seen & CLOSED ->
-        atomic { seen = word; word = word & ~OFFER(3) }
-    :: else
-    fi;
+    atomic { seen = word; word = word | CLOSED | LOOKED };
 #endif
     atomic { take_news() }
 }
@@ -306,7 +314,8 @@ inline finish()
 
 proctype daemon()
 {
-    byte me, other, seen, value;
+    byte me, other;
+    short seen, value;
     mtype what;
     bit key, to_answer[SLOTS];
 

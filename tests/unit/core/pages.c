@@ -14,7 +14,7 @@ static void want(void *context, uint32_t uid, uint32_t index)
 
     must(pages->seen_count < sizeof pages->seen / sizeof *pages->seen);
     pages->seen[pages->seen_count++] = (struct input_word){.uid = uid, .index = index, .value = *word};
-    *word = (*word | WORD_CLOSED) & ~WORD_NEXT_MASK;
+    *word |= WORD_CLOSED | WORD_LOOKED;
 }
 
 bool pages_look(struct pages *pages, struct core *core, const struct core_input *input,
@@ -52,6 +52,14 @@ int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive)
     return 1;
 }
 
+bool pages_take(uint64_t *word, uint32_t slot)
+{
+    if (!word_is_handed(*word, slot))
+        return false;
+    *word += WORD_DEPTH_ONE;
+    return true;
+}
+
 int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
 {
     uint64_t seen = *word;
@@ -60,7 +68,7 @@ int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
         (is_recursive && (word_owner(seen) != slot || word_depth(seen) == WORD_DEPTH_MAX)))
         return 0;
     if (seen & WORD_CLOSED) {
-        if (word_next(seen) == 0 || (is_recursive && word_depth(seen) > 1))
+        if (word_next(seen) == 0 || seen & WORD_LOOKED || (is_recursive && word_depth(seen) > 1))
             return 0;
         *word = word_handed(seen);
         return 3;

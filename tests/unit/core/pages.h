@@ -24,5 +24,7 @@ void pages_store(struct pages *pages, const struct core *core);
  * handed to the first in the queue. */
 int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive);
 int pages_release(uint64_t *word, uint32_t slot, bool is_recursive);
+/* Who has been handed it sees that. */
+bool pages_take(uint64_t *word, uint32_t slot);
 
 #endif

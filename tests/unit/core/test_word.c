@@ -257,6 +257,7 @@ START_TEST(the_first_in_the_queue_is_handed_it)
     must(is_closed());
     ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
     ck_assert_uint_eq(word_owner(*WORD), their_slot);
+    must(!pages_take(WORD, my_slot) && pages_take(WORD, their_slot) && !pages_take(WORD, their_slot));
     ck_assert_int_eq(pages_acquire(WORD, my_slot, false), 0);
     ck_assert_int_eq(pages_release(WORD, their_slot, false), 0); /* nobody is offered it: ask */
     must_wait(world, first);

@@ -50,7 +50,7 @@ void word_chance_move(struct chance *chance, const struct core *core, struct pag
     const char *name = word ? word->object->name->bytes : NULL;
     int r;
 
-    if (!user)
+    if (!user || pages_take(value, user->slot))
         return;
     if (word_owner(*value) == 0 || (is_recursive && chance_once_in(chance, 3))) {
         r = pages_acquire(value, user->slot, is_recursive);
