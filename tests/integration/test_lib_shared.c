@@ -397,6 +397,7 @@ PROCD_TARGET(count)
         NEED(add_alone(shared, worker, r == 2));
         NEED((by_socket ? ask("lock.release", "l", 0) : procd_lock_release(lock)) == 0);
     }
+    procd_lock_free(lock);
     return 0;
 }
 
