@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The broker: puts the rooms together. Its start is always the same: take the table and the state memory from
  * the keeper, rebuild, serve. The first start is merely one with an empty table.

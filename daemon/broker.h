@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The role that parses, decides and answers. */
 #ifndef PROCD_BROKER_H
 #define PROCD_BROKER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The role "check": can this program go on from another one's state? It is asked before it takes over, in a
  * process that has nothing to lose.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The command line of procd, and what follows from it and from the machine before the keeper begins.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The front: what a service manager takes for the daemon. The keeper is a process beside it, because a
  * manager that restarts a service ends its main process, and the keeper's end would be that of everything it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procd --load: the services that files describe are started in a daemon that runs already. It is procctl
  * that reads and compares them, an ordinary client: what is in a file comes to the daemon by its socket.

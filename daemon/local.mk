@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The daemon: keeper and broker in one binary. It installs into bindir, beside procctl, where on-demand start looks.
 bin_PROGRAMS += procd
 procd_SOURCES = %D%/broker.c %D%/broker.h %D%/check.c %D%/check.h %D%/config.c %D%/config.h %D%/front.c \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The look-up helper: answers questions about users (lookup_question in link.h) by NSS, which may block or
  * run foreign code; so it is a process of its own.

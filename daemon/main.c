@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/base/notify.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a broker gives up before it reads anything hostile. Not what its children get: the keeper, which makes
  * them, is not confined.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Prints the tables of procd-api(7), in mdoc(7): run by the build, which adds what stands before and behind
  * them.

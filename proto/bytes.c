@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "proto/bytes.h"
 
 #include <errno.h>

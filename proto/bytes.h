@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Byte strings in JSON (protocol section 1): a JSON string where the bytes are UTF-8 without NUL, else
  * {"b64": "..."} (RFC 4648, section 4, with padding).

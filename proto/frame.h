@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Bytes and descriptors of a stream socket <-> lines (protocol section 1). Both sides of the socket use this
  * module.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The identifiers that errors.def, events.def, objects.def and methods.def expand into. No library: core/
  * includes this, too.

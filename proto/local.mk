@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The protocol: its one declaration (*.def), lines, envelopes, checks.
 noinst_LTLIBRARIES += %D%/libproto.la
 %C%_libproto_la_SOURCES = %D%/bytes.c %D%/bytes.h %D%/errors.def %D%/events.def %D%/frame.c %D%/frame.h \

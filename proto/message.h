@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The envelope of a request (protocol section 1): one line -> one checked struct request, or the error to
  * answer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "proto/openrpc.h"
 
 #include "proto/schema.h"

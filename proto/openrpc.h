@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The OpenRPC 1.2.6 document (rpc.discover), made from the tables of methods, events and errors. */
 #ifndef PROCD_PROTO_OPENRPC_H
 #define PROCD_PROTO_OPENRPC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory that clients share with the daemon, so that a lock that nobody waits for is taken and given back
  * without asking it. Declared once, for both sides; no library.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "proto/restart.h"
 
 #include <stddef.h>

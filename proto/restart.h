@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parameter `restart` of process.spawn: what it may be. */
 #ifndef PROCD_PROTO_RESTART_H
 #define PROCD_PROTO_RESTART_H

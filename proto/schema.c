@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "proto/schema.h"
 
 #include "proto/bytes.h"

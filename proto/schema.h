@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the .def files declare, as tables (tables.c), and the one check of a request's params (schema.c).
  */

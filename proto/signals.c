@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "proto/signals.h"
 
 #include <errno.h>

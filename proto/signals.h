@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names and numbers of signals (signal(7)): "SIGTERM", "SIGRTMIN+3", and the synonyms there. */
 #ifndef PROCD_PROTO_SIGNALS_H
 #define PROCD_PROTO_SIGNALS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * JSON as text, written as it is said: for what is answered often, where a tree of jansson's would be built
  * only to be dumped. Nothing fails until writer_text, which says whether there was memory.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Units for the system and for each user; the user and the directory that the system daemon needs.
 system_units = %D%/system/procd.service %D%/system/procd-load.service
 user_units = %D%/user/procd.service %D%/user/procd-load.service

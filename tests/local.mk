@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # How tests run: `make check`, `make check-long`, `make bench`, `make fuzz`, `make lint`.
 
 # What `make check-long` makes after the tests; fragments add to it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Completions for procctl, written by procctl itself from the table of its commands.
 nodist_bashcompletion_DATA = %D%/procctl
 nodist_zshcompletion_DATA = %D%/_procctl

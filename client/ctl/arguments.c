@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/arguments.h"
 #include "client/ctl/guess.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The words of the command line, sorted into options and words, by the table of commands.
  */

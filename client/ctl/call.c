@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * call, schema: the protocol as it is.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/calls.h"
 #include "client/ctl/object.h"
 #include "client/ctl/output.h"

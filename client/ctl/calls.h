@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Requests to the daemon and their failures, on top of client/lib/connection.h. What fails is said on
  * standard error and turned into an exit status here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/completion.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/output.h"

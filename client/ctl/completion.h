@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Completions for shells: the scripts, from the table of commands, and what the scripts ask for when a word
  * is one of the daemon's.

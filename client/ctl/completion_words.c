@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the completions offer of the daemon's: a word a line, a tab, and what it is. Words that would have to
  * be escaped are left out: nobody could type them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * condition wait, notify, notify-all: procctl takes the condition's lock for itself, and gives it back.
  */

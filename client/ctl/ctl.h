@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procctl: what every command gets, and the exit statuses.
  */

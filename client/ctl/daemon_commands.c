@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * daemon info, stop, restart; ping. None of them starts a daemon only to ask or end it.
  */

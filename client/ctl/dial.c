@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dial-stdio: the daemon's socket on standard input and output, for -H at the other end of ssh. It is the
  * client that the daemon knows: what it holds is free when the link is gone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One request for each word of the command line, a process or an object, all at once; answers are
  * handled in the order of arrival.

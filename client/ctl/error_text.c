@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What an error of the daemon is to a person: the thing, the reason, and the next step.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rm, prune: the daemon forgets ended processes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which name was meant, where a command or an option has a typing error.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The process of a command that is held back until it may run: it exists, and so can own a lock, before
  * the command begins. Where its parent ends first it never begins.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How processes end, as exit statuses, and how long one waits for it.
  */

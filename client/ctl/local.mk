@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # procctl: all but main is a library that its unit tests link, too.
 noinst_LTLIBRARIES += %D%/libctl.la
 %C%_libctl_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/barrier.c %D%/call.c %D%/calls.c %D%/calls.h \

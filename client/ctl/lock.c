@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock and rlock: acquire for another process, which is the calling shell where none is named; release,
  * show, break.

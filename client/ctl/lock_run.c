@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock, rlock and semaphore NAME -- CMD: the hold belongs to the process of CMD, which makes it last as
  * long as CMD, whatever becomes of procctl or of CMD's children.

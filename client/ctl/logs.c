@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * logs: what a process has written, and what it goes on to write.
  */

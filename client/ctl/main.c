@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procctl: from the command line to a command and its exit status.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/metrics.h"
 
 #include "client/ctl/calls.h"

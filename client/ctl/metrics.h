@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The daemon's figures as OpenMetrics text (openmetrics.io, version 1.0.0).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * metrics --listen: an ordinary client that answers HTTP, so that nothing of HTTP reaches the daemon.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/monitor.h"
 
 #include "client/ctl/calls.h"

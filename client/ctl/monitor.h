@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What top and stats show: the daemon's processes and objects, asked for again and again, with what the
  * kernel tells of each process between two times.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the commands about synchronisation objects share: the object is the first word of the command
  * line, its kind the first word of the command's name.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock show, rlock show, semaphore show; and how an object is described.
  */

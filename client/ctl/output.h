@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What procctl prints: results to standard output, notes and errors to standard error, escaped for a person's
  * eyes.

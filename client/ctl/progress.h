@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A line on standard error for a wait that takes longer than a second, where that is a terminal: what is
  * waited for, and how long already. It is gone when the wait is over, and before anything else is said.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
 #include "client/ctl/record.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/record.h"
 
 #include "client/ctl/object.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The daemon's info records in words, for tables. All but the color are new strings.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/restart_option.h"
 
 #include "client/ctl/output.h"

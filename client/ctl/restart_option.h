@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --restart of spawn and run. */
 #ifndef PROCD_CTL_RESTART_OPTION_H
 #define PROCD_CTL_RESTART_OPTION_H

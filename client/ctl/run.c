@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/run.h"
 #include "client/ctl/calls.h"
 #include "client/ctl/join.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run: a process in the foreground. run.c asks and waits; run_signals.c passes signals on.
  */

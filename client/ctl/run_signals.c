@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/output.h"
 #include "client/ctl/run.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/sample.h"
 
 #include "daemon/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the kernel tells of running processes: CPU time, memory, threads. For display only: a pid is taken for
  * the process that it was when the daemon told it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/screen.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A screen of a terminal, by ncursesw: tables with a chosen line, a prompt, and pages of text.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/service_file.h"
 #include "client/ctl/output.h"
 #include "client/ctl/text.h"

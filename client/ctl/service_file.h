@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Services from files: what a directory of NAME.json says, see procd.json(5). Each file is read for itself: a
  * bad one is named, with the line and the reason, and the others count.

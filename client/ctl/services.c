@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * daemon reload: what runs is made what the files say, and only what has changed is touched. procd --load is
  * the same. What was started from a file carries its name and content as labels, so nothing else need know.

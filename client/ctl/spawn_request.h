@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The params of process.spawn from the options that spawn and run share.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/table.h"
 #include "client/ctl/output.h"
 

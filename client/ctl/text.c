@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/text.h"
 #include "client/ctl/ctl.h"
 #include "daemon/base/cleanup.h"

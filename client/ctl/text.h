@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strings of others on their way to a person: a name or an argument may hold anything, also what makes a
  * terminal do things. Control bytes (C0, DEL, C1), what reorders or hides text (bidi controls, zero-width

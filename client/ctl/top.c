@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * top, stats: processes with what they use, and objects with who holds them and waits.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/ctl/top.h"
 
 #include "client/ctl/calls.h"

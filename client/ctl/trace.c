@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trace: processes, holds and waits on a time line, in the format of Chrome's tracing ("Trace Event Format",
  * JSON object form), which Perfetto and about:tracing open. Each process is a track; each of its holders

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Values of options, checked. Each answers 0, or CTL_USAGE after it has said what is wrong; without the
  * option the result stays as it was.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One request that may wait for long, and what else may come meanwhile: a signal, the end of a child,
  * the end of the time.

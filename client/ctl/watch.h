@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The daemon's events, read one after another: those that are kept, or those that come.
  */

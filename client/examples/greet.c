@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The shortest: one function as a process, and what became of it. It is the example of libprocd(3).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Three processes of this program, side by side: three greetings at once, and "end" a second later.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who is whose parent. The daemon starts the processes, yet the parent that they tell is the program that
  * asked for them: procd_parent_pid(), where getppid() would be the daemon.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Built as a user's program would be: <procd.h>, and the shared library. -no-install: no wrapper script in between, for
 # a target is started again from /proc/self/exe.
 examples = %D%/greet %D%/hello %D%/info %D%/lock_counter %D%/parallel %D%/producer_consumer \

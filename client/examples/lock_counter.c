@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Ten processes add to one number in a file, each reading it, adding one, and writing it back. Without the
  * lock some additions would be lost; with it none is. The lock is an argument like any other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Two processes that compute, one after the other and side by side. On two free processors the second way
  * takes half the time: processes run in parallel, not only in turns.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One process makes numbers, another one takes them, through a store with room for three in memory that they
  * share. A condition guards it: who finds it full, or empty, sleeps until the other one says that it has

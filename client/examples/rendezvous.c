@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Four processes work in three rounds, and nobody begins a round before all have finished the one before:
  * they meet at a barrier. The last to come runs the barrier's action while the others still wait.

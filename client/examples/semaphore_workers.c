@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Six workers, and a semaphore that lets two of them in at a time. They count themselves in memory that they
  * share, so that at the end it can be told how many were in at once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Five runners wait for one event, and all start when it is set. A semaphore tells when they are ready: each
  * of them adds a permit, and who takes five has seen them all.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The same by a kind of process of our own. Where multiprocessing derives a class from Process and writes its
  * run(), here a function makes such processes, and their target is their run: it knows itself as `self`.

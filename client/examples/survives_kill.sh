@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A job holds a lock, has a child in the background, and is killed (kill -9). Who is next?
 # A lock of flock(1) belongs to an open file, which the child has inherited: it stays locked as long as the
 # child lives. A lock of procctl belongs to the process of the job alone: the next one has it at once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a target is told: JSON in a sealed memfd that its creator sends along. Private to libprocd.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/autostart.h"
 
 #include "client/lib/detached.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Starts the user's own daemon, detached from the caller in every respect (procd(1), on-demand start).
  */

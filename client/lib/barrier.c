@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* barrier */
 #include "client/lib/object.h"
 

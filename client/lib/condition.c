@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* condition: the object, and the lock that guards what it is about. */
 #include "client/lib/object.h"
 #include "daemon/base/clock.h"

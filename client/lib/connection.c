@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/connection_state.h"
 #include "client/lib/forks.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A connection to the daemon that outlives brokers. Private to this package: libprocd's pool and procctl use
  * it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Inside of a connection: the parts that connection.c (the calls), incoming.c (what came) and reconnect.c
  * (coming and going) share.

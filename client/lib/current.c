@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The process that asks. */
 #include "client/lib/process.h"
 

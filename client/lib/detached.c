@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/detached.h"
 
 #include "daemon/base/cleanup.h"

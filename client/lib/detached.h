@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program that is nobody's child: the caller, which may be anybody's program, gets no child, no SIGCHLD and
  * no zombie.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/endpoint.h"
 
 #include "client/lib/autostart.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which socket (protocol section 1), and a connection to it; starts the user's own daemon where none answers.
  */

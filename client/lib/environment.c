@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/environment.h"
 
 #include "client/lib/library.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The environment as process.spawn wants it. Private to libprocd.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* event */
 #include "client/lib/object.h"
 

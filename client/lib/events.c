@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/forks.h"
 #include "client/lib/library.h"
 #include "client/lib/subscriptions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of a program waits for its children, as multiprocessing's does. */
 #include "client/lib/forks.h"
 #include "client/lib/process.h"

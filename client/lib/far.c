@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * With a daemon of another machine each connection is a link of its own, and the process at its other end is
  * the client that the daemon knows. One of them, the anchor, stands for this process: objects are opened

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who is a forked child? A page that the kernel wipes on fork (MADV_WIPEONFORK) tells without a system call.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A handle from its making to its start. */
 #include "client/lib/process.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/library.h"
 
 #include "client/lib/forks.h"

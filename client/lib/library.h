@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What libprocd keeps for the whole process. It lies in the area that a fork wipes: a child begins with an
  * unlocked lock and nothing of its parent's.

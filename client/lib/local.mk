@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # libprocd. The convenience library holds its code once, for the shared and the static library and for procctl.
 noinst_LTLIBRARIES += %D%/libclient.la
 %C%_libclient_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/autostart.c %D%/autostart.h %D%/barrier.c \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lock and rlock. */
 #include "client/lib/forks.h"
 #include "client/lib/object.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/object.h"
 
 #include "client/lib/forks.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the handles of all kinds of synchronisation objects share. Private to libprocd.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The daemon knows whether this process has an object open; how many handles it has is counted here. */
 #include "client/lib/object.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The requests of one connection that are not answered yet, in the order asked. Private to connection.c.
  */

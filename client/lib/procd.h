@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libprocd: processes and synchronisation objects with the semantics of Python's multiprocessing, kept by a
  * daemon that knows who is alive.

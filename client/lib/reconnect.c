@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/connection_state.h"
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"

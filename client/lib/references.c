@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How objects stand in JSON: {"procd": kind, "name": name}. Further members are nobody's business. */
 #include "client/lib/object.h"
 #include "proto/schema.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/remote.h"
 
 #include "client/lib/detached.h"

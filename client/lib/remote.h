@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A daemon on another machine, reached as `ssh HOST procctl dial-stdio`: the bytes of the protocol go through
  * ssh's standard input and output. Descriptors cannot.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* semaphore and bounded_semaphore: one handle for both. */
 #include "client/lib/object.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/shared.h"
 
 #include "daemon/base/cleanup.h"

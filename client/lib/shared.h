@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Locks in memory that is shared with the daemon: the client's side of proto/page.h. Private to libprocd.
  *

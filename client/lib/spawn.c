@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The params of process.spawn, and the descriptors that travel with them. */
 #include "client/lib/arguments.h"
 #include "client/lib/environment.h"

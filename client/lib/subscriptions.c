@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client/lib/subscriptions.h"
 
 #include "daemon/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The streams of one connection, of events and of what processes write, and where each stands, so that they
  * can be taken up again with another broker. Private to connection.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The functions of this program that can run as processes, and a process that runs one. */
 #include "client/lib/arguments.h"
 #include "client/lib/process.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/base/busy_poll.h"
 
 #include "daemon/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * To look again before sleeping. A spawn is a chain of wakes: client, broker, keeper, child, and back. A
  * processor with nothing to do goes to sleep between two links, and takes longer to wake (on a virtual

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Clean-up by attribute: a local variable frees what it owns when it leaves its scope.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The two clocks. Spans and deadlines are nanoseconds of CLOCK_MONOTONIC; points in time that a person reads
  * are nanoseconds of CLOCK_REALTIME since the epoch. Both fit int64_t for the next 200 years.

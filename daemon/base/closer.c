@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/base/closer.h"
 
 #include "daemon/base/cleanup.h"

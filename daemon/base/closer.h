@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * close(2) of a descriptor that a client sent may block (SO_LINGER, FUSE, NFS): measured at 4 s for a
  * lingering socket. So no loop of ours closes one. The closer does, in a thread of its own; while one close

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Integers as text, where printf would be most of the work. */
 #ifndef PROCD_BASE_DECIMAL_H
 #define PROCD_BASE_DECIMAL_H

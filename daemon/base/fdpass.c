@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/base/fdpass.h"
 
 #include "daemon/base/cleanup.h"

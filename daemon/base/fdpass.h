@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Messages with descriptors over Unix sockets (unix(7), SCM_RIGHTS). Received descriptors are CLOEXEC from
  * birth.

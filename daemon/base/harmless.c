@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/base/harmless.h"
 
 #include <stdbool.h>

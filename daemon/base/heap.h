@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A binary min-heap of deadlines. Nodes are embedded in what waits; equal deadlines leave in the order of
  * their `order`, so that the sequence does not depend on the heap's history.

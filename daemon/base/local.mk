@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Helpers without domain knowledge.
 noinst_LTLIBRARIES += %D%/libbase.la %D%/libnotify.la
 %C%_libbase_la_SOURCES = %D%/busy_poll.c %D%/busy_poll.h %D%/cleanup.h %D%/clock.h %D%/closer.c %D%/closer.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The log of both roles: one line per message to stderr, or to the journal (with its priority prefix) when
  * stderr is connected to it. Never blocks, never fails, never allocates; keeps errno. Lines for which a

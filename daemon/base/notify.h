@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the service manager is told, and asks for (sd_notify(3), sd_watchdog_enabled(3)). Without libsystemd,
  * or without such a manager, nothing happens.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who waits with a key when the broker dies keeps its place, until ABSENCE_MAX after the next one serves or
  * its client's death: the client connects and asks again with the same key. What is granted to it meanwhile

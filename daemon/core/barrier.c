@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * barrier.wait, done, reset and abort. A generation: `waiters` arrive (`value` counts them), the last one
  * lets all go, or runs the action first while who comes meanwhile is kept in `later`, for the next

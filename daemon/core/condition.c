@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * condition.wait and notify. A sleeper has given its lock back, whole; whoever is woken goes into the lock's
  * queue and is answered only once it holds the lock again, as deep as before.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The core: processes, clients, waits, keys, quotas and events as data, and one step function. No system
  * call, no clock, no library, no randomness; nothing depends on addresses or on the order of a table. The

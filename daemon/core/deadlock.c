@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Is a wait without an end certain never to be served? Owners are live if they can go on by themselves, or
  * wait for something that a live owner can give; what is left when nobody more is found to be live waits for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/core/objects.h"
 
 static struct event_entry *event_slot(const struct core *core, uint64_t seq)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/core/graph.h"
 
 #include "daemon/core/objects.h"

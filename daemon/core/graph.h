@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who waits for whom, as one picture (protocol, object.graph). */
 #ifndef PROCD_CORE_GRAPH_H
 #define PROCD_CORE_GRAPH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Everything that can happen to the core, as flat data: recorded as it is, replayed as it was.
  *

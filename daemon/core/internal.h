@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the files of core/ share and nobody else sees. Each step_* function applies one kind of input: it
  * allocates first, then changes the state, and from its first change on it cannot fail.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A snapshot back into a core. What save.c writes in one order is read here in the same.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Objects of a snapshot back into a core, in the sequence of save_sync.c.
  */

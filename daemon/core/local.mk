@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The pure state machine.
 noinst_LTLIBRARIES += %D%/libcore.la
 %C%_libcore_la_SOURCES = %D%/absence.c %D%/barrier.c %D%/client.c %D%/condition.c %D%/core.c %D%/core.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock, rlock, semaphore and bounded_semaphore: acquire and release.
  */

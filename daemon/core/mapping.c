@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * object.map: which words and slots there are, and who may use them (proto/page.h).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the files about synchronisation objects share with each other and with the rest of core/. As
  * everywhere here: what can fail for memory fails before the state changes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading a snapshot: an error sticks, so that whoever reads need look only where it matters. */
 #ifndef PROCD_CORE_READER_H
 #define PROCD_CORE_READER_H

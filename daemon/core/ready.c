@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Readiness: a process that was spawned with `notify` is ready once it has said so, any other one from its
  * start. What it has been stays with it after its end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The requests that clients make. Each step first looks up the key, then allocates everything, then changes
  * the state.

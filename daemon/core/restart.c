@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Restart policies. A run that ends may be followed by another one: after a pause the keeper is told to start
  * the process again from what it has kept of its spawn. To whoever waits for its end the process lives on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The core's state as bytes: for snapshots, and for the hash that shows two states to be the same. Structs go
  * as they are; they have no padding.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Objects in a snapshot. Each list stands in its own order, as that is the order in which its members are
  * served, or closed; load_sync.c reads the same in the same sequence.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Does what was read make sense to those who will use it? Numbers that choose from a table are in it, and
  * strings are as many as is said. A state that is wrong elsewhere leads to wrong answers; one that is wrong

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What all requests about objects begin with: key, object, access, and everything that they may need later.
  */

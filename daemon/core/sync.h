@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Synchronisation objects as data: the objects, who has them open, who holds, and who would hold (protocol
  * section 4, sync objects). The rules that hold between steps are those of the design, section 4.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting for an object: in and out of its queue. Who waits has its hold with it, so that its turn needs no
  * memory.

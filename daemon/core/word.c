@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The rules of a word (proto/page.h): what is learnt from one that is taken, and what is stored in it again.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writing a snapshot, piece by piece, into a sink. */
 #ifndef PROCD_CORE_WRITER_H
 #define PROCD_CORE_WRITER_H

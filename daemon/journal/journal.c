@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/journal/journal.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The core's inputs on record, in memory that the keeper also holds: what a new broker replays to be where
  * the old one was. An input is committed by one store after its step has succeeded and before its outputs

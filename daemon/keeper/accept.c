@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/clients.h"
 
 #include "daemon/base/cleanup.h"

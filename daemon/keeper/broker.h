@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The broker and the look-up helper: started, watched, started again.
  */

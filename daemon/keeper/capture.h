@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What children write: the pipes behind stdout and stderr where these are "log", and who empties them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Control groups (version 2), one per child, where the machine lets us: from a pool of empty ones that is
  * filled while the keeper has nothing else to do, and used again once empty.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who may ask: connections with the credentials that the kernel gave at accept, and the processes behind
  * them.

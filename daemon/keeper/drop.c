@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/drop.h"
 
 #include "daemon/base/cleanup.h"

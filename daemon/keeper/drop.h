@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Descriptors of clients, of which nobody knows how long their close takes.
  */

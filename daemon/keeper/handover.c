@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
 

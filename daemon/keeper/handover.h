@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the keeper knows, through an exec of itself: written into memory that the next program finds under the
  * same number as its descriptors. Nothing of it refers to the old program's memory; no broker runs, no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the keeper hands over to its next program, as it stands in memory: see handover.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The keeper's knowledge back into a keeper: everything is checked before it is believed. */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tickets, from one program to the next: each as it is in memory, behind a head that says whose it is. */
 #include "daemon/base/cleanup.h"
 #include "daemon/keeper/handover_layout.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/job.h"
 
 #include "daemon/keeper/spawn.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The memory of one outstanding spawn: its stack, its plan, its copy of the spec. Taken from a pool that
  * grows by mmap and never shrinks; a large spec gets memory of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/keeper.h"
 
 #include "daemon/base/cleanup.h"

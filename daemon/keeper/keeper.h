@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The keeper: parent of every child, and of the broker. Single-threaded but for the closer.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/limits.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The private protocol between keeper and broker: one SOCK_SEQPACKET pair, fixed binary structs, descriptors
  * by SCM_RIGHTS. Both ends are the same binary, so there is no versioning but LINK_VERSION in the hello; a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The parent of every child: links neither libevent nor jansson.
 noinst_LTLIBRARIES += %D%/libkeeper.la
 %C%_libkeeper_la_SOURCES = %D%/accept.c %D%/broker.c %D%/broker.h %D%/capture.c %D%/capture.h %D%/cgroup.c %D%/cgroup.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The keeper's event loop: raw epoll, level-triggered. A watch is embedded in whatever owns the descriptor;
  * it may be removed (and its owner freed) from within any callback of the same turn.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A keeper that a service manager has started behind a front (daemon/front.h): what they say to each other,
  * in the words of sd_notify(3), one text a message, so that a newer front understands an older keeper.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A hash from a number to whatever embeds a node. Its buckets are reserved once and never grow: no
  * allocation, no failure after map_open.

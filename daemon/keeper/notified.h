@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * NOTIFY_SOCKET of sd_notify(3), by which a process says when it is ready: one datagram socket for each, so
  * that its address says who is meant, whoever sends and however soon the sender ends. It is a name beside the

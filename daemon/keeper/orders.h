@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The keeper's end of the link: what comes in. Each message is checked as coming from an enemy.
  */

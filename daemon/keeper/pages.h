@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory that clients share with the broker (proto/page.h): it outlives brokers because we have it, too. */
 #ifndef PROCD_KEEPER_PAGES_H
 #define PROCD_KEEPER_PAGES_H

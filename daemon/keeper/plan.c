@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/plan.h"
 
 #include "daemon/keeper/clients.h"

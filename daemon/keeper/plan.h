@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From an order to what its child will do: the checked copy of the spec, identity, limits, descriptors.
  */

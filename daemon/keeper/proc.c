@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/proc.h"
 
 #include "daemon/base/cleanup.h"

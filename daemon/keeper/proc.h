@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What /proc tells of processes. Numbers may be reused between two looks: a process is (pid, start).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * System calls without glibc, for the child of a spawn: it shares memory and thread-local storage with the
  * keeper, so neither errno nor any lock may be touched. Each returns the kernel's value: -errno on failure.

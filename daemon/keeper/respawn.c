@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/respawn.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A process that has ended begins again, under its number and in its slot, from what its ticket holds. Before
  * that everything that its last run has left behind is killed, and has gone: two runs of one process never

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The other roles of this binary, broker and look-up helper, as processes of their own.
  */

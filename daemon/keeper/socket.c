@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/socket.h"
 
 #include "daemon/base/cleanup.h"

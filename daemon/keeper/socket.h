@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The daemon's socket as a name in the file system. Who makes or removes it holds the lock beside it, so that
  * of several starters one wins and nobody unlinks another's.

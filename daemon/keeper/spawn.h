@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Spawning, the keeper's side: from an order to LINK_SPAWNED or LINK_SPAWN_FAILED.
  */

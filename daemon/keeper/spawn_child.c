@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/spawn_child.h"
 
 #include "daemon/keeper/rawcall.h"

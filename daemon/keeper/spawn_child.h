@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The child's side of a spawn: from clone3 to exec, in memory that it shares with the keeper.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The spawn spec (link_spec in link.h) comes from a broker that may be hostile: it is checked as a whole
  * before anything of it is used. Pure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the keeper knows. Everything here belongs to the one thread of its loop; but for clients and
  * connections it lies in memory that was reserved at the start.

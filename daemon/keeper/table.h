@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The table of processes, and the reports about them that no broker has acknowledged yet.
  */

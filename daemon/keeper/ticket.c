@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/ticket.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the keeper keeps of a spawn while its restart policy lasts: the checked spec, and everything that was
  * read of the client and its connection when the spawn was proven. A child that is made from it has what its

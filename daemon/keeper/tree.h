@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The tree of a process: everything it has begun. With a cgroup that is its content; without, its session and
  * the descendants of either. A process that has ended may still have one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/upgrade.h"
 
 #include "daemon/base/cleanup.h"

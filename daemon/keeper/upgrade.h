@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Another program in this one's place, as `daemon.restart` puts it there: the file that now has the program's
  * name is first run in the role "check", where it reads a copy of the state. One that cannot, that crashes,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The keeper's end of the link: what goes out. What comes in is in orders.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What processes have written, as it stands in memory that outlives keeper and broker.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What processes have written: taken by the keeper, read by the broker.
 noinst_LTLIBRARIES += %D%/liblogs.la
 %C%_liblogs_la_SOURCES = %D%/layout.h %D%/piece.c %D%/piece.h %D%/rebuild.c %D%/rebuild.h %D%/store.c %D%/store.h \

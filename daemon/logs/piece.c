@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/logs/piece.h"
 
 #include <string.h>

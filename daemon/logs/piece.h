@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Lines in the bytes of a stream: the one rule by which the keeper counts them and the broker reads them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/logs/rebuild.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The lists and sums of an index, made again from what its chunks and logs say of themselves: the program
  * that wrote it may have ended anywhere.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The writer's side of what is described in layout.h: takes bytes out of pipes, keeps the newest of them
  * within limits, and drops the oldest. One process and one thread write.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/logs/tables.h"
 
 #include <fcntl.h>

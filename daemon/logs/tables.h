@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The tables of the index: which entries are in use, and the lists that they are in. For store.c and
  * rebuild.c.

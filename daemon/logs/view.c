@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/logs/view.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The reader's side of what is described in layout.h: lines, one after the other, while the writer goes on.
  * What the writer drops under a reader is found by the numbers of the lines, which then jump.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who may touch what (protocol section 2). Another uid's process answers exactly like a missing one.
  */

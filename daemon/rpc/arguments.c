@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/arguments.h"
 
 #include "proto/signals.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checked arguments as the core wants them. */
 #ifndef PROCD_RPC_ARGUMENTS_H
 #define PROCD_RPC_ARGUMENTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/backlog.h"
 
 #include "daemon/rpc/session.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a uid's sessions take of the broker: the answers that they have not read, the lines that have not come
  * to their end, subscriptions. One session is bounded for itself (session.h, frame.h), but thousands of them

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A request that is being executed. A handler answers it once: reply, fail or park is the only way to make
  * the value that it must return.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/access.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/render.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/deliver.h"
 
 #include "daemon/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The outputs of a step, in their order: answers to sessions, orders to the keeper. Events are told at the
  * turn's end. */
 #ifndef PROCD_RPC_DELIVER_H

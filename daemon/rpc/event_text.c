@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/event_text.h"
 
 #include "daemon/rpc/render.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Events as JSON: serialised once, for all subscribers. */
 #ifndef PROCD_RPC_EVENT_TEXT_H
 #define PROCD_RPC_EVENT_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Questions to the keeper that a call waits for: who is owner_pid, and a pidfd for a process that runs
  * already.

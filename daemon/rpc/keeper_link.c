@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/keeper_link.h"
 
 #include "daemon/base/cleanup.h"

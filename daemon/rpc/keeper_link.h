@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The broker's end of the link to the keeper (daemon/keeper/link.h): sends, or queues while the keeper is
  * busy; and turns what arrives into inputs of the core.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Between the socket and the core: sessions, calls, handlers.
 noinst_LTLIBRARIES += %D%/librpc.la
 %C%_librpc_la_SOURCES = %D%/access.c %D%/access.h %D%/arguments.c %D%/arguments.h %D%/backlog.c \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.logs */
 #include "daemon/rpc/access.h"
 #include "daemon/rpc/backlog.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/logs.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What processes have written, as the keeper keeps it (daemon/logs/): the broker's view of it, and those who
  * follow a log.

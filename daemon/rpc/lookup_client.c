@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/lookup_client.h"
 
 #include "daemon/base/cleanup.h"

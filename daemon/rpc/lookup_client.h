@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The broker's side of the look-up helper: who is a uid, asked without blocking, remembered for a short
  * while.

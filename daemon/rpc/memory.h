@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory for JSON. jansson's lexer (2.14) ignores that an append has failed and goes on to write behind a
  * buffer that did not grow. So before a line is parsed it is looked whether there is room for it, for which a

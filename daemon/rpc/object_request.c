@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/object_request.h"
 
 #include "daemon/base/decimal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the methods about objects share: who asks and in whose place, names and holders as the core wants
  * them, and grants of which nobody was told.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/pages.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The memory that clients share with the core (proto/page.h): made here, kept by the keeper, closed before
  * the core decides and opened as it says. The one place that touches it.

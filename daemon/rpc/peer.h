@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A client process as the broker watches it: its pidfd, and its sessions. Death is the pidfd, after its
  * sockets are drained; the end of a connection is not a death.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/process_spawn.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.spawn, in the steps between which it may wait. */
 #ifndef PROCD_RPC_PROCESS_SPAWN_H
 #define PROCD_RPC_PROCESS_SPAWN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/render.h"
 
 #include "daemon/keeper/link.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The core's data as the JSON of the protocol: written, where it is told often. */
 #ifndef PROCD_RPC_RENDER_H
 #define PROCD_RPC_RENDER_H

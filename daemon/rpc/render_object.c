@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/render_object.h"
 
 #include "daemon/base/decimal.h"

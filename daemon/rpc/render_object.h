@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects as the JSON of the protocol. Each returns a new reference, or NULL without memory. */
 #ifndef PROCD_RPC_RENDER_OBJECT_H
 #define PROCD_RPC_RENDER_OBJECT_H

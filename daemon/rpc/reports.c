@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the keeper tells, as inputs of the core. */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"

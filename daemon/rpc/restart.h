@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * daemon.restart. The keeper lets the file that now has the program's name read a copy of the state, in a
  * process of its own; the broker serves meanwhile. Where that file cannot go on from it, everybody is told

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/restart_policy.h"
 
 #include "daemon/rpc/arguments.h"

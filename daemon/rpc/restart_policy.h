@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `restart` of process.spawn, checked, as the core wants it. */
 #ifndef PROCD_RPC_RESTART_POLICY_H
 #define PROCD_RPC_RESTART_POLICY_H

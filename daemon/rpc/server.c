@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/server.h"
 
 #include "daemon/base/clock.h"

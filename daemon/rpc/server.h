@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the broker's rooms share: the core, the sessions, the link to the keeper, and the turn that ties them
  * together.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A connection: lines in, lines out, and the calls between. Closing only marks; the turn's end sweeps.
  */

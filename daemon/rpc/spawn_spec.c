@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/spawn_spec.h"
 
 #include "daemon/base/cleanup.h"

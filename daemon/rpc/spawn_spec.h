@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parameters of process.spawn as the spec that the keeper executes (daemon/keeper/link.h). */
 #ifndef PROCD_RPC_SPAWN_SPEC_H
 #define PROCD_RPC_SPAWN_SPEC_H

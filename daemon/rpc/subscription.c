@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/subscription.h"
 
 #include "daemon/rpc/backlog.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Subscriptions to events. Each has a cursor into the core's event log and is told what lies before it when
  * its session drains: a slow reader costs no memory and blocks nobody; what the log has dropped meanwhile is

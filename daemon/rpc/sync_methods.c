@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Locks, semaphores, events, conditions and barriers: each handler says what its method asks of the core.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/threads.h"
 
 #include "daemon/rpc/keeper_link.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A wait without an end: where it is a deadlock only if processes have no more threads than wait, the keeper
  * counts them before the core decides. The counts are part of the core's input, so that a replay needs none.

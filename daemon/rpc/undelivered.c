@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/rpc/undelivered.h"
 
 #include "daemon/rpc/peer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A hold begins when its answer is written. Of each grant note is taken until the bytes of its answer have
  * left; what is left when the connection ends is taken back, and goes to the next waiter.

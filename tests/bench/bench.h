@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the measurements share: options, rounds in turn, the table and the JSON lines.
  *

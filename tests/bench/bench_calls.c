@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls of the broker for a request, as strace counts them. */
 #include "tests/bench/bench.h"
 #include "tests/bench/subject.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ten thousand children that sleep: their start, their end, and what they cost in between. */
 #include "tests/bench/bench.h"
 #include "tests/bench/lanes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Many requests at once, and many clients. */
 #include "tests/bench/bench.h"
 #include "tests/bench/raw.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Events: how many a second reach one subscriber, and a hundred. */
 #include "tests/bench/bench.h"
 #include "tests/bench/events.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A lock that nobody else wants, through libprocd and memory that is shared with the daemon. */
 #include "client/lib/procd.h"
 #include "tests/bench/bench.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A lock that somebody waits for: from the release of one process until the next one has it. Floor: a lock of
  * one futex, which knows neither owners nor an order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the journal costs: procd against a build of it that keeps none. Rounds are so long that snapshots fall
  * into them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Locks by the socket: the time of a free one, and what many others cost. */
 #include "tests/bench/bench.h"
 #include "tests/bench/peers.h"

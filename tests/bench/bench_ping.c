@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The round trip of the smallest request. */
 #include "tests/bench/bench.h"
 #include "tests/bench/peers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spawn and join, one at a time: how long one takes. */
 #include "tests/bench/bench.h"
 #include "tests/bench/peers.h"

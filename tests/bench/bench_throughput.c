@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spawn and join with 64 outstanding: how many a second. */
 #include "tests/bench/bench.h"
 #include "tests/bench/peers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One event wakes a thousand processes. */
 #include "tests/bench/bench.h"
 #include "tests/bench/raw.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Events by the thousand: where they come from, and who reads them.
  */

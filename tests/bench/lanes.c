@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/bench/lanes.h"
 
 #include "tests/bench/bench.h"

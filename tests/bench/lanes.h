@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Several connections with several requests under way on each, and one loop that serves them: a client that
  * keeps the daemon busy.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Measurements: built and run by `make bench` only.
 bench_programs = %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
 	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_throughput %D%/bench_wake

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * In the place of the journal, for the daemon that the journal's cost is measured against: it cannot be
  * opened, and the broker goes on without one, as it does where there is no memory for it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The child of the measurements: it ends at once. Static and without a C library, whose start would take most
  * of a spawn's time and hide what is measured.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Others who do the same, and speak Python: each is a process of peers.py, which is told when to do a round
  * and answers with its value. What is not installed is left out.

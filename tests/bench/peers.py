@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What else does the same work, and is at hand: Python's multiprocessing, supervisord, task-spooler.
 
     peers.py WORK        the names of those that do this kind of work, one a line

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/bench/raw.h"
 
 #include "daemon/keeper/rawcall.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The floor of a spawn: what any parent must do to start a program and to learn of its end.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * redis, where it is installed: a server of our own on a socket of its own, without a disk.
  */

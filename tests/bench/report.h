@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What was measured, as a line of the table and as a line of JSON. The texts are those of figures.def.
  */

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What a run of the measurements has found, for readers: the plot, and the part of a README.
 
     report.py plot DOCUMENT SVG              ratios to the floor, and how cost grows; needs gnuplot

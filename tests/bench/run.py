@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs the measurements one after the other: the table as it comes, or one JSON document.
 
     run.py [--short | --long] [--rounds N] [--json] [--output FILE] PROGRAM...

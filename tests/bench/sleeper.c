@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A child that sleeps until it is killed; otherwise as nothing.c. */
 #include "daemon/keeper/rawcall.h"
 

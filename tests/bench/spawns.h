@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spawn and join with 64 outstanding, on 8 connections. */
 #ifndef PROCD_TESTS_BENCH_SPAWNS_H
 #define PROCD_TESTS_BENCH_SPAWNS_H

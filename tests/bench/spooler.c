@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/bench/spooler.h"
 
 #include "tests/bench/bench.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * task-spooler, where it is installed: a server of our own.
  */

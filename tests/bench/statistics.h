@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What many values of one thing come to. Medians: a round that was disturbed does not count.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/bench/subject.h"
 
 #include "tests/bench/bench.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A daemon that is measured: started in a folder of its own, stopped at the end of the program.
  */

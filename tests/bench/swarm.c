@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/bench/swarm.h"
 
 #include "tests/bench/bench.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Many client processes, each with a connection, driven by one: they connect, hand their sockets over, and
  * sleep. To the daemon each is a client of its own.

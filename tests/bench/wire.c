@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/bench/wire.h"
 
 #include "daemon/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A client that costs next to nothing: requests are text that the caller has formatted, replies are searched
  * with strstr. Lines and sockets only; any failure ends the program.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # What the tests of the command line share: a run-time directory and a daemon of their own, and at the end the
 # proof that nothing is left: no descriptor, no child, no daemon, no file. Set PROCD and PROCCTL (make check

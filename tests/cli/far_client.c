@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program with a daemon of another machine ($PROCD_HOST): one client there, however many links it takes;
  * and what cannot go there says so. Ends with 0, or says what is wrong.

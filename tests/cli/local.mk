@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # procctl and procd as a person or a script uses them.
 cli_scripts = %D%/test_autostart.sh %D%/test_commands.sh %D%/test_completions.sh %D%/test_exit_codes.sh \
 	%D%/test_errors.sh %D%/test_graph.sh %D%/test_help.sh %D%/test_json.sh %D%/test_lock.sh %D%/test_logs.sh %D%/test_many.sh %D%/test_manuals.sh \

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The user's own daemon: started on demand, by one of many; it leaves when idle; where it must not be started,
 # or cannot be, procctl and procd say why and exit 125.
 # shellcheck source=tests/cli/common.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Every command for people: what it prints, and what it does.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

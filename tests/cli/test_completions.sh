@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The completions load, and offer what fits the place; then what a person types in each shell, on a terminal,
 # and what Tab makes of it. Shells that are not installed are left out.
 # shellcheck source=tests/cli/common.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What goes wrong is told by the thing, the reason, and where there is one the next step; a name with a typing
 # error by the one that was meant.
 # shellcheck source=tests/cli/common.sh

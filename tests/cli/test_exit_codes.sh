@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Every row of the table of exit statuses.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

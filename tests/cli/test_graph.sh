@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # graph: who waits for whom, as DOT, with cycles in red; names that others chose cannot break it.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # One table: what commands.def declares is in --help, in the manual page and in the completions, and nothing
 # else is.
 # shellcheck source=tests/cli/common.sh

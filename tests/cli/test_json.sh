@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # --json: exactly one document on standard output, whatever happens; events: one a line.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

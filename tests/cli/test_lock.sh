@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # lock, rlock and semaphore: a command that holds one, and a shell that does. Whose hold it is, how long it
 # lasts, and every exit status.
 # shellcheck source=tests/cli/common.sh

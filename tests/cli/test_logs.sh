@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # logs: what a process has written, the last of it, what it goes on to write, and what a terminal sees of it.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The manual pages: they render without a word from whichever formatter is here; the one of the protocol names
 # all that the tables declare, those of the library all that its header does, each once; and the example is
 # true.

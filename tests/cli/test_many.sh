@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # More processes than fit into an answer of 1 MiB, which is the limit of a request only.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

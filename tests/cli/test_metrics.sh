@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # metrics: OpenMetrics text, on standard output and by HTTP on the loopback interface.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Where the output goes: closed or full standard output, pipes that nobody reads, hostile names, colors,
 # quiet.
 # shellcheck source=tests/cli/common.sh

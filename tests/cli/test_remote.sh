@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # -H and $PROCD_HOST: the daemon of another machine, through ssh. First with a stand-in for ssh, which runs
 # the command here; then, where there is an sshd, through that on the loopback interface.
 # shellcheck source=tests/cli/common.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # --restart of spawn and run: what it takes, and who ends it.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # run, and what spawn and run hand to the process: descriptors, environment, directory, umask, limits,
 # signals.
 # shellcheck source=tests/cli/common.sh

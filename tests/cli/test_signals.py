@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """`procctl run` passes on every signal, from its start on, also one that comes before the spawn was answered.
 The daemon is played here, so that each answer comes exactly when the test wants it."""
 import json, os, shutil, signal, socket, subprocess, sys, tempfile, time

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # event, condition, barrier, objects and unlink: what they print, what they do, and every exit status.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

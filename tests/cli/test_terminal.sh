@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # procctl as a person uses it: in a shell with job control, on a terminal.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # top and stats: what processes use, and who holds what; once, in a loop, as JSON, and on a terminal.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

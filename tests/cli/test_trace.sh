@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # trace: what happened, as a picture that Perfetto opens.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"

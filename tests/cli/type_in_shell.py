@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """type_in_shell.py SHELL SCRIPT (TYPED EXPECTED)...: types into an interactive bash, zsh or fish on a
 terminal of its own, presses Tab, and compares the command line. EXPECTED "~TEXT": the list that a second Tab
 shows has TEXT."""

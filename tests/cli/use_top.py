@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """use_top.py PROCCTL SOCKET: types at `procctl top` on a terminal of its own, and reads what it shows."""
 import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # with_sshd.sh SSHD DIR SOCKET: -H through an sshd of one's own on the loopback interface.
 set -u
 sshd=$1 dir=$2/sshd socket=$3

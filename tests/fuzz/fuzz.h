@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the targets share. A target is one function over bytes, which libFuzzer calls with what it makes up
  * (`make fuzz`), and replay.c with the files of the target's corpus (`make check`). What must not be ends the

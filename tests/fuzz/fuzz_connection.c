@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A connection of the library to a hostile daemon: calls end, answers belong to who asked, and no memory and
  * no descriptor is lost.

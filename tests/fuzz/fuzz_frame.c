@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A stream of bytes and descriptors, cut anywhere: its lines come out the same, up to the first that is too
  * long, and the descriptors in their order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A journal that something has written over, and cut short: it is refused, or it is the core as it was when
  * one of its inputs was committed.

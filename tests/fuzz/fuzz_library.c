@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a program calls, against a hostile daemon: every call ends, a failure has its words, and no memory and
  * no descriptor is lost.

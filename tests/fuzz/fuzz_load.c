@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A snapshot of any bytes: it is refused, or it is a core that can be saved, and what was saved is the same
  * core again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A keeper whose broker is hostile: whatever comes over the link, the keeper lives, loses no descriptor, and
  * what it says is in order. No child is made: see no_children.h.

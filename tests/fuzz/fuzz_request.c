@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One line: a checked request, or one error that can be answered; nothing is left behind. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/proto/verdict.h"

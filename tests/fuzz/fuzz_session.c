@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sessions about objects as a fuzzer has them: its bytes choose each input. After each step the invariants
  * hold, and the answers and the state are those of the model; now and then the core goes on as what was saved

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A spawn spec from a hostile broker: it is refused, or everything that the keeper reads of it lies inside,
  * and is as spec.h says.

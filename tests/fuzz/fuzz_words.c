@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Shared memory that anybody writes to: whatever a word says, the core takes it, its invariants hold, and it
  * is freed. A core that was saved and loaded goes on with the same memory.

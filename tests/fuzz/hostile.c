@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/fuzz/hostile.h"
 
 #include "client/lib/endpoint.h"

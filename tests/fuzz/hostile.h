@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A daemon that says whatever the fuzzer wants, and has said it before anybody asks: each connection of the
  * library gets the next of the input's streams, and when there is none left, nobody listens any more.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Fuzzing. Each target is a program of `make check`, too, which replays its corpus; `make fuzz` builds the same sources
 # by clang with libFuzzer and its sanitizers, and runs each for FUZZ_SECONDS. See fuzz.h, run.sh.
 fuzz_targets = %D%/fuzz_connection %D%/fuzz_frame %D%/fuzz_journal %D%/fuzz_library %D%/fuzz_load %D%/fuzz_orders \

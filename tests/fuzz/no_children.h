@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From now on this process makes no child by clone3, and signals nobody by pidfd: the kernel refuses both.
  * A keeper that is told by a fuzzer what to spawn goes as far as the clone, and no further.

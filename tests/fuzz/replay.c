@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A target over the files of its corpus, in the place of libFuzzer's main:
  *     fuzz_TARGET              all of them

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What `make fuzz` does: builds each TARGET by clang, then runs it for FUZZ_SECONDS from its corpus.
 #     run.sh TARGET...     from the top of the build tree; MAKE, FUZZ_CC, FUZZ_SECONDS are in the environment
 # What a target finds that is new is left below tests/fuzz/found; the corpus grows by

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is added to procd for test_clocks.py: the clock on its wall goes wrong by as much as the test wants,
  * which finds `adrift` by its name and writes it through /proc. The libraries ask here, too. That clock is in

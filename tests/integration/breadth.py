@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A script of some hundred requests that uses each method, with answers that are the same in each run.
 
 Each part leaves nothing behind. What it asks of, and is told by, is a Steady (see steady.py).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Raw clients of a daemon, in this process and in others, and the pipes and waits that go with them."""
 import array
 import collections

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the processes of holders.c and victims.c are: clients without a library, which end with the test. */
 #ifndef PROCD_TESTS_CONTENDER_H
 #define PROCD_TESTS_CONTENDER_H

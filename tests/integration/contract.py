@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the daemon says of itself (rpc.discover), held against what it does: every answer and every event, and
 every request that was done."""
 from json_schema import Schemas, short

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/integration/daemon_fixture.h"
 
 #include "client/lib/procd.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A daemon of a test's own, in a folder of its own: $PROCD --user --socket FOLDER/s. The library finds it
  * through $PROCD_SOCKET. At its end nothing may be left over: no child, and no more descriptors than there

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is added to procd for test_restart.py: an input that is fatal, and is so again in each replay. It is
  * the one that makes the object "/fatal": the broker dies of it when it is on record. See --wrap of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of whole daemons share: a daemon of one's own, and the accounts at its end.
 
 A test is a function test_*(daemon) of a module that ends with `main()`. It gets a daemon that nobody else

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What lockers have written down, and whether it can be true.
 
 A hold lasts at least from `got`, which is written after its grant, to `left`, which is written before its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A variable of ours in a build of procd: found by its name, read and written in a running process."""
 import os
 import re

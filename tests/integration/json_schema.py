@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """As much of JSON Schema (draft 7) as our own schemas and that of OpenRPC use. A keyword that it does not
 know is an error, not something that holds."""
 import re

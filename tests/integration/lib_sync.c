@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/integration/lib_sync.h"
 
 struct daemon_fixture lib_sync_daemon;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests of libprocd's synchronisation objects share: a daemon that has no object at the end,
  * children and threads.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Whole daemons, seen through the socket, the library and the process table.
 integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process %D%/test_lib_shared \
 	%D%/test_lib_shared_stress %D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """A process that takes locks in turn, asks again where a broker has died, and writes down what it saw.
 
     locker.py SOCKET HISTORY STOP SEED LOCK...

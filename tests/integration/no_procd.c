@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a program may be that has procd's name: the file beside it, NAME.does, says what it does. */
 #include <fcntl.h>
 #include <limits.h>

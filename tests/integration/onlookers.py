@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who works with a daemon while a test disturbs it, and writes down what it saw."""
 import collections
 import itertools

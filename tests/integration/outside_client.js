@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A client of somebody else's making, json-rpc-2.0 from npm, on a connection of its own: what it is asked to do comes
 // on standard input, an object a line, and what came of it goes to standard output, a line for each.
 //     {"do": "request", "method": M, "params": P}   the result or the error

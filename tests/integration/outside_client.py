@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """A client of somebody else's making, aiorpcX, on a connection of its own: orders and answers as
 outside_client.js has them."""
 import asyncio

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # As root in a system that test_package.sh has booted: the packages are in /packages, a newer procd in /newer,
 # a program that was built with them in /programs, the package's own tests in /tests; the user alice is there.
 set -eu

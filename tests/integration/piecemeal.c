@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is added to programs for test_piecemeal.py: a kernel that gives and takes as little as it may. To and
  * from a stream socket each call moves one byte, into a file half of what was asked, and of the calls that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is added to procd for test_memory.py: an allocator that fails where the test wants it, in front of the
  * real one, be that the C library's or a sanitizer's. The test finds `starve` by its name, and reads and

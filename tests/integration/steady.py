@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A client that no broker's death disturbs, and what of its answers and events is the same in each run."""
 import itertools
 

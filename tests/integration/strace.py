@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """strace as a source of failures: it changes what the kernel answers to a process that it watches.
 
 Only the system calls that are named are stopped at; `when` counts those of each thread.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The units at work under the systemd of this machine, where procd is installed and unused, and the two users
 of PROCD_TEST_USERS are there (alice and bob). It installs nothing; drop-ins live in /run, and nothing that
 was started is left: see test_systemd.sh.

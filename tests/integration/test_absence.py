@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Who waits with a key when the broker is killed keeps its place, and comes back to it or is given up."""
 import os
 import signal

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The clock on the wall jumps ahead and back: nobody waits for longer or shorter than he wanted."""
 import os
 import random

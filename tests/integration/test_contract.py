@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """rpc.discover: an OpenRPC document, by OpenRPC's own schema where that is installed; every method answers as
 it says; and the checks that hold every answer of all these tests against it do find what is wrong."""
 import copy

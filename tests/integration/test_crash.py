@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The broker is killed again and again under load, and clients with it: what everybody saw must fit."""
 import collections
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Deadlocks through a join, for which the threads of the joined process are counted: with a user's daemon,
 and with the system's, whose broker sees no other process."""
 import json

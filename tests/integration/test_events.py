@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """events.subscribe: what is told to whom, in which order, and that nothing is ever lost silently."""
 from clients import Client, Gate, Peer, fails, same
 from harness import LONG, main, options

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The programs of client/examples do what their first lines promise, where a user sees it; and what a user's
 own program meets: the header, also in C++, and the names in the library."""
 import os

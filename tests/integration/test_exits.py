@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Ends: bursts of them, what they leave, trees that outlive their root, and numbers that come again."""
 import os
 import shutil

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The kernel refuses what keeper and broker ask of it: the one request fails, or is served all the same."""
 import os
 import re

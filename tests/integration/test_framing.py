@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Lines and descriptors as hostile as they come: it answers or closes, serves others, and leaks nothing."""
 import array
 import collections

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The front and its keeper, under a service manager that these tests play: what it is told, what it is given
 to keep, and what happens when the main process ends and another one is started with that."""
 import array

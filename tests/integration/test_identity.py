@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The system's daemon: who one is, what one may, and what one can see of others: nothing."""
 import collections
 import json

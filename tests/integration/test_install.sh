@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What `make install DESTDIR=` makes: the files, the names in the library, and programs in C and C++ that are
 # built against it through pkg-config, shared and static, and run on the installed daemon.
 # shellcheck source=tests/cli/common.sh

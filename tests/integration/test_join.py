@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """process.join and process.wait: who waits may vanish, give up, or be many."""
 import os
 import signal

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The broker is killed at each of its system calls: who asks again with a key sees no difference."""
 import os
 import sys

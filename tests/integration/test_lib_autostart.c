@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The user's own daemon on demand: many programs at once get one daemon, it is detached, and the next program
  * after its end gets a new one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libprocd against a whole daemon: the end of a program, of a broker, of a daemon. */
 #include "client/lib/procd.h"
 #include "daemon/base/cleanup.h"

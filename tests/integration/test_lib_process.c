@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libprocd against a whole daemon: targets and programs from their start to their end, threads, events. */
 #include "client/lib/procd.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Locks in shared memory: no system call where nobody else wants them, and everything that holds through the
  * socket holds for those who do not use it. Both kinds of client meet on one lock.

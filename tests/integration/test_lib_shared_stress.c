@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Threads of many processes on a few locks, by the shared word, by its bell, by the socket, with time-outs
  * and without, while processes and brokers are killed at any moment.

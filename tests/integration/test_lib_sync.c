@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every kind of synchronisation object of libprocd, between threads and between processes. */
 #include "daemon/base/clock.h"
 #include "tests/integration/lib_sync.h"

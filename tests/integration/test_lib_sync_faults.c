@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libprocd's synchronisation objects where something goes wrong: holders and brokers die, waits are cut
  * short, forks, deadlocks. */
 #include "daemon/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Handles of libprocd's synchronisation objects: names, counts, and the way through arguments. */
 #include "tests/integration/lib_sync.h"
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Under load the daemon is restarted every two seconds: nobody sees an error, and what was seen fits."""
 import collections
 import os

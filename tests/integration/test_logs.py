@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What processes write is kept, told in order, and survives the broker; what is dropped is said."""
 import os
 import re

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The n-th allocation of the broker fails, for every n, in every method: the request is refused or served."""
 import os
 import re

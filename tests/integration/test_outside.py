@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Clients that others have written for JSON-RPC 2.0, each over the Unix socket as it is: json-rpc-2.0 (npm)
 by node, and aiorpcX (Debian: python3-aiorpcx). Each is left out where it is not installed; nothing is fetched
 here."""

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The Debian packages: built twice from what a tarball holds, in two places, with the same bytes; without a
 # word from lintian; and installed, upgraded under running children, and removed, in a system of its own that
 # the program $PROCD_SYSTEMD_BOX boots (see test_systemd.sh). It takes minutes: only with TEST_LONG.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The kernel gives and takes byte by byte, and interrupts a third of the calls: everything is as without."""
 import os
 import subprocess

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """A uid that takes all it can get: it is refused in time, and others do not notice."""
 import itertools
 import json

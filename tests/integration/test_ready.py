@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Readiness: who says so, who is believed, and who waits for it."""
 import array
 import os

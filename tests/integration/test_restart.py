@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The broker dies, or is replaced: nothing is lost, and nothing is done twice."""
 import os
 import random

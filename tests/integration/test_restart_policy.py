@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Restart policies: which ends are followed by another run and when, what ends them, and that no run is lost
 or doubled when the daemon itself is killed or replaced."""
 import fcntl

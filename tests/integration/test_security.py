@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What must hold against others on the machine, and where it is proven.
 
  1 identity is frozen at accept     test_identity.py: identity_is_frozen_at_accept; here: groups_are_frozen;

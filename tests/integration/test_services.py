@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Services from files: what has changed is started, changed or stopped, nothing else; bad files are named."""
 import json
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What holds a child or a descriptor up holds up nobody else: FIFOs, SIGSTOP, closes that block."""
 import os
 import signal

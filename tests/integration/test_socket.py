@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The daemon's socket: where it may be, and what is left alone; for a user's own daemon and the system's."""
 import os
 import signal

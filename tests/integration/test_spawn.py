@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """process.spawn: what the child gets, and what a failed start leaves: nothing."""
 import base64
 import errno

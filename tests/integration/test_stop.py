@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """How the daemon ends: children first, or children left alone; and who finds its socket then."""
 import os
 import signal

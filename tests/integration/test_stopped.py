@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Clients that are stopped, or gone without a word: the daemon keeps little of what it has for them."""
 import os
 import resource

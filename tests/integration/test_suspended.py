@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Broker or keeper stand still for seconds: what came in time counts, and nobody gets less than his time."""
 import os
 import signal

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Locks, semaphores, events, conditions and barriers between real processes, which die at bad moments."""
 import itertools
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """With --log=journal what a process writes goes to the system's journal, as its own; it alone waits there."""
 import ctypes
 import os

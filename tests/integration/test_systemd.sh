@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The units at work under a real systemd. That of this machine, where procd is installed and unused (make
 # install) and the users alice and bob are there (or two others: PROCD_TEST_USERS="NAME NAME"); else one that
 # the program $PROCD_SYSTEMD_BOX boots:

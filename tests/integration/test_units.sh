@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # systemd accepts the units as they will be installed: no unknown key, no missing program.
 set -eu
 command -v systemd-analyze >/dev/null || exit 77

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Another program takes the daemon's place while it runs: nothing is lost. Or it cannot: nothing changes."""
 import os
 import shutil

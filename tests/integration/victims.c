@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Processes that take a lock, an rlock and a permit in turn, and are killed at any moment: while they wait,
  * when they are granted, while they hold, when they release.

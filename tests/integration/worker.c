@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program that uses libprocd for all that it is worth, on a daemon that is replaced again and again:
  * nothing may fail.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the models share: their size, the properties, and fate, which ends processes, connections and the
  * daemon.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The lock in shared memory as it is made: proto/page.h, daemon/core/word.c, daemon/rpc/pages.c and
  * client/lib. The daemon keeps a record of each lock, which a journal brings through its death; the word says

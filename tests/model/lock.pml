@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The lock in shared memory: clients take and release it by compare-and-swap, the daemon queues those who
  * find it held, and repairs it when one of them dies. The daemon itself may die and start again at any step.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # tests/unit/ROOM/test_X.c mirrors ROOM/X.c. A test links its own room and those below it, so that linking shows the
 # layers.
 unit_base_libs = daemon/base/libbase.la $(CHECK_LIBS)

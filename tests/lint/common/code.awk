@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Prints C files as FILE:LINE:TEXT without comments and without the insides of strings; include lines keep
 # theirs.
 FNR == 1 { comment = 0 }

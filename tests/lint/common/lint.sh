@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # What the lints share. A lint defines lint(), which runs at the top of a tree and prints FILE:LINE: what and
 # why for each finding, and self_test(), which shows it bad and good samples; then it calls `main "$@"`.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many descriptors this process has: a test that ends with more than it began with has lost one. */
 #ifndef PROCD_TESTS_UNIT_BASE_DESCRIPTORS_H
 #define PROCD_TESTS_UNIT_BASE_DESCRIPTORS_H

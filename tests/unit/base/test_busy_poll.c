@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/busy_poll.c: looking is for a moment only, and rests when it costs more than it gains. */
 #include "daemon/base/busy_poll.h"
 #include "daemon/base/clock.h"

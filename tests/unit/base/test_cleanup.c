@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/cleanup.h and clock.h: what a scope gives back, and what it hands over. */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"

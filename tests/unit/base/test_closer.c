@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/closer.c: a close that gets stuck holds up nobody else, and neither does the caller wait. */
 #include "daemon/base/clock.h"
 #include "daemon/base/closer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/fdpass.c: bytes and descriptors over a Unix socket, one message at a time. */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/fdpass.h"

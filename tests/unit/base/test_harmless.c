@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/harmless.c: what of other people's text a terminal may be shown. */
 #include "daemon/base/harmless.h"
 #include "tests/unit/core/must.h"

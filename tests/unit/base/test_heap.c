@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/heap.c: the earliest first, equal ones in order, and any node may leave at any time. */
 #include "daemon/base/heap.h"
 #include "tests/unit/core/must.h"

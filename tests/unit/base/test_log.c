@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/log.c: one line per message, to stderr. */
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/base/notify.c: what the service manager hears. Without libsystemd nothing happens. */
 #include "daemon/base/notify.h"
 #include "tests/unit/core/must.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/client/fake_daemon.h"
 
 #include "daemon/base/cleanup.h"

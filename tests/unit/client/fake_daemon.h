@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Plays the daemon for the client's unit tests: a private socket, and words put into its mouth one by one.
  * Every function fails the test where it does not succeed.

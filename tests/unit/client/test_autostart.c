@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The start of a daemon on demand. Started with --user this program is that daemon: it tells in a file how it
  * was started, answers one daemon.hello after the other, and leaves when the file "leave" appears.

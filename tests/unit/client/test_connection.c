@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A connection to one broker: answers in pieces, interrupts, deadlines, sizes, forks. */
 #include "client/lib/connection.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which socket: the rules about folders, and the order of the choices. */
 #include "client/lib/endpoint.h"
 #include "daemon/base/cleanup.h"

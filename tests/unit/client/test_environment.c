@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment's text: which variables count, and that a change is seen though the last text is kept. */
 #include "client/lib/environment.h"
 #include "daemon/base/cleanup.h"

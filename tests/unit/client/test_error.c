@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The header's constants against proto/errors.def, both ways; words for every code; the last failure per
  * thread. */
 #include "client/lib/library.h"

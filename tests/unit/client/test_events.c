@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Streams of events through procd.h: what the descriptor shows, gaps, and another broker. */
 #include "client/lib/procd.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a program's end asks of the daemon, and when it stops asking. The program is a forked child of the
  * test. */
 #include "client/lib/process.h"

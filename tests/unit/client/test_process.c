@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Handles against a daemon that is played; and the child's side, run for real by it. */
 #include "client/lib/process.h"
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One broker after the other, and one daemon after the other: what is asked again, and what is not. */
 #include "client/lib/connection.h"
 #include "daemon/base/cleanup.h"

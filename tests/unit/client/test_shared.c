@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* client/lib/shared.c against a daemon that is played: when it is asked, and what is made of its answers. */
 #include "client/lib/shared.h"
 #include "client/lib/library.h"

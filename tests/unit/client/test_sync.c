@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Synchronisation objects against a daemon that is played: what is asked, in which order, and what is not. */
 #include "client/lib/library.h"
 #include "daemon/base/clock.h"

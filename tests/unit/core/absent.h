@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests of absences share: three clients, me, them and they (1 to 3), who are connected by mine,
  * other and third; and brokers that die. Before and after each death the state goes through a snapshot.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Inputs by chance, such as a broker and a keeper can bring about, one at a time: most of them make sense
  * where the core stands, some come too late, twice, or name what is not there. One seed is one sequence.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/core/invariants.h"
 
 #include "tests/unit/core/must.h"

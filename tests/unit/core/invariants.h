@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What must be true of a core at rest, after each step and its core_delivered. A violation ends the test. */
 #ifndef PROCD_TESTS_UNIT_CORE_INVARIANTS_H
 #define PROCD_TESTS_UNIT_CORE_INVARIANTS_H

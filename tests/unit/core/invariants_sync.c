@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What must be true of synchronisation objects at rest: the design, section 4. */
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/must.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What must be true of words, slots and mappings at rest: proto/page.h, and daemon/core/mapping.c. */
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/must.h"

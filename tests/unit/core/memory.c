@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/core/memory.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory that runs out where a test wants it. The program is linked with unit_memory_flags: its malloc,
  * calloc, realloc and free, and those of what it tests, come here first; the C library's own do not.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Synchronisation objects a second time, written from the protocol alone: plain arrays, searched from end to
  * end, no code shared with core/. What the core answers to the same inputs, and what it holds after each,

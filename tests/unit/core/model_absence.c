@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Those whose broker died: see daemon/core/absence.c. */
 #include "tests/unit/core/model_inside.h"
 

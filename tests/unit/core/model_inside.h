@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the model share. */
 #ifndef PROCD_TESTS_UNIT_CORE_MODEL_INSIDE_H
 #define PROCD_TESTS_UNIT_CORE_MODEL_INSIDE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What happens in shared memory happens to the model at once: it knows of no words. */
 #include "tests/unit/core/model_inside.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An assertion that costs nothing while it holds: check's own ones note their place each time, which is too
  * slow for what runs a hundred million times.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The memory that a core's clients share with its broker, played: what the broker does with it, and what
  * clients do that keep to the rules of proto/page.h.

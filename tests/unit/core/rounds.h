@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rounds of chance. The seed is printed; SEED=n in the environment plays that round alone, TEST_LONG plays
  * more of them.

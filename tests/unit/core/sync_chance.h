@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Inputs about objects by chance: few clients, few threads, few names, so that they meet. Most requests make
  * sense where the core stands; some name what is not there, or are of the wrong kind, or another's. One seed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/absence.c: who waits with a key when the broker dies keeps its place for a while. */
 #include "tests/unit/core/absent.h"
 #include "tests/unit/core/memory.h"

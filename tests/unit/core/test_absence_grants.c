@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/absence.c: what is granted to one that is absent, and sleepers and barriers without it. */
 #include "tests/unit/core/absent.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/barrier.c: generations, the action, and all that breaks them. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/client.c: connections, clients, and what ends with them. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/condition.c: the lock given back and got back, notify, and whose lock it is. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/core.c: shutdown, adoption, idleness, and the step itself. */
 #include "tests/unit/core/world.h"
 

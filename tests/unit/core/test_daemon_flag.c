@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon: true ends with the creator, by SIGTERM, then SIGKILL; and is inherited. */
 #include "tests/unit/core/world.h"
 

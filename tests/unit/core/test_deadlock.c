@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/deadlock.c: what is refused, with which cycle, and what is not. */
 #include "tests/unit/core/world.h"
 

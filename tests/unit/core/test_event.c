@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/event.c. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/eventlog.c: the ring of events. */
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/graph.c: nodes, edges and cycles of object.graph. */
 #include "daemon/core/graph.h"
 #include "tests/unit/core/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/input.c: inputs as bytes. */
 #include "tests/unit/core/must.h"
 

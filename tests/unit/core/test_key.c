@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/key.c: a request that is asked again is applied once. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/save_sync.c and load_sync.c: objects in a snapshot; and those that end early, or find no
  * memory. */
 #include "daemon/core/save.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/lock.c, the part of locks; and hold.c, waitq.c: turns, deaths, time-outs, keys, what got
  * lost. */
 #include "tests/unit/core/world.h"

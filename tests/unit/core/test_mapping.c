@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/mapping.c: which words and slots are issued, to whom, and when again. */
 #include "tests/unit/core/world.h"
 

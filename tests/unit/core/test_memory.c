@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What has happened needs no memory, also where tables are about to grow. test_property tries the rest. */
 #include "tests/unit/core/memory.h"
 #include "tests/unit/core/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/object.c and object_requests.c: names, modes, create, unlink and break. */
 #include "tests/unit/core/world.h"
 

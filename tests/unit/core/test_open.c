@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/open.c: how long an object lives, and what ends with who has it open. */
 #include "tests/unit/core/world.h"
 

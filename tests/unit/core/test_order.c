@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/order.c, and reports and orders across a new broker. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/process.c: what the keeper reports, and what becomes of a process. */
 #include "tests/unit/core/world.h"
 

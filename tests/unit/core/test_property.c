@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whatever comes in whatever order: the invariants hold after each step; each request is answered once, and
  * waits until then; a core that was saved and loaded goes on as the first one; a step without memory changes

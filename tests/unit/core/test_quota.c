@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/quota.c: each limit, per uid; and that what was charged comes back. */
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Readiness: who has it, and who waits for it. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/record.c: names by generations, and the strings of a spawn. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Restart policies: which ends are followed by another run, when, and what ends that. */
 #include "tests/unit/core/world.h"
 

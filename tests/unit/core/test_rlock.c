@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/lock.c, the part of rlocks: owners and levels. */
 #include "tests/unit/core/world.h"
 

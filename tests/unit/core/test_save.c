@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/save.c, load.c: what was saved goes on as if nothing had happened. */
 #include "daemon/core/save.h"
 #include "tests/unit/core/chance.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/lock.c, the part of semaphores: permits, bounds, undo. */
 #include "tests/unit/core/world.h"
 

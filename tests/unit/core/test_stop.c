@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.stop, signals and process.close. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Objects, whatever comes in whatever order: after each step the invariants hold, and the answers and the
  * state are those of a second, simpler program (model.h); a core that was saved and loaded goes on as the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/waiter.c and the waits of requests.c: join, wait, time-outs, cancel. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/core/word.c: what happens in memory and what is asked meet on one lock. */
 #include "tests/unit/core/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/core/twin.h"
 
 #include "daemon/core/save.h"

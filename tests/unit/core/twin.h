@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A second core with the same state, made by a save and a load: whatever the first is told, the second must
  * do the same.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What clients do with locks in shared memory, by chance and by the rules. */
 #ifndef PROCD_TESTS_UNIT_CORE_WORD_CHANCE_H
 #define PROCD_TESTS_UNIT_CORE_WORD_CHANCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A core and what a test needs around it: short names for inputs, and what each step has put out. After each
  * step the invariants are checked, and that each request is answered once at most.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/sandbox.c: what is refused to a broker, and what it goes on doing. */
 #include "daemon/sandbox.h"
 

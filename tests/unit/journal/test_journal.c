@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/journal/journal.c: what was committed is there again, and nothing else is. */
 #include "daemon/base/cleanup.h"
 #include "daemon/core/save.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/keeper/harness.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A real keeper in a process of its own; the test plays its broker, and its clients.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Builds a spawn spec (link_spec) for the keeper's tests.
  */

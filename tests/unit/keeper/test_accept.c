@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/keeper/accept.c: who a client is, is settled when its connection is accepted, on every kernel. */
 #include "tests/unit/keeper/harness.h"
 

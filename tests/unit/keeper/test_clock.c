@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A keeper that was idle for long: what is begun then gets all of its time. Its clock is put forward; nobody
  * waits. */
 #include "tests/unit/keeper/harness.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/keeper/handover.c, handover_read.c: what one program of the keeper writes the next one reads, and
  * nothing else. */
 #include "daemon/base/cleanup.h"

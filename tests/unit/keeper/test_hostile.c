@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a broker that was taken over can have of the keeper: spawns as users whose clients are there, signals
  * to children, and no more. */
 #include "daemon/keeper/spec.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The keeper's orders, from a broker that is honest, dies, or is somebody else's by now. */
 #include "tests/unit/keeper/harness.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/keeper/pages.c: memory that clients share with brokers outlives each of them. */
 #include "tests/unit/keeper/harness.h"
 

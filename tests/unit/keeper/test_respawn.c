@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tickets: what a process begins again from, and that nothing else ever comes of them, whatever a broker
  * says; and who is heard on NOTIFY_SOCKET. */
 #include "tests/unit/keeper/harness.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spawning by a real keeper: errors by stage, descriptors, identity, limits, and children that are held
  * up. */
 #include "tests/unit/keeper/harness.h"

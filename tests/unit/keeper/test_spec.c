@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A spec from a hostile broker: nothing that is out of bounds may be let through, nothing may crash. */
 #include "daemon/keeper/spec.h"
 #include "tests/unit/keeper/spec_builder.h"

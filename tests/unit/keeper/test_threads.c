@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* LINK_COUNT_THREADS: how many threads children have. */
 #include "tests/unit/keeper/harness.h"
 

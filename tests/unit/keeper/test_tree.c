@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Trees: with cgroups where there are some, and without; signals that reach all of them and nobody else. */
 #include "tests/unit/keeper/harness.h"
 

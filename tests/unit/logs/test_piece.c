@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/logs/piece.c: where a line ends, and what is counted. */
 #include "daemon/logs/piece.h"
 #include "tests/unit/core/must.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/logs/rebuild.c: another program goes on, wherever the one before was killed. */
 #include "tests/unit/base/descriptors.h"
 #include "tests/unit/logs/world.h"

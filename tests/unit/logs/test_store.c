@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/logs/store.c, tables.c: what is kept, what goes first, and what there is no room for. */
 #include "tests/unit/base/descriptors.h"
 #include "tests/unit/logs/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/logs/view.c: a reader that comes late, and one that reads while there is writing. */
 #include "tests/unit/base/descriptors.h"
 #include "tests/unit/logs/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/logs/world.h"
 
 #include "daemon/base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A store with a pipe for each stream, and a view of it: what is written comes back as text.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/proto/pieces.h"
 
 #include "tests/unit/core/must.h"

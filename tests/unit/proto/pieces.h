@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a test of frames sends: bytes with descriptors, and files to tell descriptors by. */
 #ifndef PROCD_TESTS_UNIT_PROTO_PIECES_H
 #define PROCD_TESTS_UNIT_PROTO_PIECES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/bytes.c: byte strings in JSON, and each text of base64 the only one for its bytes. */
 #include "proto/bytes.h"
 #include "tests/unit/core/must.h"

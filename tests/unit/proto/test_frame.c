@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/frame.c, reading: bytes and descriptors to lines, whatever pieces they come in. */
 #include "daemon/base/cleanup.h"
 #include "daemon/base/fdpass.h"

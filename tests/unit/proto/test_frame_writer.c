@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/frame.c, writing; and both ends together: lines and their descriptors stay in step. */
 #include "daemon/base/cleanup.h"
 #include "proto/frame.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/message.c: one line to a checked request, or to the error that answers it (protocol section 1). */
 #include "proto/frame.h"
 #include "proto/message.h"

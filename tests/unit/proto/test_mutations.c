@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Valid lines, broken in many ways: a line ends as exactly one checked request or one error that
  * can be answered; nothing crashes, and no memory is kept.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/openrpc.c: what rpc.discover answers is OpenRPC 1.2.6, complete, and what the protocol promises. */
 #include "proto/openrpc.h"
 #include "proto/schema.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/schema.c: what each type of parameter takes, and the tables (protocol sections 3 and 4). */
 #include "proto/schema.h"
 #include "tests/unit/core/must.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/signals.c: names and numbers of signals. */
 #include "proto/signals.h"
 #include "tests/unit/core/must.h"

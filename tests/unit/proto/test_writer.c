@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto/writer.c: what is written is what jansson reads back, however long it gets. */
 #include "proto/bytes.h"
 #include "proto/writer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/proto/verdict.h"
 
 #include "proto/frame.h"

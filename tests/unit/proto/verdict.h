@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What becomes of one line, whatever it holds: a request in order, or an error that can be answered.
  */
