@@ -308,6 +308,24 @@ START_TEST(who_was_handed_it_in_time_has_it)
 }
 END_TEST
 
+/* Who has not may have given up, or not be there: all that is so for answers that nobody reads. */
+START_TEST(who_has_taken_it_needs_no_answer)
+{
+    uint64_t waits;
+
+    for (int taken = 0; taken < 2; taken++) {
+        take(my_slot);
+        waits = WAIT(other, .flags = REQUEST_BELL);
+        ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+        must(!taken || pages_take(WORD, their_slot));
+        must_hold(them, 1);
+        must(!pages_take(WORD, their_slot)); /* too late */
+        ck_assert_int_eq(must_get(world, waits)->reply.sync.hold == 0, taken);
+        must_reply(world, RELEASE(other, 0), REPLY_EMPTY);
+    }
+}
+END_TEST
+
 START_TEST(nobody_is_offered_what_he_has)
 {
     take(my_slot);
@@ -443,6 +461,7 @@ int main(void)
     tcase_add_test(locks, the_first_in_the_queue_is_handed_it);
     tcase_add_test(locks, an_offer_is_taken_back);
     tcase_add_test(locks, who_was_handed_it_in_time_has_it);
+    tcase_add_test(locks, who_has_taken_it_needs_no_answer);
     tcase_add_test(locks, nobody_is_offered_what_he_has);
     tcase_add_test(locks, the_dead_leave_it_abandoned);
     tcase_add_test(locks, broken_is_abandoned);
