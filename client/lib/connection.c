@@ -343,7 +343,7 @@ int connection_call_by_bell(struct connection *connection, const struct connecti
     r = connection_send(connection, request, &id);
     while (r == 0) {
         if (wait_for_grant(connection, id, deadline, bell)) {
-            pending_find(&connection->pending, id)->is_dropped = true;
+            pending_drop(pending_find(&connection->pending, id));
             return 1;
         }
         if (clock_monotonic() >= deadline)

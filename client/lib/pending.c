@@ -165,6 +165,13 @@ void pending_remove(struct pending_list *list, struct pending *pending)
     pending->next = NULL;
 }
 
+void pending_drop(struct pending *pending)
+{
+    pending->is_dropped = true;
+    json_decref(pending->params);
+    pending->params = NULL;
+}
+
 struct pending *pending_free(struct pending *pending)
 {
     if (!pending)

@@ -41,6 +41,9 @@ struct pending *pending_find(const struct pending_list *list, int64_t id);
 /* Out of the list. The caller owns it. */
 void pending_remove(struct pending_list *list, struct pending *pending);
 
+/* Nobody waits for the answer any more. What is left refers to nothing of its asker's, as another thread may
+ * read the answer. */
+void pending_drop(struct pending *pending);
 struct pending *pending_free(struct pending *pending);
 void pending_clear(struct pending_list *list);
 
