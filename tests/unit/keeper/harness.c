@@ -345,6 +345,16 @@ void harness_ask_pidfd(struct harness *harness, uint64_t process, uint64_t tag)
     harness_send(harness, &ask, sizeof ask, NULL, 0);
 }
 
+void harness_served(struct harness *harness)
+{
+    union message message;
+
+    harness_ask_pidfd(harness, 0, UINT64_MAX);
+    do
+        harness_receive(harness, &message, NULL);
+    while (message.head.kind != LINK_PIDFD || message.pidfd.tag != UINT64_MAX);
+}
+
 void harness_barrier(struct harness *harness)
 {
     static uint64_t tag = UINT64_C(1) << 32;

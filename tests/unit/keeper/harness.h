@@ -79,6 +79,8 @@ void harness_expect(struct harness *harness, uint32_t kind, union message *messa
 bool harness_silent(struct harness *harness, int ms);
 
 void harness_ask_pidfd(struct harness *harness, uint64_t process, uint64_t tag);
+/* The keeper has done all that it was sent; whatever it says meanwhile is passed over. */
+void harness_served(struct harness *harness);
 /* Everything that was sent has been taken, and the keeper has said nothing about it. */
 void harness_barrier(struct harness *harness);
 
