@@ -34,12 +34,13 @@ struct piecemeal piecemeal __attribute__((used));
     type __wrap_##name(__VA_ARGS__); \
     type __wrap_##name(__VA_ARGS__)
 
-/* At no regular intervals, which could hit the same call of a loop for ever. */
+/* At no regular intervals, which could hit the same call of a loop for ever; and of any few in a row a third:
+ * multiples of the golden ratio spread evenly. */
 static bool is_interrupted(void)
 {
     uint64_t asked = __atomic_add_fetch(&piecemeal.asked, 1, __ATOMIC_RELAXED);
 
-    if ((asked * UINT64_C(0x9e3779b97f4a7c15) >> 32) % ONCE_IN != 0)
+    if (asked * UINT64_C(0x9e3779b97f4a7c15) >= UINT64_MAX / ONCE_IN)
         return false;
     __atomic_add_fetch(&piecemeal.interrupted, 1, __ATOMIC_RELAXED);
     errno = EINTR;

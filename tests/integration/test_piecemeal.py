@@ -36,10 +36,9 @@ def test_each_method(daemon):
     """As of a daemon to which the kernel is kinder, a restart and its check included."""
     counts = Variable(PIECEMEAL, 'piecemeal', 3)
     got = story_of(daemon)
-    keeper, broker = counts.read(daemon.keeper_pid), counts.read(daemon.broker_pid)
-    asked, interrupted, cut = broker
-    assert interrupted > asked // 4 and cut > 0, 'the premise: %r' % (broker,)
-    assert keeper[1] > 0, 'the premise, of a keeper that has just replaced itself: %r' % (keeper,)
+    for pid in (daemon.keeper_pid, daemon.broker_pid):
+        asked, interrupted, cut = counts.read(pid)
+        assert interrupted > asked // 4 and (cut > 0 or pid == daemon.keeper_pid), 'the premise'
     harness.PROCD = PROCD
     try:
         with Daemon() as other:
