@@ -278,6 +278,13 @@ static void put_in_order(const struct ctl *ctl, struct services *services, struc
 
 /* ---- all files ---- */
 
+char *service_name(const char *file)
+{
+    size_t length = strlen(file), ending = strlen(".json");
+
+    return text_format("%.*s", (int) (length > ending ? length - ending : length), file);
+}
+
 char *services_directory(void)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -303,7 +310,7 @@ static void read_file(const struct ctl *ctl, struct services *services, int dire
     CLEANUP_MEMORY char *text = NULL;
 
     *service = (struct service){.path = text_format("%s/%s", folder, file)};
-    service->name = strndup(file, strlen(file) - strlen(".json"));
+    service->name = service_name(file);
     text = read_text(ctl, services, directory, file, service->path);
     if (text)
         understand(ctl, services, service, text);

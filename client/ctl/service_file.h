@@ -36,6 +36,9 @@ struct services {
     json_t *failures;       /* of --json: [{file, line, reason}] */
 };
 
+/* web, of web.json: a new string. */
+char *service_name(const char *file);
+
 /* The directory that counts for who asks: a new string. */
 char *services_directory(void);
 

@@ -68,12 +68,8 @@ static const json_t *process_of(const struct reload *reload, const struct servic
 static char *name_of(const json_t *process)
 {
     const char *path = label(process, SERVICE_LABEL), *slash = strrchr(path, '/');
-    char *name = strdup(slash ? slash + 1 : path);
 
-    if (!name)
-        abort();
-    name[strcspn(name, ".")] = '\0';
-    return name;
+    return service_name(slash ? slash + 1 : path);
 }
 
 /* Those whose file is gone, or says that they are not to run. Of a bad file nothing is known. */
@@ -110,7 +106,7 @@ static int wait_until_ready(const struct reload *reload, const struct service *s
     status = call(reload->ctl, "process.wait", params, &result);
     if (status != 0)
         return status;
-    if (json_array_size(json_object_get(result, "ready")) == 0)
+    if (json_array_size(json_object_get(result, "done")) == 0)
         note(reload->ctl, "%s is not ready; what comes after it is started all the same", service->name);
     json_decref(result);
     return 0;

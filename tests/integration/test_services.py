@@ -83,6 +83,10 @@ def test_only_what_has_changed(daemon):
         files.put('two.json', argv=SLEEP, umask=0o77, enabled=False)
         files.put('three.json', argv=SLEEP, enabled=True)
         files.reload(unchanged=['one'], stopped=['two'], started=['three'])
+        files.put('one.v2.json', argv=SLEEP)
+        files.reload(unchanged=['one', 'three'], started=['one.v2'])
+        files.remove('one.v2.json')
+        files.reload(unchanged=['one', 'three'], stopped=['one.v2'])
         files.remove('one.json')
         files.reload(unchanged=['three'], stopped=['one'])
         same(list(services(client, alive=False)), ['three'])
@@ -174,13 +178,20 @@ def test_in_order(daemon):
     files.put('c.json', argv=['/bin/sh', '-c', say], notify=True, after=['b'])
     with Client(daemon.path) as client:
         reload = subprocess.Popen([PROCCTL, '--socket', daemon.path, 'daemon', 'reload', files.directory],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         wait_for(lambda: 'c' in services(client), 'the second')
         same(sorted(services(client)), ['b', 'c'])
         with open(gate, 'w', encoding='ascii') as file:
             file.write('\n')
-        same(reload.communicate(timeout=SOON)[0], b'b: started\nc: started\na: started\n')
+        same(reload.communicate(timeout=SOON), (b'b: started\nc: started\na: started\n', b''))
         same(reload.returncode, 0)
+        end_all(client)
+        # one that ends without a word keeps nobody back
+        files.put('c.json', argv=['/bin/true'], notify=True)
+        done = files.run()
+        same((done.returncode, done.stdout), (0, b'b: started\nc: started\na: started\n'))
+        same(done.stderr.decode(),
+             'procctl: daemon reload: c is not ready; what comes after it is started all the same\n')
         end_all(client)
 
 
