@@ -233,6 +233,11 @@ int config_parse(int argc, char **argv, struct config *ret_config)
     return 0;
 }
 
+bool config_is_system(const struct config *config)
+{
+    return config->mode == MODE_SYSTEM || (config->mode == MODE_DEFAULT && geteuid() == 0);
+}
+
 /* ---- where the socket is ---- */
 
 static bool is_private(const char *folder)

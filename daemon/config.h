@@ -35,6 +35,9 @@ struct config {
 int config_parse(int argc, char **argv, struct config *ret_config);
 void config_usage(void);
 
+/* Is the daemon meant that serves every user? */
+bool config_is_system(const struct config *config);
+
 /* The socket's absolute path, its folder made where it is ours to make. 0, or -errno after a message. */
 int config_socket(const struct config *config, bool system, char *ret_path, size_t size);
 

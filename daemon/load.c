@@ -29,10 +29,9 @@ static void find_procctl(char *ret_path, size_t size)
 
 int load_main(const struct config *config)
 {
-    bool system = config->mode == MODE_SYSTEM || (config->mode == MODE_DEFAULT && geteuid() == 0);
     char socket[PATH_MAX], program[PATH_MAX + sizeof "/procctl"];
 
-    if (config_socket(config, system, socket, sizeof socket) < 0)
+    if (config_socket(config, config_is_system(config), socket, sizeof socket) < 0)
         return EXIT_FAILED;
     find_procctl(program, sizeof program);
     execl(program, "procctl", "--no-autostart", "--socket", socket, "daemon", "reload", (char *) NULL);

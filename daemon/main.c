@@ -142,7 +142,7 @@ static int keeper_main(const struct config *config)
 {
     char path[PATH_MAX];
     struct keeper_config keeper = {
-        .system = config->mode == MODE_SYSTEM || (config->mode == MODE_DEFAULT && geteuid() == 0),
+        .system = config_is_system(config),
         .idle_exit = config->idle_exit,
         .log_level = config->log_level,
         .log_to_journal = config->log_to_journal,
