@@ -99,6 +99,8 @@ void pages_ring_all(const struct server *server)
 {
     const struct account *account, *next;
 
+    if (!server->core) /* the state could not be read: nobody waits for this broker */
+        return;
     HASH_ITER(hh, server->core->accounts, account, next) {
         const struct uid_page *page = find(server, account->uid);
         uint32_t left = account->words ? account->words->slot_count : 0;
