@@ -250,6 +250,17 @@ int handover_restore(struct keeper *keeper, const struct handover_head *head)
     return 0;
 }
 
+/* The descriptors are the keeper's that is to be replaced. */
+static void forget_tickets(struct keeper *keeper)
+{
+    struct slot *slot;
+
+    TAILQ_FOREACH(slot, &keeper->table.used, order) {
+        free(slot->ticket);
+        slot->ticket = NULL;
+    }
+}
+
 int handover_rehearse(const struct handover_head *head)
 {
     static struct keeper keeper; /* too large for a stack */
@@ -265,7 +276,11 @@ int handover_rehearse(const struct handover_head *head)
         r = cgroups_begin(&keeper.cgroups);
     if (r == 0)
         r = capture_begin_rooms(&keeper.capture);
-    return r == 0 ? take_all(&keeper, head) : r;
+    if (r == 0) {
+        r = take_all(&keeper, head);
+        forget_tickets(&keeper);
+    }
+    return r;
 }
 
 void handover_configure(const struct handover_head *head, struct keeper_config *config)
