@@ -196,6 +196,14 @@ static void begin(struct thread *thread, unsigned seed)
         thread->locks[i] = made(procd_lock_new(names[i]));
 }
 
+static void end(struct thread *thread)
+{
+    pthread_join(thread->thread, NULL);
+    for (int i = 0; i < lock_count; i++)
+        procd_lock_free(thread->locks[i]);
+    free(thread->locks);
+}
+
 int main(int argc, char **argv)
 {
     struct thread threads[THREADS];
@@ -218,6 +226,10 @@ int main(int argc, char **argv)
         pthread_create(&threads[i].thread, NULL, run, &threads[i]);
     }
     for (unsigned i = 0; i < THREADS; i++)
-        pthread_join(threads[i].thread, NULL);
+        end(&threads[i]);
+    procd_barrier_free(barrier);
+    procd_condition_free(condition);
+    procd_event_free(event);
+    procd_semaphore_free(semaphore);
     return 0;
 }
