@@ -223,11 +223,11 @@ static void serve(struct server *server)
     }
 }
 
-/* Its descriptors are closed before it is seen to be dead: that is waited for, as what is closed for good
- * because of it must stay open where it lives. */
+/* For good, with nobody to go on. Its descriptors are closed before it is seen to be dead: that is waited
+ * for, as what is closed for good because of it must stay open where it lives. */
 static bool keeper_has_died(const struct server *server)
 {
-    bool may_live = server->link_closed && server->restart != RESTART_LEAVES;
+    bool may_live = server->link_closed && server->restart != RESTART_LEAVES && !server->hello.is_followed;
 
     for (int i = 0; may_live && i < KEEPER_DEATH_MS; i++) {
         if (getppid() != server->hello.pid)

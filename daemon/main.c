@@ -12,6 +12,7 @@
 #include "daemon/keeper/role.h"
 #include "daemon/load.h"
 #include "daemon/lookup.h"
+#include "daemon/successor.h"
 #include "daemon/version.h"
 
 #include <fcntl.h>
@@ -27,6 +28,9 @@
 #define EXIT_FAILED 125
 #define DESCRIPTORS_MIN 64
 #define LISTEN_FIRST 3 /* sd_listen_fds(3) */
+#define DEATHS_BY_PROGRAM 4
+
+static char **command_line;
 
 /* Numbers 0 to 2 are never to be given to anything else. */
 static void fill_stdio(void)
@@ -73,30 +77,46 @@ static bool is_listening(int fd)
            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
 }
 
-/* One of the service manager's descriptors: its listening socket, or what an earlier front has had it
- * keep. */
-static void sort_activated(int fd, int *listen_fd, struct front *front)
+/* What goes beside the shelf: the link to the keeper and its pidfd. The first one counts. */
+static void take_front(int fd, struct front *front)
 {
     struct stat st;
+    int *place = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? &front->link : &front->keeper;
 
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    if (is_listening(fd))
-        *listen_fd = *listen_fd < 0 ? fd : *listen_fd;
-    else if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
-        front->link = front->link < 0 ? fd : front->link;
+    if (*place < 0)
+        *place = fd;
     else
-        front->keeper = front->keeper < 0 ? fd : front->keeper;
+        close_fd(fd);
 }
 
-static void take_activated(int *ret_listen_fd, struct front *ret_front)
+/* One of the service manager's descriptors: its listening socket, which has any name, or what an earlier
+ * front has had it keep. */
+static void sort_activated(int fd, const char *name, int *listen_fd, struct front *front)
 {
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (strcmp(name, FRONT_NAME) == 0)
+        take_front(fd, front);
+    else if (!is_listening(fd) || strcmp(name, FRONT_LISTEN) == 0)
+        (void) shelf_put(&front->shelf, name, fd);
+    else if (*listen_fd < 0)
+        *listen_fd = fd;
+    else
+        close_fd(fd);
+}
 
-    *ret_listen_fd = -1;
-    *ret_front = (struct front){.link = -1, .keeper = -1};
-    if (pid && count && atoi(pid) == getpid())
-        for (int fd = LISTEN_FIRST; fd < LISTEN_FIRST + atoi(count); fd++)
-            sort_activated(fd, ret_listen_fd, ret_front);
+static void take_activated(int *ret_listen_fd, struct front *front)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
+
+    *ret_listen_fd = front->link = front->keeper = -1;
+    for (int i = 0; pid && count && atoi(pid) == getpid() && i < atoi(count); i++) {
+        size_t length = names ? strcspn(names, ":") : 0;
+        char name[SHELF_NAME_MAX + 1];
+
+        snprintf(name, sizeof name, "%.*s", (int) length, names ? names : "");
+        names = names && names[length] ? names + length + 1 : NULL;
+        sort_activated(LISTEN_FIRST + i, name, ret_listen_fd, front);
+    }
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
@@ -111,15 +131,20 @@ static const char *bind_error(int error)
                                 : strerror(-error);
 }
 
-static int own_socket(const struct config *config, struct keeper_config *keeper, char *path, size_t size)
+/* kept: the one that an earlier front has bound, or -1. */
+static int own_socket(const struct config *config, struct keeper_config *keeper, int kept)
 {
+    static char path[PATH_MAX];
     CLEANUP_FD int lock = -1;
-    int r = config_socket(config, keeper->system, path, size);
+    int r = config_socket(config, keeper->system, path, sizeof path);
 
     if (r < 0)
         return r; /* it has said why */
     keeper->socket.path = path;
     keeper->socket.for_all = keeper->system;
+    keeper->listen_fd = kept;
+    if (kept >= 0)
+        return 0;
     lock = socket_lock(path, true);
     r = lock < 0 ? lock : socket_bind(&keeper->socket);
     if (r < 0)
@@ -138,10 +163,67 @@ static void give_back_socket(struct keeper_config *keeper)
     socket_unlink(&keeper->socket);
 }
 
-static int keeper_main(const struct config *config)
+static int run_keeper(const struct config *config, struct keeper_config *keeper)
 {
-    char path[PATH_MAX];
-    struct keeper_config keeper = {
+    int r;
+
+    log_open("keeper", config->log_level);
+    if ((r = chdir("/") < 0 ? -errno : role_open()) == 0)
+        r = keeper_run(keeper);
+    if (r < 0) {
+        give_back_socket(keeper);
+        fprintf(stderr, "procd: %s\n", strerror(-r));
+    }
+    return r < 0 ? EXIT_FAILED : 0;
+}
+
+/* The socket is there, but not with what the keeper takes over. */
+static int run_with(const struct config *config, struct keeper_config *keeper, struct shelf *shelf)
+{
+    (void) shelf_take(shelf, FRONT_LISTEN);
+    keeper->shelf = shelf;
+    return run_keeper(config, keeper);
+}
+
+/* A socket for the next keeper, and for those after it. */
+static int keep_socket(const struct config *config, struct keeper_config *keeper, struct front *front)
+{
+    int kept = shelf_find(&front->shelf, FRONT_LISTEN), r;
+
+    if (keeper->listen_fd >= 0)
+        return 0;
+    r = own_socket(config, keeper, kept);
+    if (r < 0 || kept >= 0)
+        return r;
+    (void) notify_keep(FRONT_LISTEN, keeper->listen_fd);
+    return shelf_put(&front->shelf, FRONT_LISTEN, keeper->listen_fd);
+}
+
+/* One keeper after the other, as long as they are killed. */
+static int run_front(const struct config *config, struct keeper_config *keeper, struct front *front)
+{
+    bool again;
+    int status, r;
+
+    do {
+        if (front->keeper < 0) {
+            if (keep_socket(config, keeper, front) < 0 || (r = front_fork(front, &keeper->front_fd)) < 0)
+                return EXIT_FAILED;
+            if (r == 0) {
+                if (front->deaths < DEATHS_BY_PROGRAM) /* or is it the program that they die of? */
+                    successor_exec(keeper, &front->shelf, command_line);
+                return run_with(config, keeper, &front->shelf);
+            }
+        }
+        status = front_serve(front, &again);
+    } while (again);
+    return status;
+}
+
+/* What the command line says of the keeper. */
+static struct keeper_config configured(const struct config *config)
+{
+    return (struct keeper_config){
         .system = config_is_system(config),
         .idle_exit = config->idle_exit,
         .log_level = config->log_level,
@@ -152,36 +234,33 @@ static int keeper_main(const struct config *config)
         .broker_user = "",
         .start = role_start,
     };
-    struct front front;
-    int r;
+}
+
+static int find_broker_user(const struct config *config, struct keeper_config *keeper)
+{
+    return keeper->system && geteuid() == 0
+               ? config_broker_user(config, &keeper->broker_user, &keeper->broker_uid, &keeper->broker_gid)
+               : 0;
+}
+
+static int keeper_main(const struct config *config)
+{
+    static struct front front; /* too large for a stack */
+    struct keeper_config keeper = configured(config);
 
     fill_stdio();
-    if (check_dumpable() < 0 || check_descriptors() < 0)
-        return EXIT_FAILED;
-    if (keeper.system && geteuid() == 0 &&
-        config_broker_user(config, &keeper.broker_user, &keeper.broker_uid, &keeper.broker_gid) < 0)
+    if (check_dumpable() < 0 || check_descriptors() < 0 || find_broker_user(config, &keeper) < 0)
         return EXIT_FAILED;
     take_activated(&keeper.listen_fd, &front);
     keeper.watchdog = notify_watchdog();
     log_open("front", config->log_level);
-    if (notify_wanted() && front_attach(&front, keeper.listen_fd, keeper.watchdog)) {
-        close_fd(keeper.listen_fd);
-        return front_serve(&front);
+    if (notify_wanted()) {
+        (void) front_attach(&front, keeper.listen_fd, keeper.watchdog);
+        return run_front(config, &keeper, &front);
     }
-    if (keeper.listen_fd < 0 && own_socket(config, &keeper, path, sizeof path) < 0)
+    if (keeper.listen_fd < 0 && own_socket(config, &keeper, -1) < 0)
         return EXIT_FAILED;
-    if (notify_wanted() && (r = front_fork(&front, &keeper.front_fd)) != 0) {
-        close_fd(keeper.listen_fd);
-        return r < 0 ? EXIT_FAILED : front_serve(&front);
-    }
-    log_open("keeper", config->log_level);
-    if ((r = chdir("/") < 0 ? -errno : role_open()) == 0)
-        r = keeper_run(&keeper);
-    if (r < 0) {
-        give_back_socket(&keeper);
-        fprintf(stderr, "procd: %s\n", strerror(-r));
-    }
-    return r < 0 ? EXIT_FAILED : 0;
+    return run_keeper(config, &keeper);
 }
 
 /* The role that a keeper takes on by an exec of itself. */
@@ -209,8 +288,31 @@ static int resumed_main(const struct config *config)
     return r < 0 ? EXIT_FAILED : 0;
 }
 
+/* The role of a process that another program's front has made to be the keeper. */
+static int successor_main(const struct config *config)
+{
+    static struct shelf shelf;
+    struct keeper_config keeper = configured(config);
+    int r;
+
+    prctl(PR_SET_NAME, "procd");
+    log_open("keeper", config->log_level);
+    if (find_broker_user(config, &keeper) < 0)
+        return EXIT_FAILED;
+    r = successor_read(config->memory, &keeper, &shelf);
+    if (r < 0) {
+        log_error("cannot take over as another program: %s", strerror(-r));
+        return EXIT_FAILED;
+    }
+    if (shelf_find(&shelf, FRONT_LISTEN) >= 0 && own_socket(config, &keeper, keeper.listen_fd) < 0)
+        return EXIT_FAILED;
+    return run_with(config, &keeper, &shelf);
+}
+
 static int role_main(const struct config *config)
 {
+    if (strcmp(config->role, "successor") == 0)
+        return successor_main(config);
     if (strcmp(config->role, "keeper") == 0)
         return resumed_main(config);
     if (strcmp(config->role, "broker") == 0) {
@@ -236,6 +338,7 @@ int main(int argc, char **argv)
 {
     struct config config;
 
+    command_line = argv;
     if (config_parse(argc, argv, &config) < 0)
         return EXIT_USAGE;
     if (config.help) {

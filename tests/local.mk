@@ -14,7 +14,7 @@ include $(top_srcdir)/tests/lint/local.mk
 
 # Those that take longest. CI runs them as everybody does and once more under sanitizers, and leaves them out of the
 # tests of the tarball, which another compiler makes.
-slow_tests = $(foreach name,examples exits killed_anywhere load logs memory piecemeal quotas slow suspended sync upgrade,\
+slow_tests = $(foreach name,examples exits killed_anywhere load logs memory piecemeal quotas slow suspended sync takeover upgrade,\
 	tests/integration/test_$(name).py)
 quick-tests:
 	@echo $(filter-out $(slow_tests),$(TESTS))

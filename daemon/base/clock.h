@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two clocks. Spans and deadlines are nanoseconds of CLOCK_MONOTONIC; points in time that a person reads
+ * The clocks. Spans and deadlines are nanoseconds of CLOCK_MONOTONIC; points in time that a person reads
  * are nanoseconds of CLOCK_REALTIME since the epoch. Both fit int64_t for the next 200 years.
  */
 #ifndef PROCD_BASE_CLOCK_H
@@ -27,6 +27,12 @@ static inline int64_t clock_monotonic(void)
 static inline int64_t clock_realtime(void)
 {
     return clock_read(CLOCK_REALTIME);
+}
+
+/* Of the age of processes, as /proc shows it: goes on while the machine sleeps. */
+static inline int64_t clock_boot(void)
+{
+    return clock_read(CLOCK_BOOTTIME);
 }
 
 #endif

@@ -54,7 +54,7 @@ static void collect(struct msghdr *message, struct fdpass *fds)
     fds->truncated = message->msg_flags & MSG_CTRUNC;
 }
 
-ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds)
+static ssize_t receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds, int flags)
 {
     union control control;
     struct iovec iov = {.iov_base = buffer, .iov_len = size};
@@ -67,12 +67,22 @@ ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret
     ret_fds->count = 0;
     ret_fds->truncated = false;
     do
-        received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        received = recvmsg(socket, &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (received < 0 && errno == EINTR);
     if (received < 0)
         return -errno;
     collect(&message, ret_fds);
     return received;
+}
+
+ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds)
+{
+    return receive(socket, buffer, size, ret_fds, 0);
+}
+
+ssize_t fdpass_peek(int socket, void *buffer, size_t size, struct fdpass *ret_fds)
+{
+    return receive(socket, buffer, size, ret_fds, MSG_PEEK);
 }
 
 void fdpass_close(struct fdpass *fds)

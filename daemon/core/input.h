@@ -167,7 +167,8 @@ struct input_report {
     uint32_t stage;     /* spawn_failed */
     int32_t exitcode;   /* exited: 0..255, -N */
     uint8_t core, oom, known;
-    uint8_t unused[5];
+    uint8_t final; /* spawn_failed: it cannot begin again, ever */
+    uint8_t unused[4];
     struct input_rusage rusage;
 };
 

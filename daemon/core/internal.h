@@ -153,7 +153,7 @@ void restart_due(struct core *core, struct process *process);
 /* Is it being started again? Then the order to do so has been executed. */
 bool restart_executed(struct core *core, struct process *process);
 /* It could not be started again. */
-void restart_failed(struct core *core, struct process *process);
+void restart_failed(struct core *core, struct process *process, bool final);
 
 /* ---- ready.c ---- */
 

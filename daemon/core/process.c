@@ -281,7 +281,7 @@ int step_spawn_failed(struct core *core, const struct core_input *input)
         return 0;
     if (restart_executed(core, process)) {
         event_spawn_failed(core, process, report->error, report->stage);
-        restart_failed(core, process);
+        restart_failed(core, process, report->final);
         return 0;
     }
     if (process->data.state != PROCESS_STARTING)

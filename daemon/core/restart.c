@@ -156,8 +156,10 @@ bool restart_executed(struct core *core, struct process *process)
     return true;
 }
 
-void restart_failed(struct core *core, struct process *process)
+void restart_failed(struct core *core, struct process *process, bool final)
 {
+    if (final)
+        restart_end(core, process);
     process->data.flags &= ~(uint32_t) PROCESS_RESPAWNED;
     if (is_wanted(core, process))
         pause_begin(core, process);

@@ -4,9 +4,12 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/base/notify.h"
+#include "daemon/keeper/ledger.h"
+#include "daemon/keeper/manager.h"
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/respawn.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/upgrade.h"
 #include "daemon/keeper/wire.h"
@@ -77,21 +80,39 @@ static int role_begin(struct keeper *keeper, struct role *role, watch_fn *death,
         return r;
     }
     role->pidfd = pidfd;
+    role->pid = pidfd_number(pidfd);
+    role->end_code = 0;
     *ret_fd = pair[0];
     return 0;
 }
 
-/* Somebody else may have waited for it: see reap.c. */
+static void role_waited(struct role *role, const siginfo_t *info)
+{
+    role->pid = 0;
+    role->end_code = info->si_code;
+    role->end_status = info->si_status;
+}
+
+void broker_waited(struct keeper *keeper, const siginfo_t *info)
+{
+    if (info->si_pid == keeper->broker.pid)
+        role_waited(&keeper->broker, info);
+    else if (info->si_pid == keeper->lookup.pid)
+        role_waited(&keeper->lookup, info);
+}
+
+/* A sweep may have waited for it. */
 static void role_bury(struct keeper *keeper, struct role *role, bool is_wanted)
 {
     siginfo_t info = {.si_pid = 0};
 
-    waitid(P_PIDFD, (id_t) role->pidfd, &info, WEXITED | WNOHANG);
+    if (waitid(P_PIDFD, (id_t) role->pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
+        role_waited(role, &info);
     if (is_wanted)
         log_debug("the %s ended", role->name);
-    else if (info.si_pid != 0)
-        log_warning("the %s ended (%s %d)", role->name, info.si_code == CLD_EXITED ? "status" : "signal",
-                    info.si_status);
+    else if (role->end_code != 0)
+        log_warning("the %s ended (%s %d)", role->name, role->end_code == CLD_EXITED ? "status" : "signal",
+                    role->end_status);
     else
         log_warning("the %s ended", role->name);
     loop_remove(&keeper->loop, &role->death);
@@ -120,6 +141,7 @@ static void lookup_start(struct keeper *keeper)
         pidfd_signal(role->pidfd, SIGKILL);
         loop_remove(&keeper->loop, &role->death);
         role->pidfd = close_fd(role->pidfd); /* the sweep finds its zombie */
+        role->pid = 0;
     }
     r = role_begin(keeper, role, lookup_died, &keeper->lookup_fd);
     if (r == 0)
@@ -143,16 +165,33 @@ static void make_epoch(char *epoch)
         snprintf(epoch, LINK_EPOCH_MAX + 1, "%lld-%d", (long long) clock_realtime(), getpid());
 }
 
-/* Its numbers begin anew, and what the last state knew of the children is told again. */
+/* Kept for whoever takes over, in the place of an earlier one. */
+static int state_make(struct keeper *keeper)
+{
+    keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
+    if (keeper->state_fd < 0)
+        return -errno;
+    store_memory(keeper, STATE_NAME, keeper->state_fd);
+    return 0;
+}
+
+int broker_anew(struct keeper *keeper)
+{
+    int r = keeper->state_fd >= 0 ? 0 : state_make(keeper);
+
+    make_epoch(keeper->epoch);
+    keeper->fresh_state = true;
+    respawn_drop_all(keeper);
+    reports_again(keeper);
+    return r;
+}
+
 static void begin_anew(struct keeper *keeper)
 {
     log_error("%u brokers in a row have died before they served: the next begins with an EMPTY state, under "
               "another epoch; locks, events and restart policies are lost, processes are kept",
               keeper->unready_deaths);
-    keeper->fresh_state = true;
-    make_epoch(keeper->epoch);
-    respawn_drop_all(keeper);
-    reports_again(keeper);
+    (void) broker_anew(keeper);
 }
 
 static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t events)
@@ -171,6 +210,16 @@ static void broker_died(struct keeper *keeper, struct watch *watch, uint32_t eve
     role_plan(&keeper->broker, keeper->now);
 }
 
+/* Whoever takes over must find it, before it has the state: it gets that with the hello. */
+static int broker_note(struct keeper *keeper)
+{
+    pid_t pid = pidfd_number(keeper->broker.pidfd);
+
+    keeper->broker_pid = pid > 0 ? pid : 0;
+    keeper->broker_seen = clock_boot();
+    return pid == -ESRCH || pid > 0 ? 0 : pid; /* it has ended already: that is seen to elsewhere */
+}
+
 static void broker_start(struct keeper *keeper)
 {
     int fd = -1, r;
@@ -180,7 +229,11 @@ static void broker_start(struct keeper *keeper)
     lookup_start(keeper);
     r = role_begin(keeper, &keeper->broker, broker_died, &fd);
     if (r == 0)
+        r = broker_note(keeper);
+    if (r == 0)
         r = link_up(keeper, fd);
+    else
+        close_fd(fd);
     if (r < 0) {
         log_error("the broker cannot be started: %s", strerror(-r));
         if (keeper->broker.pidfd >= 0) /* its end sees to the rest */
@@ -195,10 +248,11 @@ static void broker_start(struct keeper *keeper)
 void broker_ready(struct keeper *keeper)
 {
     keeper->broker.answered = keeper->broker_was_ready = true;
+    ledger_served(keeper);
     keeper->unready_deaths = 0;
     keeper->fresh_state = false;
     if (!keeper->told_ready)
-        notify_send("READY=1");
+        notify_send(MANAGER_READY);
     keeper->told_ready = true;
 }
 
@@ -276,8 +330,7 @@ void broker_open(struct keeper *keeper)
 int broker_begin(struct keeper *keeper)
 {
     make_epoch(keeper->epoch);
-    keeper->state_fd = memfd_create("procd-state", MFD_CLOEXEC);
-    return keeper->state_fd < 0 ? -errno : 0;
+    return state_make(keeper);
 }
 
 /* One that cannot even be killed now (a cgroup that is frozen, a disk that hangs) is left to whoever

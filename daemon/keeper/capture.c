@@ -3,7 +3,10 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/spawn_child.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 
 #include <fcntl.h>
@@ -39,8 +42,12 @@ static struct capture_pipe *pipe_new(struct capture *capture)
     return pipe;
 }
 
-static void pipe_end(struct capture *capture, struct capture_pipe *pipe)
+static void pipe_end(struct keeper *keeper, struct capture_pipe *pipe)
 {
+    struct capture *capture = &keeper->capture;
+
+    if (pipe->kept)
+        store_take_out(keeper, STORE_LOG, pipe->kept);
     /* a child that has not come to its exec has it, too: closing it would not do */
     (void) epoll_ctl(capture->epoll, EPOLL_CTL_DEL, pipe->fd, NULL);
     pipe->fd = close_fd(pipe->fd);
@@ -122,7 +129,7 @@ static bool pipe_take(struct keeper *keeper, struct capture_pipe *pipe, size_t m
     if (*ret_size > 0 || *ret_size == -EAGAIN)
         return true;
     end_line(keeper, pipe);
-    pipe_end(&keeper->capture, pipe);
+    pipe_end(keeper, pipe);
     return false;
 }
 
@@ -288,7 +295,7 @@ void capture_abandon(struct keeper *keeper, struct slot *slot)
     struct capture_pipe *pipe;
 
     while ((pipe = LIST_FIRST(&slot->pipes)))
-        pipe_end(&keeper->capture, pipe);
+        pipe_end(keeper, pipe);
     if (slot->again)
         return;
     logs_forget(&keeper->capture.logs, slot->log);
@@ -315,6 +322,20 @@ void capture_forget(struct keeper *keeper, struct slot *slot)
     }
     logs_forget(&keeper->capture.logs, slot->log);
     slot->log = 0;
+}
+
+int capture_keep(struct keeper *keeper, struct slot *slot)
+{
+    struct capture_pipe *pipe;
+
+    LIST_FOREACH(pipe, &slot->pipes, of_slot)
+    {
+        int r = pipe->kept ? 0 : store_pipe(keeper, pipe);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 /* ---- a broker ---- */
@@ -415,6 +436,10 @@ void capture_fill(struct keeper *keeper, int index_fd, int data_fd)
         logs_close(&capture->logs);
         return;
     }
+    if (index_fd < 0) {
+        store_memory(keeper, LOGS_INDEX_NAME, capture->logs.index_fd);
+        store_memory(keeper, LOGS_DATA_NAME, capture->logs.data_fd);
+    }
     capture->age_at = keeper->now;
     TAILQ_FOREACH(pipe, &capture->all, order) {
         if (pipe->slot && !logs_is(&capture->logs, pipe->slot->log, pipe->slot->process))
@@ -432,14 +457,14 @@ void capture_close(struct keeper *keeper)
     capture->bell = close_fd(capture->bell);
 }
 
-int capture_restore(struct keeper *keeper, struct slot *slot, int fd, enum logs_stream stream,
-                    bool is_open_line)
+int capture_restore(struct keeper *keeper, struct slot *slot, const struct handover_pipe *from)
 {
     struct capture_pipe *pipe = pipe_new(&keeper->capture);
 
     if (!pipe)
         return -ENOMEM;
-    pipe_begin(keeper, pipe, slot, fd, stream);
-    pipe->is_open_line = is_open_line;
+    pipe_begin(keeper, pipe, slot, from->fd, (enum logs_stream) from->stream);
+    pipe->is_open_line = from->is_open_line;
+    pipe->kept = from->kept;
     return 0;
 }

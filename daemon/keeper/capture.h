@@ -17,6 +17,7 @@
 #include "daemon/keeper/state.h"
 
 struct spawn_plan;
+struct handover_pipe;
 
 #define LOGS_SIZE_DEFAULT (1 << 20)         /* bytes of a process */
 #define LOGS_QUOTA_DEFAULT (64 << 20)       /* bytes of a uid */
@@ -26,8 +27,8 @@ struct spawn_plan;
 int capture_open(struct keeper *keeper);
 /* The same for a keeper that is none, without anything of the kernel's: see handover_rehearse. */
 int capture_begin_rooms(struct capture *capture);
-/* Makes the memory, or takes over that of an earlier program of this process, whose pipes have been restored
- * (index_fd -1: there is none). Where that fails, so does a spawn with "log". */
+/* Makes the memory, or takes over that of an earlier program of this process, or of an earlier keeper, whose
+ * pipes have been restored (index_fd -1: there is none). Where that fails, so does a spawn with "log". */
 void capture_fill(struct keeper *keeper, int index_fd, int data_fd);
 void capture_close(struct keeper *keeper);
 
@@ -51,8 +52,10 @@ int capture_share(const struct keeper *keeper, int ret_fds[3]);
 /* Returns when it is to be called again. */
 int64_t capture_tick(struct keeper *keeper);
 
-/* A pipe that an earlier program of this process had. slot NULL: of a process that is forgotten. 0 or
- * -ENOMEM. */
-int capture_restore(struct keeper *keeper, struct slot *slot, int fd, enum logs_stream stream,
-                    bool is_open_line);
+/* A pipe that an earlier program of this process had, or an earlier keeper. slot NULL: of a process that is
+ * forgotten. 0 or -ENOMEM. */
+int capture_restore(struct keeper *keeper, struct slot *slot, const struct handover_pipe *from);
+
+/* Has its pipes kept for another keeper. 0, or -errno: to be tried again. */
+int capture_keep(struct keeper *keeper, struct slot *slot);
 #endif

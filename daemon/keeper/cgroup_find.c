@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 static char folder[PATH_MAX];
@@ -172,6 +174,17 @@ const char *cgroup_folder(void)
 void cgroup_found(const char *name)
 {
     snprintf(folder, sizeof folder, "%s", name);
+}
+
+int cgroup_find_left(const char *name)
+{
+    CLEANUP_FD int fd = name[0] == '/' ? open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    struct statfs system;
+
+    if (fd < 0 || fstatfs(fd, &system) < 0 || system.f_type != CGROUP2_SUPER_MAGIC)
+        return -ENOENT;
+    cgroup_found(name);
+    return take_fd(&fd);
 }
 
 void cgroup_unfind(void)

@@ -17,6 +17,8 @@ int cgroup_find_again(void);
 /* Its name in the file system; and that of one that an earlier program of this process has made. */
 const char *cgroup_folder(void);
 void cgroup_found(const char *name);
+/* One that an earlier keeper has made, opened, where it is there. Or -errno. */
+int cgroup_find_left(const char *name);
 /* Removes the directory. */
 void cgroup_unfind(void);
 

@@ -2,10 +2,13 @@
 #include "daemon/keeper/clients.h"
 
 #include "daemon/base/cleanup.h"
-#include "daemon/keeper/wire.h"
+#include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/spawn.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
+#include "daemon/keeper/wire.h"
 
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -71,21 +74,47 @@ static struct client *client_add(struct keeper *keeper, uint64_t number, uint64_
     return client;
 }
 
+/* For whoever takes over. One without a number here is found by what is in the store. */
+static void client_record(struct keeper *keeper, struct client *client)
+{
+    client->pid_seen = clock_boot();
+    if (!pidfd_alive(client->pidfd)) /* then the number may have been another's by that time */
+        client->pid_seen = 0;
+    if (client->pid == 0)
+        store_client(keeper, client);
+    ledger_client(keeper, client);
+}
+
 static struct client *client_new(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid)
 {
     struct client *client;
     uint64_t process;
+    uint32_t place = 0;
 
-    if (process_of(keeper, pid, pidfd, &process) < 0)
+    if (process_of(keeper, pid, pidfd, &process) < 0 || ledger_client_place(keeper, &place) < 0)
         return NULL;
     client = client_add(keeper, keeper->clients.last_client + 1, process, pid, pidfd, uid);
-    keeper->clients.last_client += client != NULL;
+    if (!client) {
+        ledger_give_back(keeper, place);
+        return NULL;
+    }
+    client->place = place;
+    keeper->clients.last_client++;
+    client_record(keeper, client);
     return client;
 }
 
-int client_restore(struct keeper *keeper, uint64_t number, uint64_t process, pid_t pid, int pidfd, uid_t uid)
+int client_restore(struct keeper *keeper, const struct handover_client *from)
 {
-    return client_add(keeper, number, process, pid, pidfd, uid) ? 0 : -ENOMEM;
+    struct client *client =
+        client_add(keeper, from->client, from->process, from->pid, from->pidfd, from->uid);
+
+    if (!client)
+        return -ENOMEM;
+    client->pid_seen = from->pid_seen;
+    client->place = from->place;
+    client->stored = from->stored;
+    return 0;
 }
 
 struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid, bool *ret_is_new)
@@ -115,6 +144,8 @@ void client_forget(struct keeper *keeper, struct client *client)
     if (keeper->link.client_cursor == client)
         keeper->link.client_cursor = TAILQ_NEXT(client, order);
     spawn_disown(keeper, client);
+    store_leave_client(keeper, client);
+    ledger_drop_client(keeper, client);
     map_remove(&clients->by_client, &client->by_client);
     map_remove(&clients->by_pid, &client->by_pid);
     TAILQ_REMOVE(&clients->all, client, order);

@@ -32,8 +32,10 @@ bool connections_hand_over(struct keeper *keeper);
 /* The client that is this process; takes pidfd over. NULL: no memory. A process that the daemon cannot see
  * has no number (0) and is a client of its own per connection. */
 struct client *client_get(struct keeper *keeper, pid_t pid, int pidfd, uid_t uid, bool *ret_is_new);
-/* One that an earlier program of this process knew. Takes pidfd over. 0 or -ENOMEM. */
-int client_restore(struct keeper *keeper, uint64_t number, uint64_t process, pid_t pid, int pidfd, uid_t uid);
+struct handover_client;
+
+/* One that an earlier program or keeper knew. Takes its pidfd over. 0 or -ENOMEM. */
+int client_restore(struct keeper *keeper, const struct handover_client *from);
 bool client_alive(const struct client *client);
 struct client *client_find(const struct keeper *keeper, uint64_t client);
 void client_forget(struct keeper *keeper, struct client *client);

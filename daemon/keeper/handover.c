@@ -18,26 +18,6 @@ static const char magic[16] = "procd keeper";
 
 /* ---- sizes ---- */
 
-static uint64_t count_lingering(const struct keeper *keeper)
-{
-    const struct slot *slot;
-    uint64_t count = 0;
-
-    TAILQ_FOREACH(slot, &keeper->table.lingering, linger)
-        count++;
-    return count;
-}
-
-static uint64_t count_reports(const struct keeper *keeper)
-{
-    const struct report *report;
-    uint64_t count = 0;
-
-    TAILQ_FOREACH(report, &keeper->table.reports, order)
-        count++;
-    return count;
-}
-
 static uint64_t count_clients(const struct keeper *keeper)
 {
     const struct client *client;
@@ -51,7 +31,6 @@ static uint64_t count_clients(const struct keeper *keeper)
 static size_t size_of(const struct handover_head *head)
 {
     return sizeof *head + head->slot_count * sizeof(struct handover_slot) +
-           head->report_count * sizeof(struct handover_report) + head->lingering_count * sizeof(uint64_t) +
            head->client_count * sizeof(struct handover_client) +
            head->pipe_count * sizeof(struct handover_pipe) +
            head->cgroup_count * sizeof(struct handover_cgroup) +
@@ -94,6 +73,7 @@ static void put_numbers(const struct keeper *keeper, struct handover_head *head)
     head->listen_fd = keeper->clients.listening.ready ? keeper->clients.listening.fd : -1;
     head->front_fd = keeper->front.ready ? keeper->front.fd : -1;
     head->state_fd = keeper->state_fd;
+    head->ledger_fd = keeper->ledger.fd;
     head->dead_pidfd = keeper->table.dead_pidfd;
     head->cgroup_base = keeper->cgroups.base;
     head->logs_index_fd = keeper->capture.logs.index ? keeper->capture.logs.index_fd : -1;
@@ -113,12 +93,13 @@ static void put_numbers(const struct keeper *keeper, struct handover_head *head)
     head->memory_events = keeper->cgroups.memory_events;
 }
 
-static void put_slot(const struct keeper *keeper, const struct slot *slot, struct handover_slot *to)
+void handover_facts(const struct keeper *keeper, const struct slot *slot, struct handover_facts *to)
 {
-    *to = (struct handover_slot){
+    *to = (struct handover_facts){
         .process = slot->process,
         .creator = slot->creator,
         .creator_process = slot->creator_process,
+        .order = slot->spawn_order,
         .pidfd = slot->pidfd,
         .pid = slot->pid,
         .cgroup = slot->cgroup ? (int32_t) (slot->cgroup - keeper->cgroups.all) : -1,
@@ -133,40 +114,38 @@ static void put_slot(const struct keeper *keeper, const struct slot *slot, struc
         .respawns = slot->respawns,
         .tree_gone = slot->tree_gone,
         .tree_watched = slot->tree_watched,
+        .adopted = slot->adopted,
+        .stored = slot->stored,
+        .ticket_kept = slot->ticket_kept,
+        .notify_kept = slot->notify_kept,
         .error = slot->error,
         .stage = slot->stage,
         .stop_seen = slot->stop_seen,
         .mono = slot->mono,
         .wall = slot->wall,
+        .pid_seen = slot->pid_seen,
         .end = slot->end,
         .log = slot->log,
     };
-    for (int i = 0; i < REPORT_PLACES; i++)
-        to->reported[i] = slot->reports[i].kind;
-    memcpy(to->name, slot->name, sizeof to->name);
+    for (int i = 0; i < REPORT_PLACES; i++) {
+        to->report_number[i] = slot->reports[i].number;
+        to->report_kind[i] = slot->reports[i].kind;
+    }
 }
 
 static void *put_table(const struct keeper *keeper, void *memory)
 {
-    struct handover_slot *slot_to = memory;
-    struct handover_report *report_to;
-    const struct report *report;
+    struct handover_slot *to = memory;
     const struct slot *slot;
-    uint64_t *lingering;
 
     TAILQ_FOREACH(slot, &keeper->table.used, order)
-        put_slot(keeper, slot, slot_to++);
-    report_to = (void *) slot_to;
-    TAILQ_FOREACH(report, &keeper->table.reports, order)
     {
-        slot = owner_of(report - report->place, struct slot, reports);
-        *report_to++ = (struct handover_report){
-            .number = report->number, .process = slot->process, .kind = report->kind, .place = report->place};
+        handover_facts(keeper, slot, &to->facts);
+        to->place = (uint64_t) (slot - keeper->table.slots);
+        memcpy(to->name, slot->name, sizeof to->name);
+        to++;
     }
-    lingering = (void *) report_to;
-    TAILQ_FOREACH(slot, &keeper->table.lingering, linger)
-        *lingering++ = slot->process;
-    return lingering;
+    return to;
 }
 
 static void *put_pipes(const struct keeper *keeper, void *memory)
@@ -176,6 +155,7 @@ static void *put_pipes(const struct keeper *keeper, void *memory)
 
     TAILQ_FOREACH(pipe, &keeper->capture.all, order)
         *to++ = (struct handover_pipe){.process = pipe->slot ? pipe->slot->process : 0,
+                                       .kept = pipe->kept,
                                        .fd = pipe->fd,
                                        .stream = pipe->stream,
                                        .is_open_line = pipe->is_open_line};
@@ -193,16 +173,19 @@ static void *put_clients_and_the_rest(const struct keeper *keeper, void *memory)
     TAILQ_FOREACH(client, &keeper->clients.all, order)
         *client_to++ = (struct handover_client){.client = client->client,
                                                 .process = client->process,
+                                                .pid_seen = client->pid_seen,
                                                 .pidfd = client->pidfd,
                                                 .pid = client->pid,
-                                                .uid = client->uid};
+                                                .uid = client->uid,
+                                                .place = client->place,
+                                                .stored = client->stored};
     cgroup_to = put_pipes(keeper, client_to);
     for (unsigned i = 0; i < keeper->cgroups.made; i++)
         *cgroup_to++ = (struct handover_cgroup){.state = keeper->cgroups.all[i].state,
                                                 .was_killed = keeper->cgroups.all[i].was_killed};
     page_to = (void *) cgroup_to;
     LIST_FOREACH(page, &keeper->pages, order)
-        *page_to++ = (struct handover_page){.uid = page->uid, .fd = page->fd};
+        *page_to++ = (struct handover_page){.uid = page->uid, .fd = page->fd, .stored = page->stored};
     return page_to;
 }
 
@@ -212,8 +195,7 @@ int handover_write(const struct keeper *keeper)
     struct handover_head head = {.format = HANDOVER_FORMAT,
                                  .head_size = sizeof head,
                                  .slot_count = keeper->table.used_count,
-                                 .report_count = count_reports(keeper),
-                                 .lingering_count = count_lingering(keeper),
+                                 .slots_made = keeper->table.made,
                                  .client_count = count_clients(keeper),
                                  .pipe_count = keeper->capture.pipe_count,
                                  .cgroup_count = keeper->cgroups.made,
@@ -257,6 +239,7 @@ void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
     set_inherit(keeper->clients.listening.ready ? keeper->clients.listening.fd : -1, inherit);
     set_inherit(keeper->front.ready ? keeper->front.fd : -1, inherit);
     set_inherit(keeper->state_fd, inherit);
+    set_inherit(keeper->ledger.fd, inherit);
     set_inherit(keeper->table.dead_pidfd, inherit);
     set_inherit(keeper->cgroups.base, inherit);
     TAILQ_FOREACH(slot, &keeper->table.used, order) {
@@ -284,11 +267,11 @@ static bool is_text(const char *text, size_t size)
 
 static bool head_is_sound(const struct handover_head *head, size_t size)
 {
-    return head->slot_count <= SLOTS_MAX && head->report_count <= head->slot_count * REPORT_PLACES &&
-           head->lingering_count <= head->slot_count && head->client_count <= size / sizeof(uint64_t) &&
-           head->pipe_count <= size / sizeof(uint64_t) && head->cgroup_count <= SLOTS_MAX &&
-           head->page_count <= size / sizeof(uint64_t) && head->tickets_size <= size &&
-           size_of(head) == size &&
+    return head->slot_count <= head->slots_made && head->slots_made <= SLOTS_MAX &&
+           head->client_count <= size / sizeof(uint64_t) && head->pipe_count <= size / sizeof(uint64_t) &&
+           head->cgroup_count <= SLOTS_MAX &&
+           head->page_count <= size / sizeof(uint64_t) &&
+           head->tickets_size <= size && size_of(head) == size &&
            is_text(head->broker_user, sizeof head->broker_user) &&
            is_text(head->program, sizeof head->program) &&
            is_text(head->socket_path, sizeof head->socket_path) &&

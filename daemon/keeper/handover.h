@@ -14,6 +14,12 @@
 struct keeper;
 struct handover_head;
 
+struct slot;
+struct handover_facts;
+
+/* What is to be known of a process. */
+void handover_facts(const struct keeper *keeper, const struct slot *slot, struct handover_facts *to);
+
 /* A descriptor of memory with all of it, or -errno. */
 int handover_write(const struct keeper *keeper);
 

@@ -14,19 +14,17 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 5
+#define HANDOVER_FORMAT 6
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
 _Static_assert(RLIM_NLIMITS <= HANDOVER_LIMITS, "more resources");
 
-/* The memory: this, then slots, reports, lingering slots' processes, clients, pipes, cgroups, pages,
- * tickets. */
+/* The memory: this, then slots, clients, pipes, cgroups, pages, tickets. */
 struct handover_head {
     char magic[16];
     uint32_t format, head_size;
-    uint64_t slot_count, report_count, lingering_count, client_count, pipe_count, cgroup_count, page_count;
-    uint64_t tickets_size;
+    uint64_t slot_count, slots_made, client_count, pipe_count, cgroup_count, page_count, tickets_size;
 
     /* from the command line and the machine */
     uint32_t system, no_cgroups, idle_exit, log_level, broker_uid, broker_gid;
@@ -41,7 +39,7 @@ struct handover_head {
     int64_t watchdog;
 
     /* descriptors; -1: there is none */
-    int32_t listen_fd, front_fd, state_fd, dead_pidfd, cgroup_base, logs_index_fd, logs_data_fd;
+    int32_t listen_fd, front_fd, state_fd, ledger_fd, dead_pidfd, cgroup_base, logs_index_fd, logs_data_fd;
 
     int64_t started;
     char epoch[LINK_EPOCH_MAX + 1];
@@ -51,36 +49,42 @@ struct handover_head {
     uint32_t memory_events;
 };
 
-struct handover_slot {
-    uint64_t process, creator, creator_process;
+/* Of a process. What is about several of them follows from it: reports that are not acknowledged stand in the
+ * order of their numbers, and what has ended with something of its tree left lingers. */
+struct handover_facts {
+    uint64_t process, creator, creator_process, order;
     int32_t pidfd, pid, cgroup; /* cgroup -1: none */
     int32_t notify_fd;          /* -1: none */
     uint32_t uid, gid, flags;
-    uint32_t failed, ended, reaped, tree_gone, tree_watched, again, respawns;
+    uint32_t failed, ended, reaped, tree_gone, tree_watched, adopted, stored, again, respawns;
+    uint32_t ticket_kept, notify_kept;
     int32_t error;
     uint32_t stage, stop_seen;
-    int64_t mono, wall;
+    int64_t mono, wall, pid_seen;
     uint32_t log, unused;
-    uint32_t reported[REPORT_PLACES]; /* kinds of the last reports, which are acknowledged or follow */
+    uint64_t report_number[REPORT_PLACES]; /* 0: it is acknowledged, or there was none */
+    uint32_t report_kind[REPORT_PLACES];   /* of the last one */
     struct link_exited end;
-    char name[LINK_NAME_MAX + 1];
 };
 
-/* Not acknowledged; by their numbers. */
-struct handover_report {
-    uint64_t number, process;
-    uint32_t kind, place;
+struct handover_slot {
+    struct handover_facts facts;
+    uint64_t place; /* in the table */
+    char name[LINK_NAME_MAX + 1];
 };
 
 struct handover_client {
     uint64_t client, process;
+    int64_t pid_seen;
     int32_t pidfd, pid;
-    uint32_t uid, unused;
+    uint32_t uid, place;
+    uint32_t stored, unused;
 };
 
 /* Out of which a child's output comes. */
 struct handover_pipe {
     uint64_t process; /* 0: it is forgotten */
+    uint64_t kept;    /* its number in the store, or 0 */
     int32_t fd;
     uint32_t stream, is_open_line, unused;
 };
@@ -92,6 +96,7 @@ struct handover_cgroup {
 struct handover_page {
     uint32_t uid;
     int32_t fd;
+    uint32_t stored;
 };
 
 /* Followed by a struct ticket (ticket.h), which counts as one of these structs. */
@@ -102,6 +107,13 @@ struct handover_ticket {
 
 /* ---- handover_ticket.c ---- */
 
+/* Of one: struct handover_ticket and all that follows it. */
+size_t handover_ticket_size(const struct ticket *ticket);
+void handover_put_ticket(const struct slot *slot, struct handover_ticket *to);
+/* Into its slot, which has none. `from` has as many bytes as it says. 0 or -errno. */
+int handover_take_ticket(struct keeper *keeper, const struct handover_ticket *from);
+
+/* Of all. */
 size_t handover_tickets_size(const struct keeper *keeper);
 void handover_put_tickets(const struct keeper *keeper, void *memory);
 /* Into the slots that are there. 0 or -errno. */

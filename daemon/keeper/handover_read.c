@@ -13,6 +13,7 @@
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/table.h"
+#include "daemon/keeper/tree.h"
 
 #include <string.h>
 
@@ -43,7 +44,7 @@ static int take_cgroups(struct keeper *keeper, const struct handover_head *head,
     return 0;
 }
 
-static int claim_cgroup(struct keeper *keeper, const struct handover_slot *from, struct slot *slot)
+static int claim_cgroup(struct keeper *keeper, const struct handover_facts *from, struct slot *slot)
 {
     struct cgroup *cgroup;
 
@@ -61,29 +62,24 @@ static int claim_cgroup(struct keeper *keeper, const struct handover_slot *from,
 
 /* ---- the table ---- */
 
-static bool slot_is_sound(const struct handover_slot *from)
+/* An adopted one may have gone where its number leads nobody: then its pidfd is -1. */
+static bool facts_are_sound(const struct handover_facts *from)
 {
     bool is_bool = from->failed <= 1 && from->ended <= 1 && from->reaped <= 1 && from->tree_gone <= 1 &&
-                   from->tree_watched <= 1;
+                   from->tree_watched <= 1 && from->adopted <= 1 && from->stored <= 1 &&
+                   from->ticket_kept <= 1 && from->notify_kept <= 1;
     bool is_alive = !from->ended, is_held = !from->reaped;
 
-    return is_bool && from->process != 0 && from->pid >= 0 && memchr(from->name, '\0', sizeof from->name) &&
-           (!is_held || (from->pid > 0 && from->pidfd >= 0)) && (!is_alive || is_held) &&
+    return is_bool && from->process != 0 && from->pid >= 0 &&
+           (!is_held || from->adopted || (from->pid > 0 && from->pidfd >= 0)) && (!is_alive || is_held) &&
            from->notify_fd >= -1;
 }
 
-static int take_slot(struct keeper *keeper, const struct handover_slot *from)
+static void take_facts(const struct handover_facts *from, struct slot *slot)
 {
-    struct table *table = &keeper->table;
-    struct slot *slot;
-
-    if (!slot_is_sound(from) || slot_find(keeper, from->process))
-        return -EBADMSG;
-    slot = slot_new(keeper, from->process);
-    if (!slot)
-        return -ENOMEM;
     slot->creator = from->creator;
     slot->creator_process = from->creator_process;
+    slot->spawn_order = from->order;
     slot->pidfd = from->pidfd;
     slot->notify_fd = from->notify_fd;
     slot->uid = from->uid;
@@ -94,57 +90,49 @@ static int take_slot(struct keeper *keeper, const struct handover_slot *from)
     slot->reaped = from->reaped;
     slot->tree_gone = from->tree_gone;
     slot->tree_watched = from->tree_watched;
+    slot->adopted = from->adopted;
+    slot->stored = from->stored;
+    slot->ticket_kept = from->ticket_kept;
+    slot->notify_kept = from->notify_kept;
     slot->error = from->error;
     slot->stage = from->stage;
     slot->stop_seen = from->stop_seen;
     slot->mono = from->mono;
     slot->wall = from->wall;
+    slot->pid_seen = from->pid_seen;
     slot->end = from->end;
     slot->log = from->log;
-    memcpy(slot->name, from->name, sizeof slot->name);
-    if (slot->reaped)
+}
+
+static int take_slot(struct keeper *keeper, const struct handover_slot *from_slot)
+{
+    const struct handover_facts *from = &from_slot->facts;
+    struct table *table = &keeper->table;
+    struct slot *slot;
+
+    if (!facts_are_sound(from) || !memchr(from_slot->name, '\0', sizeof from_slot->name) ||
+        slot_find(keeper, from->process))
+        return -EBADMSG;
+    slot = slot_new_at(keeper, from->process, from_slot->place);
+    if (!slot)
+        return -EBADMSG;
+    take_facts(from, slot);
+    memcpy(slot->name, from_slot->name, sizeof slot->name);
+    if (slot->reaped || from->pid == 0)
         slot->pid = from->pid; /* the number is free: nobody is found by it */
     else
         slot_set_pid(keeper, slot, from->pid);
     table->live += !slot->ended;
     table->sessions += !slot->reaped && from->cgroup < 0;
     for (int i = 0; i < REPORT_PLACES; i++)
-        if (report_restore(keeper, slot, (enum report_place) i, from->reported[i], 0) < 0)
+        if (report_restore(keeper, slot, (enum report_place) i, from->report_kind[i],
+                           from->report_number[i]) < 0)
             return -EBADMSG;
     if (handover_take_respawn(keeper, slot, from->again, from->respawns) < 0)
         return -EBADMSG;
+    if (slot->ended && !slot->tree_gone)
+        tree_linger(keeper, slot);
     return claim_cgroup(keeper, from, slot);
-}
-
-static int take_reports(struct keeper *keeper, const struct handover_head *head,
-                        const struct handover_report *from)
-{
-    uint64_t last = 0;
-
-    for (uint64_t i = 0; i < head->report_count; i++) {
-        struct slot *slot = slot_find(keeper, from[i].process);
-
-        if (!slot || from[i].number <= last || from[i].number > head->last_report ||
-            from[i].place >= REPORT_PLACES ||
-            report_restore(keeper, slot, (enum report_place) from[i].place, from[i].kind, from[i].number) < 0)
-            return -EBADMSG;
-        last = from[i].number;
-    }
-    keeper->table.last_report = head->last_report;
-    return 0;
-}
-
-static int take_lingering(struct keeper *keeper, const struct handover_head *head, const uint64_t *from)
-{
-    for (uint64_t i = 0; i < head->lingering_count; i++) {
-        struct slot *slot = slot_find(keeper, from[i]);
-
-        if (!slot || slot->lingers || !slot->ended || slot->tree_gone)
-            return -EBADMSG;
-        slot->lingers = true;
-        TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
-    }
-    return 0;
 }
 
 /* ---- the rest ---- */
@@ -158,8 +146,7 @@ static int take_clients(struct keeper *keeper, const struct handover_head *head,
         if (from[i].client == 0 || from[i].client > head->last_client || from[i].pidfd < 0 ||
             client_find(keeper, from[i].client))
             return -EBADMSG;
-        if (client_restore(keeper, from[i].client, from[i].process, from[i].pid, from[i].pidfd,
-                           from[i].uid) < 0)
+        if (client_restore(keeper, &from[i]) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -174,8 +161,7 @@ static int take_pipes(struct keeper *keeper, const struct handover_head *head,
         if (from[i].fd < 0 || from[i].stream >= LOGS_STREAMS || from[i].is_open_line > 1 ||
             (from[i].process && !slot))
             return -EBADMSG;
-        if (capture_restore(keeper, slot, from[i].fd, (enum logs_stream) from[i].stream,
-                            from[i].is_open_line) < 0)
+        if (capture_restore(keeper, slot, &from[i]) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -187,7 +173,7 @@ static int take_pages(struct keeper *keeper, const struct handover_head *head,
     int r = 0;
 
     for (uint64_t i = 0; i < head->page_count && r == 0; i++)
-        r = page_restore(keeper, from[i].uid, from[i].fd);
+        r = page_restore(keeper, from[i].uid, from[i].fd, from[i].stored);
     return r;
 }
 
@@ -212,9 +198,7 @@ static void take_numbers(struct keeper *keeper, const struct handover_head *head
 static int take_all(struct keeper *keeper, const struct handover_head *head)
 {
     const struct handover_slot *slots = (const void *) (head + 1);
-    const struct handover_report *reports = (const void *) (slots + head->slot_count);
-    const uint64_t *lingering = (const void *) (reports + head->report_count);
-    const struct handover_client *clients = (const void *) (lingering + head->lingering_count);
+    const struct handover_client *clients = (const void *) (slots + head->slot_count);
     const struct handover_pipe *pipes = (const void *) (clients + head->client_count);
     const struct handover_cgroup *cgroups = (const void *) (pipes + head->pipe_count);
     const struct handover_page *pages = (const void *) (cgroups + head->cgroup_count);
@@ -222,12 +206,15 @@ static int take_all(struct keeper *keeper, const struct handover_head *head)
     int r = take_cgroups(keeper, head, cgroups);
 
     for (uint64_t i = 0; i < head->slot_count && r == 0; i++)
-        r = take_slot(keeper, &slots[i]);
-    if (r < 0 || (r = take_reports(keeper, head, reports)) < 0 ||
-        (r = take_lingering(keeper, head, lingering)) < 0 || (r = take_pipes(keeper, head, pipes)) < 0 ||
-        (r = handover_take_tickets(keeper, tickets, head->tickets_size)) < 0)
-        return r;
-    r = take_clients(keeper, head, clients);
+        r = slots[i].place < head->slots_made ? take_slot(keeper, &slots[i]) : -EBADMSG;
+    if (r == 0)
+        r = reports_order(keeper, head->last_report);
+    if (r == 0)
+        r = take_pipes(keeper, head, pipes);
+    if (r == 0)
+        r = handover_take_tickets(keeper, tickets, head->tickets_size);
+    if (r == 0)
+        r = take_clients(keeper, head, clients);
     return r < 0 ? r : take_pages(keeper, head, pages);
 }
 
@@ -241,7 +228,7 @@ int handover_restore(struct keeper *keeper, const struct handover_head *head)
     take_numbers(keeper, head);
     /* a watch that cannot be set is made up for by the sweep */
     TAILQ_FOREACH(slot, &keeper->table.used, order) {
-        if (!slot->ended)
+        if (!slot->ended && slot->pidfd >= 0)
             (void) loop_add(&keeper->loop, &slot->exit, slot->pidfd, EPOLLIN, reap_ready);
         (void) notified_restore(keeper, slot); /* heard at its end, at the latest */
     }

@@ -14,7 +14,7 @@ static size_t aligned(size_t size)
     return (size + 7) & ~(size_t) 7;
 }
 
-static size_t entry_size(const struct ticket *ticket)
+size_t handover_ticket_size(const struct ticket *ticket)
 {
     return sizeof(struct handover_ticket) + aligned(ticket_size(ticket->spec_size, ticket->group_count));
 }
@@ -26,8 +26,18 @@ size_t handover_tickets_size(const struct keeper *keeper)
 
     TAILQ_FOREACH(slot, &keeper->table.used, order)
         if (slot->ticket)
-            size += entry_size(slot->ticket);
+            size += handover_ticket_size(slot->ticket);
     return size;
+}
+
+void handover_put_ticket(const struct slot *slot, struct handover_ticket *to)
+{
+    const struct ticket *ticket = slot->ticket;
+    size_t size = ticket_size(ticket->spec_size, ticket->group_count);
+
+    *to = (struct handover_ticket){.process = slot->process, .size = handover_ticket_size(ticket)};
+    memcpy(to + 1, ticket, size);
+    memset((char *) (to + 1) + size, 0, to->size - sizeof *to - size);
 }
 
 void handover_put_tickets(const struct keeper *keeper, void *memory)
@@ -41,8 +51,7 @@ void handover_put_tickets(const struct keeper *keeper, void *memory)
 
         if (!slot->ticket)
             continue;
-        *head = (struct handover_ticket){.process = slot->process, .size = entry_size(slot->ticket)};
-        memcpy(head + 1, slot->ticket, ticket_size(slot->ticket->spec_size, slot->ticket->group_count));
+        handover_put_ticket(slot, head);
         to += head->size;
     }
 }
@@ -60,7 +69,7 @@ static bool limits_are_sound(const struct ticket *ticket)
 static bool ticket_is_sound(const struct handover_ticket *head, const struct ticket *ticket)
 {
     if (head->size < sizeof *head + sizeof *ticket || ticket->spec_size > SPEC_SIZE_MAX ||
-        ticket->group_count > SPEC_GROUPS_MAX || entry_size(ticket) != head->size ||
+        ticket->group_count > SPEC_GROUPS_MAX || handover_ticket_size(ticket) != head->size ||
         ticket->fd_count > FDPASS_MAX || ticket->change_identity > 1 || ticket->no_new_privs > 1)
         return false;
     for (uint32_t i = 0; i < ticket->fd_count; i++)
@@ -69,7 +78,7 @@ static bool ticket_is_sound(const struct handover_ticket *head, const struct tic
     return limits_are_sound(ticket) && spec_check(ticket->bytes, ticket->spec_size, ticket->fd_count) == 0;
 }
 
-static int take_ticket(struct keeper *keeper, const struct handover_ticket *head)
+int handover_take_ticket(struct keeper *keeper, const struct handover_ticket *head)
 {
     const struct ticket *from = (const void *) (head + 1);
     struct slot *slot = slot_find(keeper, head->process);
@@ -96,7 +105,7 @@ int handover_take_tickets(struct keeper *keeper, const void *memory, size_t size
 
         if (size < sizeof *head || head->size > size || head->size < sizeof *head || head->size % 8 != 0)
             return -EBADMSG;
-        r = take_ticket(keeper, head);
+        r = handover_take_ticket(keeper, head);
         from += head->size;
         size -= head->size;
     }

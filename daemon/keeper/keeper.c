@@ -3,6 +3,8 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/adopted.h"
+#include "daemon/keeper/begin.h"
 #include "daemon/keeper/broker.h"
 #include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
@@ -18,6 +20,7 @@
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/respawn.h"
 #include "daemon/keeper/spawn.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
 #include "daemon/keeper/wire.h"
@@ -163,6 +166,8 @@ static int rooms_open(struct keeper *keeper)
     TAILQ_INIT(&keeper->respawns);
     TAILQ_INIT(&keeper->mute);
     keeper->speak_at = INT64_MAX;
+    TAILQ_INIT(&keeper->fading);
+    TAILQ_INIT(&keeper->store.young);
     keeper->stop_at = keeper->sweep_at = INT64_MAX;
     keeper->link.executed_at = keeper->link.retry_at = INT64_MAX;
     keeper->link.fd = keeper->loop.epoll = keeper->state_fd = keeper->cgroups.base = -1;
@@ -183,12 +188,8 @@ static int keeper_open(struct keeper *keeper)
 
     limits_open(keeper);
     keeper->started = clock_realtime();
-    if ((r = rooms_open(keeper)) < 0 || (r = broker_begin(keeper)) < 0)
+    if ((r = rooms_open(keeper)) < 0 || (r = begin(keeper)) < 0)
         return r;
-    cgroups_open(keeper);
-    if (keeper->config->socket.path)
-        notified_clean(keeper->config->socket.path);
-    capture_fill(keeper, -1, -1);
     keeper->table.dead_pidfd = make_dead_pidfd();
     return 0;
 }
@@ -203,7 +204,7 @@ static int keeper_reopen(struct keeper *keeper, const struct handover_head *head
             (struct rlimit64){.rlim_cur = head->limits[i][0], .rlim_max = head->limits[i][1]};
     r = rooms_open(keeper);
     if (r == 0)
-        r = handover_restore(keeper, head);
+        r = begin_again(keeper, head);
     handover_inherit(keeper, memory, false);
     handover_close(head);
     close_fd(memory);
@@ -229,6 +230,8 @@ static int64_t tick(struct keeper *keeper)
     next = earlier(next, capture_tick(keeper));
     next = earlier(next, broker_tick(keeper));
     next = earlier(next, link_tick(keeper));
+    next = earlier(next, adopted_tick(keeper));
+    next = earlier(next, store_tick(keeper));
     link_flush(keeper);
     next = earlier(next, keeper->link.retry_at);
     return earlier(next, clients_gate(keeper));
@@ -255,6 +258,7 @@ static int keeper_loop(struct keeper *keeper)
 static void keeper_close(struct keeper *keeper)
 {
     broker_close(keeper);
+    store_close(keeper);
     manager_close(keeper);
     clients_stop_listening(keeper);
     capture_close(keeper);

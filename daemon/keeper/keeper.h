@@ -11,10 +11,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct shelf;
+
 struct keeper_config {
     struct socket_name socket; /* path NULL: the service manager's, never unlinked */
     int listen_fd;           /* bound and listening, non-blocking; the keeper takes it over */
     int front_fd;            /* behind a front: the link to it; else 0 */
+    struct shelf *shelf;     /* what an earlier keeper has had kept; the keeper empties it. NULL: nothing */
     int64_t watchdog;        /* the service manager's patience, ns; 0: it has no watchdog */
     bool system;             /* serves every uid; else only its own and root */
     bool no_cgroups;         /* does without, though there may be some */

@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/notify.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/tree.h"
 #include "daemon/keeper/wire.h"
 
@@ -111,6 +112,7 @@ void leave_asked(struct keeper *keeper, const struct link_leave *order)
         return;
     }
     log_info("detached: %u processes live on", keeper->table.live);
+    store_close(keeper);
     give_up_socket(keeper);
     keeper->state = STATE_DETACHED;
     keeper->stop_at = INT64_MAX;

@@ -29,7 +29,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      6
+#define LINK_VERSION      7
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -298,7 +298,8 @@ struct link_spawn {
     X(CLONE, "clone") X(CGROUP, "cgroup") X(SIGNALS, "signals") X(SESSION, "session") X(UMASK, "umask")  \
     X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice")         \
     X(OOM, "oom") X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds")        \
-    X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec") X(NOTIFY, "notify")
+    X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec") X(NOTIFY, "notify") \
+    X(TICKET, "ticket")
 
 enum link_stage {
 #define X(id, text) LINK_STAGE_##id,
@@ -360,6 +361,7 @@ struct link_hello {
     uint32_t log_level;
     uint32_t log_to_journal; /* 1: what is not in a log may be in the system's journal */
     uint32_t fresh_state;  /* 1: begin with an empty core over this table, whatever the state memory holds */
+    uint32_t is_followed;  /* 1: when the keeper has died, another one may go on from the same state */
     char broker_user[64];  /* the user the broker becomes, "" none */
     char epoch[LINK_EPOCH_MAX + 1];
     uint32_t broker_uid, broker_gid; /* of broker_user; 0: the broker stays what it is */

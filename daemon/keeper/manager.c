@@ -4,8 +4,10 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/base/notify.h"
+#include "daemon/keeper/adopted.h"
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/leave.h"
+#include "daemon/keeper/ledger.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,7 +39,7 @@ static void attached(struct keeper *keeper, int64_t watchdog, struct fdpass *fds
     keeper->ping_at = watchdog > 0 ? keeper->now + watchdog / 4 : INT64_MAX;
     keeper->told_ready = keeper->link.ready;
     if (keeper->told_ready)
-        notify_send("READY=1");
+        notify_send(MANAGER_READY);
     keeper->link.due |= DUE_RESTART;
     log_info("the service was restarted: %u processes go on", keeper->table.live);
 }
@@ -50,6 +52,36 @@ static void left_alone(struct keeper *keeper)
         return;
     log_warning("the service has ended without us: stopping");
     leave_signalled(keeper);
+}
+
+/* Whoever it was, the front need not keep it. */
+static bool orphan_ended(struct keeper *keeper, const char *text)
+{
+    siginfo_t info = {.si_pid = 0};
+    struct rusage usage = {.ru_maxrss = 0};
+    long long utime, stime;
+    char answer[MANAGER_TEXT_MAX];
+    int pid;
+
+    if (sscanf(text, MANAGER_ENDED, &pid, &info.si_code, &info.si_status, &utime, &stime, &usage.ru_maxrss,
+               &usage.ru_minflt, &usage.ru_majflt, &usage.ru_inblock, &usage.ru_oublock, &usage.ru_nvcsw,
+               &usage.ru_nivcsw) != 12)
+        return false;
+    usage.ru_utime = (struct timeval){.tv_sec = utime / 1000000, .tv_usec = utime % 1000000};
+    usage.ru_stime = (struct timeval){.tv_sec = stime / 1000000, .tv_usec = stime % 1000000};
+    adopted_told(keeper, pid, &info, &usage);
+    ledger_flush(keeper);
+    snprintf(answer, sizeof answer, MANAGER_RECORDED, pid);
+    notify_send(answer);
+    return true;
+}
+
+static void orphan_stopped(struct keeper *keeper, const char *text)
+{
+    int pid, code;
+
+    if (sscanf(text, MANAGER_STOPPED, &pid, &code) == 2)
+        adopted_stopped(keeper, pid, code);
 }
 
 static void front_spoke(struct keeper *keeper, struct watch *watch, uint32_t events)
@@ -69,6 +101,8 @@ static void front_spoke(struct keeper *keeper, struct watch *watch, uint32_t eve
     text[length] = '\0';
     if (sscanf(text, MANAGER_ATTACH, &watchdog) == 1)
         attached(keeper, watchdog, &fds);
+    else if (!orphan_ended(keeper, text))
+        orphan_stopped(keeper, text);
 }
 
 int manager_open(struct keeper *keeper)

@@ -5,9 +5,11 @@
 #include "daemon/base/closer.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/drop.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/plan.h"
 #include "daemon/keeper/socket.h"
 #include "daemon/keeper/spawn.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
 
@@ -223,7 +225,7 @@ void notified_drain(struct keeper *keeper, struct slot *slot)
 
 /* Nobody else may send from its birth on: an owner that differs from us comes after. */
 static int bind_for(struct keeper *keeper, int fd, const struct sockaddr_un *address,
-                    const struct spawn_plan *plan)
+                    uid_t uid, gid_t gid)
 {
     int yes = 1, r;
     mode_t before;
@@ -235,34 +237,76 @@ static int bind_for(struct keeper *keeper, int fd, const struct sockaddr_un *add
     before = umask(0177);
     r = bind(fd, (const struct sockaddr *) address, sizeof *address) < 0 ? -errno : 0;
     umask(before);
-    if (r == 0 && keeper->privileged && plan->uid != 0 &&
-        fchownat(AT_FDCWD, address->sun_path, plan->uid, plan->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (r == 0 && keeper->privileged && uid != 0 &&
+        fchownat(AT_FDCWD, address->sun_path, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) {
         r = -errno;
         unlink(address->sun_path);
     }
     return r;
 }
 
-int notified_open(struct keeper *keeper, struct slot *slot, struct job *job)
+static int make(struct keeper *keeper, struct slot *slot, const struct sockaddr_un *address)
 {
     CLEANUP_FD int fd = -1;
-    struct sockaddr_un address;
-    int r = address_of(keeper, slot, &address);
+    int r;
 
-    if (r < 0 || (r = plan_variable(job, "NOTIFY_SOCKET", address.sun_path)) < 0)
-        return r;
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    r = bind_for(keeper, fd, &address, &job->plan);
+    r = bind_for(keeper, fd, address, slot->uid, slot->gid);
     if (r < 0)
         return r;
-    slot->uid = job->plan.uid;
     slot->notify_fd = take_fd(&fd);
     r = loop_add(&keeper->loop, &slot->notify, slot->notify_fd, EPOLLIN, notify_ready);
     if (r < 0)
         notified_close(keeper, slot);
     return r;
+}
+
+/* So that what is said while there is no keeper is heard. Where it cannot be kept the next one makes another
+ * of the same name. */
+static void keep(struct keeper *keeper, struct slot *slot)
+{
+    if (!keeper->store.is_open || store_put(keeper, STORE_NOTIFY, slot->process, slot->notify_fd) < 0)
+        return;
+    slot->notify_kept = true;
+    ledger_touch(keeper, slot);
+}
+
+int notified_open(struct keeper *keeper, struct slot *slot, struct job *job)
+{
+    struct sockaddr_un address;
+    int r = address_of(keeper, slot, &address);
+
+    if (r < 0 || (r = plan_variable(job, "NOTIFY_SOCKET", address.sun_path)) < 0)
+        return r;
+    slot->uid = job->plan.uid;
+    slot->gid = job->plan.gid;
+    r = make(keeper, slot, &address);
+    if (r == 0)
+        keep(keeper, slot);
+    return r;
+}
+
+void notified_adopt(struct keeper *keeper, struct shelf *shelf, struct slot *slot)
+{
+    struct sockaddr_un address;
+    int r;
+
+    if (!(slot->flags & LINK_SPAWN_NOTIFY) || slot->ended)
+        return;
+    slot->notify_fd = store_take(keeper, shelf, STORE_NOTIFY, slot->process);
+    slot->notify_kept = slot->notify_fd >= 0;
+    if (slot->notify_kept) {
+        (void) notified_restore(keeper, slot); /* heard at its end, at the latest */
+        return;
+    }
+    r = address_of(keeper, slot, &address);
+    if (r == 0)
+        r = make(keeper, slot, &address);
+    if (r < 0)
+        log_warning("process %llu: nobody will hear that it is ready: %s", (unsigned long long) slot->process,
+                    strerror(-r));
 }
 
 int notified_restore(struct keeper *keeper, struct slot *slot)
@@ -284,6 +328,9 @@ void notified_close(struct keeper *keeper, struct slot *slot)
         unmute(keeper, slot);
     if (address_of(keeper, slot, &address) == 0)
         unlink(address.sun_path);
+    if (slot->notify_kept)
+        store_take_out(keeper, STORE_NOTIFY, slot->process);
+    slot->notify_kept = false;
     closer_close(&slot->notify_fd, 1);
     slot->notify_fd = -1;
 }

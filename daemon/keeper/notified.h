@@ -23,6 +23,9 @@ void notified_drain(struct keeper *keeper, struct slot *slot);
 void notified_close(struct keeper *keeper, struct slot *slot);
 /* As an earlier program of this process had it. 0 or -errno: nobody hears it from now on. */
 int notified_restore(struct keeper *keeper, struct slot *slot);
+/* After the table was restored from a dead keeper's ledger: what that has had kept, or another one of the
+ * same name. */
+void notified_adopt(struct keeper *keeper, struct shelf *shelf, struct slot *slot);
 /* Names that an earlier keeper has left beside its socket. */
 void notified_clean(const char *socket_path);
 

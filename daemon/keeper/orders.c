@@ -8,6 +8,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/drop.h"
 #include "daemon/keeper/leave.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/pages.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
@@ -315,6 +316,14 @@ static void tell_malformed(struct keeper *keeper, const void *message, size_t si
     keeper->link.told_malformed = true;
 }
 
+static void execute(struct keeper *keeper, const struct order_kind *kind, const void *message,
+                    const struct fdpass *fds)
+{
+    kind->execute(keeper, message, fds);
+    if (kind->kind < LINK_READY)
+        ledger_executed(keeper);
+}
+
 /* One message: 1, 0 when there is none, or -errno (-ENOTCONN: end of the stream). An empty message looks like
  * the end, which carries no descriptors, and is taken for it. */
 static int read_one(struct keeper *keeper)
@@ -332,7 +341,7 @@ static int read_one(struct keeper *keeper)
     if (!kind)
         tell_malformed(keeper, message, (size_t) size);
     else if (take_number(keeper, message))
-        kind->execute(keeper, message, &fds);
+        execute(keeper, kind, message, &fds);
     drop_descriptors(fds.fd, fds.count);
     return 1;
 }

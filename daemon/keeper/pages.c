@@ -2,6 +2,8 @@
 #include "daemon/keeper/pages.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
+#include "daemon/keeper/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +30,7 @@ unsigned pages_count(const struct keeper *keeper)
     return count;
 }
 
-int page_restore(struct keeper *keeper, uint32_t uid, int fd)
+int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored)
 {
     struct kept_page *page;
 
@@ -39,6 +41,7 @@ int page_restore(struct keeper *keeper, uint32_t uid, int fd)
         return -ENOMEM;
     page->uid = uid;
     page->fd = fd;
+    page->stored = stored;
     LIST_INSERT_HEAD(&keeper->pages, page, order);
     return 0;
 }
@@ -57,15 +60,35 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (copy < 0)
         return errno;
+    r = store_page(keeper, uid, copy);
+    if (r == 0 && !page)
+        r = page_restore(keeper, uid, copy, keeper->store.is_open);
+    if (r < 0) {
+        close_fd(copy);
+        return -r;
+    }
     if (page) {
         close_fd(page->fd);
         page->fd = copy;
-    } else {
-        r = page_restore(keeper, uid, copy);
+        page->stored = keeper->store.is_open;
     }
-    if (r < 0)
-        close_fd(copy);
-    return -r;
+    return 0;
+}
+
+void pages_adopt(struct keeper *keeper, struct shelf *shelf)
+{
+    struct store_page page;
+
+    while (store_take_page(keeper, shelf, &page)) {
+        bool is_one_more = page_find(keeper, page.uid);
+
+        if (!is_one_more && !page.stored)
+            page.stored = store_page(keeper, page.uid, page.fd) == 0;
+        if (!is_one_more && page_restore(keeper, page.uid, page.fd, page.stored) == 0)
+            continue;
+        log_error("a page of uid %u is lost: what its locks do is not seen any more", page.uid);
+        close_fd(page.fd);
+    }
 }
 
 void pages_close(struct keeper *keeper)

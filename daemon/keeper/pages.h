@@ -5,11 +5,16 @@
 
 #include "daemon/keeper/state.h"
 
-/* LINK_KEEP_PAGE: keeps a copy of fd, in the place of an earlier one of that uid. 0, or an errno. */
+/* LINK_KEEP_PAGE: keeps a copy of fd, in the place of an earlier one of that uid, and has it kept for the
+ * keeper that may follow. 0, or an errno. */
 int page_keep(struct keeper *keeper, uint32_t uid, int fd);
 
 /* The same from another program's table; fd is taken over. 0, -EBADMSG, -ENOMEM. */
-int page_restore(struct keeper *keeper, uint32_t uid, int fd);
+int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored);
+
+/* Takes out of the shelf what an earlier keeper has had kept, whether its state could be taken over or not:
+ * the broker tells those who have it mapped. */
+void pages_adopt(struct keeper *keeper, struct shelf *shelf);
 
 unsigned pages_count(const struct keeper *keeper);
 void pages_close(struct keeper *keeper);

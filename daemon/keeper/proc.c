@@ -2,6 +2,7 @@
 #include "daemon/keeper/proc.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 #include "daemon/keeper/map.h"
 
 #include <ctype.h>
@@ -11,9 +12,24 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #define ENTRIES_MAX (1 << 20)
+#define FORKED_WITHOUT_EXEC 0x40 /* PF_FORKNOEXEC, as long as there has been a Linux 2.6 */
+
+/* Linux 6.13 and later; the status since 6.15. Debian 12's headers do not know it. */
+#define GET_INFO  _IOWR(0xff, 11, struct process_info)
+#define INFO_EXIT (UINT64_C(1) << 3)
+
+struct process_info {
+    uint64_t mask; /* what is asked for, and then what there is */
+    uint64_t cgroup;
+    uint32_t pid, group, parent, ids[8];
+    int32_t status; /* as wait(2) has it */
+};
+
+_Static_assert(sizeof(struct process_info) == 64, "its size is a part of the call's number");
 
 static ssize_t read_file(pid_t pid, const char *file, char *text, size_t size)
 {
@@ -36,15 +52,18 @@ int proc_read(pid_t pid, struct proc_entry *ret_entry)
     char text[1024];
     ssize_t got = read_file(pid, "stat", text, sizeof text);
     struct proc_entry entry = {.pid = pid};
+    unsigned flags;
     const char *at;
 
     if (got < 0)
         return (int) got;
     at = strrchr(text, ')');
     if (!at || sscanf(at + 1,
-                      " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %" SCNu64,
-                      &entry.state, &entry.parent, &entry.session, &entry.threads, &entry.start) != 5)
+                      " %c %d %*d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %" SCNu64,
+                      &entry.state, &entry.parent, &entry.session, &flags, &entry.threads,
+                      &entry.start) != 6)
         return -ESRCH;
+    entry.began_program = !(flags & FORKED_WITHOUT_EXEC);
     *ret_entry = entry;
     return 0;
 }
@@ -124,4 +143,47 @@ int pidfd_open_process(pid_t pid)
 int pidfd_signal(int pidfd, int signal)
 {
     return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+/* -ESRCH is also the answer where it ends while we look: then nobody can tell any more who it was. */
+int pidfd_open_seen(pid_t pid, int64_t seen)
+{
+    int64_t tick = NSEC_PER_SEC / sysconf(_SC_CLK_TCK);
+    CLEANUP_FD int pidfd = pid > 0 ? pidfd_open_process(pid) : -ESRCH;
+    struct proc_entry entry;
+    int r;
+
+    if (pidfd < 0)
+        return pidfd == -EINVAL ? -ESRCH : pidfd;
+    r = proc_read(pid, &entry);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    return (int64_t) entry.start * tick > seen ? -ESRCH : take_fd(&pidfd);
+}
+
+int pidfd_status(int pidfd, int *ret_status)
+{
+    struct process_info info = {.mask = INFO_EXIT};
+
+    if (ioctl(pidfd, GET_INFO, &info) < 0)
+        return errno == ESRCH ? -ENOSYS : errno == ENOTTY || errno == EINVAL ? -ENOSYS : -errno;
+    if (!(info.mask & INFO_EXIT))
+        return -EAGAIN;
+    *ret_status = info.status;
+    return 0;
+}
+
+pid_t pidfd_number(int pidfd)
+{
+    char file[32], text[1024];
+    ssize_t got;
+    const char *at;
+    int number;
+
+    snprintf(file, sizeof file, "fdinfo/%d", pidfd);
+    got = read_file(getpid(), file, text, sizeof text);
+    if (got < 0)
+        return (pid_t) got;
+    at = strstr(text, "\nPid:");
+    return at && sscanf(at, "\nPid: %d", &number) == 1 && number > 0 ? number : -ESRCH;
 }

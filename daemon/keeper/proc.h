@@ -14,6 +14,7 @@ struct proc_entry {
     pid_t pid, parent, session;
     int threads;
     char state;     /* as in proc_pid_stat(5): Z and X have ended */
+    bool began_program; /* since it was forked: it has come through an exec */
     uint64_t start; /* clock ticks since boot */
 };
 
@@ -28,6 +29,14 @@ int proc_identity(pid_t pid, uid_t *ret_uid, bool *ret_same_namespace);
 
 /* Has the process not ended? What /proc told of its number before was about it, then. */
 bool pidfd_alive(int pidfd);
+/* Of the process that had this number at `seen` (CLOCK_BOOTTIME, ns): whoever has come to it since is
+ * younger. One that has ended and was not waited for counts. Its descriptor, or -ESRCH, -errno. */
+int pidfd_open_seen(pid_t pid, int64_t seen);
+/* Of a process that was waited for, by whomever: 0 and what wait(2) returned. -EAGAIN: nobody has waited for
+ * it yet; -ENOSYS: the kernel does not tell (before Linux 6.15). */
+int pidfd_status(int pidfd, int *ret_status);
+/* Its number here; -ESRCH once it was waited for. */
+pid_t pidfd_number(int pidfd);
 int pidfd_open_process(pid_t pid); /* -errno: -ESRCH there is none */
 int pidfd_signal(int pidfd, int signal); /* 0, or -errno: -ESRCH it has ended */
 

@@ -3,10 +3,15 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/adopted.h"
+#include "daemon/keeper/broker.h"
 #include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/ledger.h"
+#include "daemon/keeper/ledger_layout.h"
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/spawn.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/tree.h"
 #include "daemon/keeper/wire.h"
@@ -79,11 +84,11 @@ static void fill_end(struct keeper *keeper, struct slot *slot, const siginfo_t *
     };
 }
 
-/* info NULL: somebody else has waited for it. reaped: its number is free already. */
-static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
-                       const struct rusage *usage, bool reaped)
+void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info, const struct rusage *usage,
+                bool reaped)
 {
     loop_remove(&keeper->loop, &slot->exit);
+    ledger_touch(keeper, slot);
     slot->ended = true;
     keeper->table.live--;
     if (reaped)
@@ -103,6 +108,7 @@ static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
     link_flush(keeper); /* whoever joins need not wait for the rest */
+    store_leave(keeper, slot); /* its end is in the ledger by now */
     tree_ended(keeper, slot);
     if (slot->lingers)
         reap_request_sweep(keeper);
@@ -112,35 +118,50 @@ static void slot_ended(struct keeper *keeper, struct slot *slot, const siginfo_t
 static void reap_slot(struct keeper *keeper, struct slot *slot)
 {
     bool hold = !slot->cgroup; /* as a zombie, see tree.h */
-    struct rusage usage;
-    siginfo_t info;
-    int r = wait_for(P_PIDFD, (id_t) slot->pidfd, WEXITED | (hold ? WNOWAIT : 0), &info, &usage);
+    struct ledger_wait *wait = ledger_wait(keeper, slot);
+    int r = wait_for(P_PIDFD, (id_t) slot->pidfd, WEXITED | (hold ? WNOWAIT : 0), &wait->info, &wait->usage);
 
-    if (r == 0 && info.si_pid == 0)
+    if (r == 0 && wait->info.si_pid == 0)
         return;
     /* what it did before its end comes first; that may show that it never began */
     spawn_settle(keeper, slot, true);
-    slot_ended(keeper, slot, r == 0 ? &info : NULL, &usage, r < 0 || !hold);
+    reap_ended(keeper, slot, r == 0 ? &wait->info : NULL, &wait->usage, r < 0 || !hold);
 }
 
 void reap_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
 {
+    struct slot *slot = owner_of(watch, struct slot, exit);
+
     (void) events;
-    reap_slot(keeper, owner_of(watch, struct slot, exit));
+    if (slot->adopted)
+        adopted_ready(keeper, slot);
+    else
+        reap_slot(keeper, slot);
 }
 
 /* ---- stops and strangers ---- */
 
-static void slot_stopped(struct keeper *keeper, struct slot *slot, int code)
+void reap_stopped(struct keeper *keeper, struct slot *slot, int code)
 {
     uint32_t kind = code == CLD_CONTINUED ? LINK_CONTINUED : LINK_STOPPED;
 
     if (slot->ended || slot->failed)
         return;
-    if (slot->job)
+    if (slot->job || slot->reports[REPORT_START].kind == 0)
         slot->stop_seen = kind;
     else
         report_put(keeper, slot, kind);
+    ledger_touch(keeper, slot);
+}
+
+/* What was left behind and came to us, or a role, whose own watch comes later. */
+static void stranger_ended(struct keeper *keeper, pid_t pid)
+{
+    struct rusage usage;
+    siginfo_t info;
+
+    if (wait_for(P_PID, (id_t) pid, WEXITED, &info, &usage) == 0 && info.si_pid != 0)
+        broker_waited(keeper, &info);
 }
 
 /* What a wait has returned. An end was only seen, not waited for. */
@@ -148,15 +169,13 @@ static void waited(struct keeper *keeper, const siginfo_t *info)
 {
     struct slot *slot = slot_by_pid(keeper, info->si_pid);
     bool ended = info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
-    siginfo_t unused;
-    struct rusage usage;
 
     if (slot && !ended)
-        slot_stopped(keeper, slot, info->si_code);
+        reap_stopped(keeper, slot, info->si_code);
     else if (slot && !slot->ended)
         reap_slot(keeper, slot);
     else if (!slot && ended)
-        wait_for(P_PID, (id_t) info->si_pid, WEXITED, &unused, &usage);
+        stranger_ended(keeper, info->si_pid);
 }
 
 void reap_signalled(struct keeper *keeper, pid_t pid)
@@ -166,9 +185,9 @@ void reap_signalled(struct keeper *keeper, pid_t pid)
     siginfo_t info;
 
     if (slot && wait_for(P_PID, (id_t) pid, WSTOPPED | WCONTINUED, &info, &usage) == 0 && info.si_pid != 0)
-        slot_stopped(keeper, slot, info.si_code);
+        reap_stopped(keeper, slot, info.si_code);
     else if (!slot)
-        wait_for(P_PID, (id_t) pid, WEXITED, &info, &usage);
+        stranger_ended(keeper, pid);
     reap_request_sweep(keeper);
 }
 

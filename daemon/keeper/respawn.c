@@ -2,30 +2,38 @@
 #include "daemon/keeper/respawn.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
-#include "daemon/keeper/ticket.h"
+#include "daemon/keeper/ticket_kept.h"
 #include "daemon/keeper/tree.h"
 
 #include <signal.h>
 
 static void enqueue(struct keeper *keeper, struct slot *slot)
 {
+    ledger_touch(keeper, slot);
     slot->respawns = true;
     TAILQ_INSERT_TAIL(&keeper->respawns, slot, respawn);
 }
 
 static void dequeue(struct keeper *keeper, struct slot *slot)
 {
+    ledger_touch(keeper, slot);
     slot->respawns = false;
     TAILQ_REMOVE(&keeper->respawns, slot, respawn);
 }
 
 void respawn_asked(struct keeper *keeper, struct slot *slot)
 {
-    if (!slot->ticket || (!slot->ended && !slot->failed) || slot->respawns)
+    if ((!slot->ended && !slot->failed) || slot->respawns)
         return;
+    if (!slot->ticket) {
+        if (slot->flags & LINK_SPAWN_TICKET)
+            spawn_cancelled(keeper, slot, ENOENT, LINK_STAGE_TICKET);
+        return;
+    }
     enqueue(keeper, slot);
     if (slot->tree_gone)
         return;
@@ -41,12 +49,12 @@ void respawn_restore(struct keeper *keeper, struct slot *slot)
 
 void respawn_drop(struct keeper *keeper, struct slot *slot)
 {
-    slot->ticket = ticket_free(keeper, slot->ticket);
+    ticket_drop(keeper, slot);
     if (!slot->respawns)
         return;
     dequeue(keeper, slot);
     tree_rank(keeper, slot);
-    spawn_cancelled(keeper, slot);
+    spawn_cancelled(keeper, slot, ECANCELED, LINK_STAGE_CLONE);
 }
 
 void respawn_drop_all(struct keeper *keeper)
@@ -58,7 +66,16 @@ void respawn_drop_all(struct keeper *keeper)
         tree_rank(keeper, slot);
     }
     TAILQ_FOREACH(slot, &keeper->table.used, order)
-        slot->ticket = ticket_free(keeper, slot->ticket);
+        ticket_drop(keeper, slot);
+}
+
+void respawn_adopted(struct keeper *keeper, struct slot *slot)
+{
+    if (!slot->respawns || slot->ticket)
+        return;
+    dequeue(keeper, slot);
+    tree_rank(keeper, slot);
+    spawn_cancelled(keeper, slot, ENOENT, LINK_STAGE_TICKET);
 }
 
 /* A try before this one may have left a child that is being killed. */

@@ -9,7 +9,8 @@
 
 #include "daemon/keeper/state.h"
 
-/* LINK_RESPAWN. Without a ticket, and while it has not ended, nothing happens. */
+/* LINK_RESPAWN. Without a ticket, and while it has not ended, nothing happens; where the ticket was lost with
+ * an earlier keeper that is reported. */
 void respawn_asked(struct keeper *keeper, struct slot *slot);
 /* LINK_DROP, and the end of the slot: its ticket goes. */
 void respawn_drop(struct keeper *keeper, struct slot *slot);
@@ -17,6 +18,9 @@ void respawn_drop(struct keeper *keeper, struct slot *slot);
 void respawn_drop_all(struct keeper *keeper);
 /* As an earlier program of this process had it: one that was asked for and has not begun. */
 void respawn_restore(struct keeper *keeper, struct slot *slot);
+
+/* After tickets were looked for: one that was asked for and has none cannot begin. */
+void respawn_adopted(struct keeper *keeper, struct slot *slot);
 
 /* Begins those whose trees have gone. */
 void respawn_tick(struct keeper *keeper);

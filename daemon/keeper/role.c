@@ -57,6 +57,11 @@ void role_reject(void)
     candidate = close_fd(candidate);
 }
 
+int role_program(void)
+{
+    return held;
+}
+
 void role_rename(const char *program)
 {
     snprintf(name, sizeof name, "%s", program);

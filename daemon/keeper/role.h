@@ -7,6 +7,8 @@
 
 #include "daemon/keeper/keeper.h"
 
+#define ROLE_PROGRAM "program" /* the name under which it is kept for whoever takes over */
+
 /* Holds this program's file open and remembers its name. 0 or -errno. */
 int role_open(void);
 
@@ -21,6 +23,9 @@ void role_reject(void);
 /* Becomes what was started as fresh last, in the role "keeper", with this descriptor. Returns only where it
  * could not: -errno. */
 int role_exec(int memory);
+
+/* The program's file, which stays held. */
+int role_program(void);
 
 /* The path that the program was started from, which an earlier program of this process knows. */
 void role_rename(const char *program);

@@ -6,13 +6,16 @@
 #include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/plan.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/rawcall.h"
 #include "daemon/keeper/reap.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/ticket.h"
+#include "daemon/keeper/ticket_kept.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -31,28 +34,29 @@ static void put_failure(struct keeper *keeper, struct slot *slot, int error, uin
     report_put(keeper, slot, LINK_SPAWN_FAILED);
 }
 
-static void report_failure(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
+void spawn_failed(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
     slot->failed = true;
     capture_abandon(keeper, slot);
     notified_close(keeper, slot);
     if (!slot->again)
-        slot->ticket = ticket_free(keeper, slot->ticket);
+        ticket_drop(keeper, slot);
     put_failure(keeper, slot, error, stage);
 }
 
-void spawn_cancelled(struct keeper *keeper, struct slot *slot)
+void spawn_cancelled(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
-    put_failure(keeper, slot, ECANCELED, LINK_STAGE_CLONE);
+    put_failure(keeper, slot, error, stage);
 }
 
-static void report_success(struct keeper *keeper, struct slot *slot)
+void spawn_succeeded(struct keeper *keeper, struct slot *slot)
 {
     slot->mono = clock_monotonic();
     slot->wall = clock_realtime();
     report_put(keeper, slot, LINK_SPAWNED);
     if (slot->stop_seen)
         report_put(keeper, slot, slot->stop_seen);
+    store_begin(keeper, slot);
 }
 
 /* Its memory is nobody's any more: the child is dead, or has memory of its own. */
@@ -71,8 +75,8 @@ static void job_end(struct keeper *keeper, struct job *job)
 static void job_done(struct keeper *keeper, struct job *job)
 {
     struct slot *slot = job->slot;
-    uint32_t stage = job->plan.stage;
-    bool in_exec = job->plan.in_exec;
+    uint32_t stage = job->plan.progress->stage;
+    bool in_exec = job->plan.progress->in_exec;
     bool failed = job->failed;
     struct spawn_failure failure = job->failure;
 
@@ -80,11 +84,11 @@ static void job_done(struct keeper *keeper, struct job *job)
     if (slot->failed) /* it was late, and has been reported so */
         slot_finish(keeper, slot);
     else if (failed)
-        report_failure(keeper, slot, failure.error, failure.stage);
+        spawn_failed(keeper, slot, failure.error, failure.stage);
     else if (!in_exec)
-        report_failure(keeper, slot, ECANCELED, stage);
+        spawn_failed(keeper, slot, ECANCELED, stage);
     else
-        report_success(keeper, slot);
+        spawn_succeeded(keeper, slot);
 }
 
 static void read_status(struct keeper *keeper, struct job *job)
@@ -143,7 +147,7 @@ int64_t spawn_expire(struct keeper *keeper)
             return keeper->now;
         log_info("process %llu: no exec within 10 s, killed", (unsigned long long) slot->process);
         pidfd_signal(slot->pidfd, SIGKILL);
-        report_failure(keeper, slot, ETIMEDOUT, job->plan.stage);
+        spawn_failed(keeper, slot, ETIMEDOUT, job->plan.progress->stage);
     }
     return INT64_MAX;
 }
@@ -159,11 +163,13 @@ void spawn_disown(struct keeper *keeper, const struct client *client)
 
 /* ---- the clone ---- */
 
-static long clone_child(struct job *job, const struct cgroup *cgroup, int *ret_pidfd)
+static long clone_child(struct keeper *keeper, struct job *job, struct slot *slot,
+                        const struct cgroup *cgroup)
 {
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_PIDFD,
-        .pidfd = (uintptr_t) ret_pidfd,
+        .flags = CLONE_VM | CLONE_PIDFD | CLONE_PARENT_SETTID,
+        .pidfd = (uintptr_t) &slot->pidfd,
+        .parent_tid = (uintptr_t) ledger_number(keeper, slot),
         .exit_signal = SIGCHLD,
         .stack = (uintptr_t) job->stack,
         .stack_size = sizeof job->stack,
@@ -173,6 +179,7 @@ static long clone_child(struct job *job, const struct cgroup *cgroup, int *ret_p
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t) cgroup->dir;
     }
+    ledger_clone(keeper, slot, cgroup);
     return raw_clone3(&args, spawn_child, &job->plan);
 }
 
@@ -180,21 +187,21 @@ static long clone_child(struct job *job, const struct cgroup *cgroup, int *ret_p
 static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
 {
     struct cgroup *cgroup = cgroup_take(keeper);
-    long pid = clone_child(job, cgroup, &slot->pidfd);
+    long pid = clone_child(keeper, job, slot, cgroup);
 
     /* it was removed: a service manager does so with what is empty, where it sees an end of ours */
     if (cgroup && (pid == -ENOENT || pid == -ENODEV)) {
         cgroup_give_back(keeper, cgroup);
         cgroups_renew(keeper);
         cgroup = cgroup_take(keeper);
-        pid = clone_child(job, cgroup, &slot->pidfd);
+        pid = clone_child(keeper, job, slot, cgroup);
     }
     if (pid < 0 && cgroup && pid != -EAGAIN && pid != -ENOMEM) {
         if (log_again(&keeper->cgroups.tell_unused_at, keeper->now))
             log_warning("no process can be made in a cgroup: %s", strerror((int) -pid));
         cgroup_give_back(keeper, cgroup);
         cgroup = NULL;
-        pid = clone_child(job, NULL, &slot->pidfd);
+        pid = clone_child(keeper, job, slot, NULL);
     }
     if (pid < 0) {
         slot->pidfd = -1;
@@ -202,6 +209,7 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
             cgroup_give_back(keeper, cgroup);
         return (int) pid;
     }
+    ledger_cloned(keeper, slot);
     slot->cgroup = cgroup;
     if (cgroup)
         cgroup_begun(keeper, cgroup);
@@ -219,8 +227,10 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
     if (pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     plan_descriptors(&job->plan, fds, count, status[1]);
-    job->plan.stage = LINK_STAGE_CLONE;
-    job->plan.in_exec = 0;
+    slot->uid = job->plan.uid;
+    slot->gid = job->plan.gid;
+    ledger_intend(keeper, slot);
+    job->plan.progress = ledger_progress(keeper, slot);
     r = job_clone(keeper, job, slot);
     close_fd(status[1]);
     if (r < 0) {
@@ -230,8 +240,6 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
     job->status_fd = status[0];
     job->slot = slot;
     slot->job = job;
-    slot->uid = job->plan.uid;
-    slot->gid = job->plan.gid;
     keeper->table.live++;
     job->deadline = keeper->now + SPAWN_DEADLINE;
     busy_poll_expect(&keeper->busy, clock_monotonic()); /* its exec */
@@ -303,6 +311,7 @@ static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link
         job_free(keeper, job);
         return r;
     }
+    ticket_keep(keeper, slot);
     r = run_plan(keeper, job, slot, fds->fd + memfd, count, ret_stage);
     if (r < 0)
         return r;
@@ -316,7 +325,7 @@ static void fail_at_once(struct keeper *keeper, struct slot *slot, int error, ui
 {
     slot->reaped = slot->ended = true;
     slot->tree_gone = slot->again;
-    report_failure(keeper, slot, error, stage);
+    spawn_failed(keeper, slot, error, stage);
 }
 
 void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
@@ -332,6 +341,7 @@ void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const vo
                   (unsigned long long) order->process);
         return;
     }
+    slot->spawn_order = order->head.number;
     slot->creator = order->creator;
     slot->creator_process = order->creator_process;
     slot->flags = order->flags;
@@ -347,6 +357,9 @@ void spawn_again(struct keeper *keeper, struct slot *slot)
     struct job *job;
     int r;
 
+    ledger_begin_again(keeper, slot);
+    slot->adopted = false;
+    slot->pid = 0;
     slot->failed = slot->ended = slot->reaped = slot->tree_gone = slot->tree_watched = false;
     slot->stop_seen = 0;
     slot->flags &= ~(uint32_t) LINK_SPAWN_PIDFD; /* that was promised of the first */

@@ -21,11 +21,15 @@ void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const vo
  * its reports are forgotten. What can fail is reported. */
 void spawn_again(struct keeper *keeper, struct slot *slot);
 /* It will not: that is reported as a failure. */
-void spawn_cancelled(struct keeper *keeper, struct slot *slot);
+void spawn_cancelled(struct keeper *keeper, struct slot *slot, int error, uint32_t stage);
 
 /* Reads what the child wrote and, if it has ended or become another program, reports. Before its end is
  * reported. dead: it is known to have ended. May free the slot of one that was late. */
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);
+
+/* The two ways in which it ends, as reports. */
+void spawn_failed(struct keeper *keeper, struct slot *slot, int error, uint32_t stage);
+void spawn_succeeded(struct keeper *keeper, struct slot *slot);
 
 /* Kills those that are past their deadline. Returns when the next one is, INT64_MAX without. */
 int64_t spawn_expire(struct keeper *keeper);

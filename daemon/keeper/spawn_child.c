@@ -279,9 +279,9 @@ CHILD long try_exec(struct spawn_plan *plan, const char *path)
 {
     long r;
 
-    plan->in_exec = 1;
+    plan->progress->in_exec = 1;
     r = raw3(__NR_execve, path, plan->argv, plan->envp);
-    plan->in_exec = 0;
+    plan->progress->in_exec = 0;
     return r;
 }
 
@@ -321,9 +321,9 @@ CHILD long exec_fd(struct spawn_plan *plan)
     int fd = plan->fds[plan->spec->exe_fd];
     long r;
 
-    plan->in_exec = 1;
+    plan->progress->in_exec = 1;
     r = raw5(__NR_execveat, fd, "", plan->argv, plan->envp, AT_EMPTY_PATH);
-    plan->in_exec = 0;
+    plan->progress->in_exec = 0;
     return r == -ENOENT ? exec_fd_by_name(plan, fd) : r;
 }
 
@@ -405,10 +405,11 @@ __attribute__((no_sanitize("address", "undefined"))) void spawn_child(void *argu
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
         long r;
 
-        plan->stage = steps[i].stage;
+        plan->progress->stage = steps[i].stage;
         r = steps[i].run(plan);
         if (r < 0) {
             failure = (struct spawn_failure){.error = (int32_t) -r, .stage = steps[i].stage};
+            plan->progress->error = failure.error;
             break;
         }
     }

@@ -23,10 +23,17 @@ struct plan_limit {
     struct rlimit64 value;
 };
 
-/* Written by the keeper before the clone, read by the child; the first two are written by the child. */
+/* Written by the child, and read also by a keeper that comes after ours. */
+struct spawn_progress {
+    uint32_t stage;   /* enum link_stage: where it is */
+    uint32_t in_exec; /* 1 from just before the exec, 0 again when that failed */
+    int32_t error;    /* > 0: it has failed at that stage */
+    uint32_t unused;
+};
+
+/* Written by the keeper before the clone, read by the child. */
 struct spawn_plan {
-    volatile uint32_t stage;  /* enum link_stage: where it is */
-    volatile uint32_t in_exec; /* 1 from just before the exec, 0 again when that failed */
+    volatile struct spawn_progress *progress;
     const struct link_spec *spec;
     const char *strings; /* the start of the spec */
     char **argv, **envp;

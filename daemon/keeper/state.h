@@ -9,6 +9,7 @@
 #include "daemon/base/busy_poll.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/fdpass.h"
+#include "daemon/base/shelf.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/loop.h"
@@ -79,10 +80,15 @@ struct slot {
     struct watch notify;      /* its NOTIFY_SOCKET */
     TAILQ_ENTRY(slot) mute;   /* of those that have said too much */
     struct report reports[REPORT_PLACES];
+    TAILQ_ENTRY(slot) touched; /* the ledger does not have all of it yet */
+    TAILQ_ENTRY(slot) apart;   /* of the young ones (store.h), or of those that fade (adopted.h) */
+    bool is_touched, is_young, is_fading;
     uint64_t process, creator, creator_process;
+    uint64_t spawn_order; /* the number of the order */
     int pidfd; /* -1 once reaped */
     int notify_fd; /* -1: none */
     pid_t pid; /* the number cannot come again before `reaped` */
+    int64_t pid_seen; /* when the number was surely its, CLOCK_BOOTTIME */
     uid_t uid;
     gid_t gid;
     uint32_t flags;
@@ -95,6 +101,9 @@ struct slot {
     bool again;    /* it has run before: a failure is none of the process's, and its slot stays */
     bool respawns; /* it is among those that are to begin again */
     bool is_mute;
+    bool adopted; /* an earlier keeper's child: others wait for it */
+    bool stored;  /* its pidfd is in the store; so are: */
+    bool ticket_kept, notify_kept;
     uint32_t stop_seen; /* LINK_STOPPED or LINK_CONTINUED seen before its exec was */
     int32_t error;
     uint32_t stage;
@@ -130,6 +139,7 @@ struct capture_pipe {
     TAILQ_ENTRY(capture_pipe) order; /* of all in use */
     LIST_ENTRY(capture_pipe) of_slot; /* or of those that are not in use */
     struct slot *slot; /* NULL: it is forgotten, and what comes is thrown away */
+    uint64_t kept; /* its number in the store; 0: it is not there */
     int fd;
     enum logs_stream stream;
     bool is_open_line; /* since the last end of a line that we have said there is, bytes came */
@@ -158,8 +168,11 @@ struct client {
     uint64_t client;
     int pidfd;
     pid_t pid;
+    int64_t pid_seen; /* when the number was surely its, CLOCK_BOOTTIME; 0: never */
     uid_t uid;
     uint64_t process;
+    uint32_t place; /* in the ledger */
+    bool stored;
     unsigned connections;
     unsigned jobs; /* spawns that have not come to their exec */
     bool forgotten;
@@ -196,6 +209,39 @@ struct kept_page {
     LIST_ENTRY(kept_page) order;
     uint32_t uid;
     int fd;
+    bool stored; /* it outlives this keeper: always, where another one may follow */
+};
+
+/* ---- what outlives us: see ledger.h and store.h ---- */
+
+struct ledger {
+    struct ledger_head *head; /* NULL: a keeper that is none has no ledger */
+    struct ledger_slot *slots;
+    struct ledger_client *clients;
+    int fd; /* -1: the memory is ours alone */
+    struct slot_list touched;
+    uint32_t clients_made, clients_free;
+    uint32_t *free_clients; /* places */
+};
+
+#define STORE_MAX          (SHELF_MAX - 16)
+#define STORE_CHILDREN_MAX (STORE_MAX - 64)  /* the rest is for those whose absence is not made up for */
+
+enum store_kind { STORE_CHILD, STORE_LOG, STORE_CLIENT, STORE_TICKET, STORE_NOTIFY, STORE_PAGE };
+
+struct store {
+    bool is_open; /* there is a front that has things kept */
+    unsigned count, count_max;
+    unsigned children, children_max; /* and pipes of logs */
+    struct slot_list young; /* by age: not stored yet, or no room for them */
+    struct store_place {
+        uint64_t number; /* of a process or a client, or a uid and 1; 0: nobody has this place */
+        enum store_kind kind;
+        bool leaving; /* it is to be taken out, and the front could not be told yet */
+    } places[STORE_MAX];
+    unsigned leaving;
+    int64_t retry_at;
+    int64_t tell_at; /* when it may be said again that there is no room */
 };
 
 /* ---- who we are ---- */
@@ -257,6 +303,8 @@ struct role {
     const char *name;
     struct watch death;
     int pidfd; /* -1: not running */
+    pid_t pid; /* 0: not known, or it has been waited for */
+    int end_code, end_status; /* of siginfo_t, where a sweep has waited for it; else 0 */
     bool answered;
     int64_t start_at; /* INT64_MAX: nothing planned */
     int64_t backoff;
@@ -301,6 +349,11 @@ struct keeper {
     struct clients clients;
     LIST_HEAD(kept_pages, kept_page) pages;
     struct link link;
+    struct ledger ledger;
+    struct store store;
+    struct slot_list fading; /* adopted, and ended: see adopted.h */
+    int64_t fading_at, starting_at;
+    unsigned starting; /* adopted, and not come to their exec */
 
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
     TAILQ_HEAD(, job) free_jobs;
@@ -310,6 +363,8 @@ struct keeper {
     int64_t speak_at; /* when those are listened to again, INT64_MAX: there are none */
     struct ticket_count {
         size_t bytes, fds;
+        size_t kept_fds; /* in the store, see ticket_kept.h */
+        int64_t tell_at; /* when it may be said again that one cannot be kept */
     } tickets;
 
     int64_t sweep_at, swept; /* when to look for merged SIGCHLDs; when that was done last */
@@ -318,6 +373,8 @@ struct keeper {
     struct role broker, lookup;
     struct upgrade upgrade;
     int state_fd, lookup_fd;
+    pid_t broker_pid;    /* 0: there was none yet */
+    int64_t broker_seen; /* when that was its number, CLOCK_BOOTTIME */
     uint32_t restarts, starts, unready_deaths;
     bool fresh_state; /* the next broker begins with an empty core */
     bool told_ready, broker_was_ready, broker_killed, ping_open;

@@ -2,6 +2,8 @@
 #include "daemon/keeper/table.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/keeper/ledger.h"
+#include "daemon/keeper/store.h"
 
 #include <string.h>
 
@@ -18,9 +20,22 @@ int table_open(struct table *table)
     return 0;
 }
 
-bool table_full(const struct keeper *keeper)
+bool table_full(struct keeper *keeper)
 {
-    return keeper->table.used_count > SLOTS_MAX - SLOTS_RESERVE;
+    return keeper->table.used_count > SLOTS_MAX - SLOTS_RESERVE || !ledger_has_room(keeper);
+}
+
+static struct slot *slot_begin(struct keeper *keeper, struct slot *slot, uint64_t process)
+{
+    struct table *table = &keeper->table;
+
+    *slot = (struct slot){.process = process, .pidfd = -1, .notify_fd = -1};
+    for (int i = 0; i < REPORT_PLACES; i++)
+        slot->reports[i].place = (enum report_place) i;
+    map_add(&table->by_process, &slot->by_process, process);
+    TAILQ_INSERT_TAIL(&table->used, slot, order);
+    table->used_count++;
+    return slot;
 }
 
 struct slot *slot_new(struct keeper *keeper, uint64_t process)
@@ -34,13 +49,25 @@ struct slot *slot_new(struct keeper *keeper, uint64_t process)
         slot = &table->slots[table->made++];
     else
         return NULL;
-    *slot = (struct slot){.process = process, .pidfd = -1, .notify_fd = -1};
-    for (int i = 0; i < REPORT_PLACES; i++)
-        slot->reports[i].place = (enum report_place) i;
-    map_add(&table->by_process, &slot->by_process, process);
-    TAILQ_INSERT_TAIL(&table->used, slot, order);
-    table->used_count++;
-    return slot;
+    return slot_begin(keeper, slot, process);
+}
+
+struct slot *slot_new_at(struct keeper *keeper, uint64_t process, uint64_t place)
+{
+    struct table *table = &keeper->table;
+    struct slot *slot = &table->slots[place];
+
+    if (place >= SLOTS_MAX)
+        return NULL;
+    while (table->made <= place) {
+        struct slot *next = &table->slots[table->made++];
+
+        TAILQ_INSERT_TAIL(&table->unused, next, order);
+    }
+    if (slot->process != 0)
+        return NULL;
+    TAILQ_REMOVE(&table->unused, slot, order);
+    return slot_begin(keeper, slot, process);
 }
 
 struct slot *slot_find(const struct keeper *keeper, uint64_t process)
@@ -67,6 +94,7 @@ void slot_reaped(struct keeper *keeper, struct slot *slot)
     if (!slot->cgroup)
         keeper->table.sessions--;
     map_remove(&keeper->table.by_pid, &slot->by_pid);
+    ledger_touch(keeper, slot);
 }
 
 static void report_take(struct keeper *keeper, struct report *report)
@@ -96,7 +124,10 @@ void slot_free(struct keeper *keeper, struct slot *slot)
         keeper->link.slot_cursor = TAILQ_NEXT(slot, order);
     if (slot->lingers)
         TAILQ_REMOVE(&table->lingering, slot, linger);
+    store_leave(keeper, slot);
+    ledger_drop(keeper, slot);
     map_remove(&table->by_process, &slot->by_process);
+    slot->process = 0;
     TAILQ_REMOVE(&table->used, slot, order);
     TAILQ_INSERT_HEAD(&table->unused, slot, order);
     table->used_count--;
@@ -126,6 +157,7 @@ void report_put(struct keeper *keeper, struct slot *slot, uint32_t kind)
     report->kind = kind;
     report->number = ++keeper->table.last_report;
     TAILQ_INSERT_TAIL(&keeper->table.reports, report, order);
+    ledger_touch(keeper, slot);
     if (!keeper->link.report_cursor)
         keeper->link.report_cursor = report;
     busy_poll_expect(&keeper->busy, clock_monotonic()); /* its end, or the next spawn */
@@ -143,6 +175,37 @@ int report_restore(struct keeper *keeper, struct slot *slot, enum report_place p
     report->number = number;
     if (number != 0)
         TAILQ_INSERT_TAIL(&keeper->table.reports, report, order);
+    return 0;
+}
+
+static int by_number(const void *one, const void *other)
+{
+    const struct report *const *first = one, *const *second = other;
+
+    return ((*first)->number > (*second)->number) - ((*first)->number < (*second)->number);
+}
+
+int reports_order(struct keeper *keeper, uint64_t last)
+{
+    struct table *table = &keeper->table;
+    CLEANUP_MEMORY struct report **all =
+        calloc(table->used_count * REPORT_PLACES + 1, sizeof *all);
+    struct report *report;
+    size_t count = 0;
+
+    if (!all)
+        return -ENOMEM;
+    while ((report = TAILQ_FIRST(&table->reports))) {
+        TAILQ_REMOVE(&table->reports, report, order);
+        all[count++] = report;
+    }
+    qsort(all, count, sizeof *all, by_number);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->number > last || (i > 0 && all[i]->number == all[i - 1]->number))
+            return -EBADMSG;
+        TAILQ_INSERT_TAIL(&table->reports, all[i], order);
+    }
+    table->last_report = last;
     return 0;
 }
 
@@ -193,6 +256,7 @@ void reports_acknowledge(struct keeper *keeper, uint64_t number)
         struct slot *slot = report_slot(report);
 
         report_take(keeper, report);
+        ledger_touch(keeper, slot);
         if (report->place == REPORT_START)
             slot_finish(keeper, slot);
     }

@@ -12,8 +12,10 @@ int table_open(struct table *table);
 /* A slot for a new process, or NULL when there is none. The last SLOTS_RESERVE are handed out, too: see
  * table_full. */
 struct slot *slot_new(struct keeper *keeper, uint64_t process);
+/* The same at this place (from 0), which nobody has; NULL otherwise. */
+struct slot *slot_new_at(struct keeper *keeper, uint64_t process, uint64_t place);
 /* No room for a child: the slot may only report that. */
-bool table_full(const struct keeper *keeper);
+bool table_full(struct keeper *keeper);
 struct slot *slot_find(const struct keeper *keeper, uint64_t process);
 /* The managed process whose number this is and which was not waited for. */
 struct slot *slot_by_pid(const struct keeper *keeper, pid_t pid);
@@ -39,9 +41,12 @@ void reports_acknowledge(struct keeper *keeper, uint64_t number);
  * size. */
 size_t report_write(struct keeper *keeper, const struct report *report, void *message, int *ret_fd);
 
-/* As an earlier program of this process had it: the kind of the last report of a place (0: none), and its
- * number where it is not acknowledged (else 0); the newest of them come last. 0, or -EBADMSG. */
+/* As an earlier program or keeper had it: the kind of the last report of a place (0: none), and its number
+ * where it is not acknowledged (else 0). In any order, and then reports_order. 0, or -EBADMSG. */
 int report_restore(struct keeper *keeper, struct slot *slot, enum report_place place, uint32_t kind,
                    uint64_t number);
+/* Puts all of them in their order; last is the newest that there may be. 0; -EBADMSG: two have the same
+ * number; or -ENOMEM. */
+int reports_order(struct keeper *keeper, uint64_t last);
 
 #endif

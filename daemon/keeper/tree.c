@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/table.h"
 
@@ -199,9 +200,10 @@ bool tree_holds(struct keeper *keeper, const struct slot *slot, pid_t pid)
 
 /* ---- what is left ---- */
 
-static void set_gone(struct keeper *keeper, struct slot *slot)
+void tree_give_up(struct keeper *keeper, struct slot *slot)
 {
     slot->tree_gone = true;
+    ledger_touch(keeper, slot);
     if (slot->lingers)
         TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
     slot->lingers = false;
@@ -222,6 +224,7 @@ void tree_forget(struct keeper *keeper, struct slot *slot, bool gone)
     if (slot->cgroup)
         cgroup_leave(keeper, slot->cgroup, gone || cgroup_empty(keeper, slot->cgroup));
     slot->cgroup = NULL;
+    ledger_touch(keeper, slot);
 }
 
 static bool is_waited_for(const struct slot *slot)
@@ -229,8 +232,9 @@ static bool is_waited_for(const struct slot *slot)
     return slot->tree_watched || slot->respawns;
 }
 
-static void linger_at(struct keeper *keeper, struct slot *slot)
+void tree_linger(struct keeper *keeper, struct slot *slot)
 {
+    slot->lingers = true;
     if (is_waited_for(slot))
         TAILQ_INSERT_HEAD(&keeper->table.lingering, slot, linger);
     else
@@ -244,11 +248,10 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
         tree_forget(keeper, slot, false);
         if (slot->again && slot->tree_watched)
             report_put(keeper, slot, LINK_TREE_GONE);
-    } else if (slot->cgroup && cgroup_empty(keeper, slot->cgroup)) {
-        set_gone(keeper, slot);
+    } else if (slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : slot->adopted) {
+        tree_give_up(keeper, slot);
     } else {
-        slot->lingers = true;
-        linger_at(keeper, slot);
+        tree_linger(keeper, slot);
     }
 }
 
@@ -292,7 +295,7 @@ static void look_at_watched(struct keeper *keeper, bool scanned)
     for (slot = TAILQ_FIRST(&keeper->table.lingering); slot && is_waited_for(slot); slot = next) {
         next = TAILQ_NEXT(slot, linger);
         if (is_empty(keeper, slot, scanned))
-            set_gone(keeper, slot);
+            tree_give_up(keeper, slot);
     }
 }
 
@@ -306,7 +309,7 @@ static void look_at_all(struct keeper *keeper, bool scanned)
     for (slot = TAILQ_FIRST(&table->lingering); slot; slot = next) {
         next = TAILQ_NEXT(slot, linger);
         if (is_empty(keeper, slot, scanned))
-            set_gone(keeper, slot);
+            tree_give_up(keeper, slot);
         else if (slot->end.mono + LOOK_AGAIN > keeper->now)
             table->unsearched = true;
     }
@@ -333,7 +336,7 @@ void tree_rank(struct keeper *keeper, struct slot *slot)
     if (!slot->lingers)
         return;
     TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
-    linger_at(keeper, slot);
+    tree_linger(keeper, slot);
 }
 
 void tree_watch(struct keeper *keeper, struct slot *slot)
@@ -341,6 +344,7 @@ void tree_watch(struct keeper *keeper, struct slot *slot)
     bool before = is_waited_for(slot);
 
     slot->tree_watched = true;
+    ledger_touch(keeper, slot);
     if (slot->tree_gone) /* also to a core that has lost its state and asks again */
         report_put(keeper, slot, LINK_TREE_GONE);
     else if (!before)

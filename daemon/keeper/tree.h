@@ -6,6 +6,9 @@
  * Without a cgroup the ended child stays a zombie until its session is empty: so long nobody else can get its
  * number, and a session of that number is surely ours.
  *
+ * A child of an earlier keeper without a cgroup is nobody's zombie to hold: whoever inherited it has waited
+ * for it, and its number may be anybody's. Its tree is given up with its end.
+ *
  * Nobody tells us of the end of a tree. The last member may be somebody else's child, by a subreaper in
  * between or from outside; and the kernel takes a dead task out of its cgroup after it has told its parent.
  * So a tree for which somebody waits is looked at every 50 ms until it is gone: cgroup.events could be
@@ -30,6 +33,10 @@ void tree_ended(struct keeper *keeper, struct slot *slot);
 bool tree_sweep(struct keeper *keeper, bool strangers);
 /* Report LINK_TREE_GONE once nothing is left. */
 void tree_watch(struct keeper *keeper, struct slot *slot);
+/* It has ended, and something of its tree may be left: to be looked at from now on. */
+void tree_linger(struct keeper *keeper, struct slot *slot);
+/* It has ended, and nothing is looked for any more. */
+void tree_give_up(struct keeper *keeper, struct slot *slot);
 /* The slot is about to be given up. gone: nothing is left of its tree, as far as is known. */
 void tree_forget(struct keeper *keeper, struct slot *slot, bool gone);
 

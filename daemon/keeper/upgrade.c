@@ -7,6 +7,7 @@
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/role.h"
+#include "daemon/keeper/store.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -211,7 +212,7 @@ bool upgrade_broker_ended(struct keeper *keeper)
  * hangs in close would hold up our own exec, however long that takes. */
 static bool may_exec(const struct keeper *keeper)
 {
-    return keeper->job_count == 0 && closer_pending() == 0;
+    return keeper->job_count == 0 && keeper->starting == 0 && closer_pending() == 0 && store_settled(keeper);
 }
 
 /* After the exec there is no way back: what is written must be what can be read. */

@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/keeper/capture.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/table.h"
 
@@ -48,6 +49,7 @@ void link_answer(struct keeper *keeper, const void *message, size_t size, int fd
 {
     struct link *link = &keeper->link;
 
+    ledger_flush(keeper);
     if (link_send(keeper, message, size, &fd, fd >= 0))
         return;
     memcpy(&link->answer, message, size);
@@ -76,6 +78,7 @@ static bool send_hello(struct keeper *keeper)
         .log_level = config->log_level,
         .log_to_journal = config->log_to_journal,
         .fresh_state = keeper->fresh_state,
+        .is_followed = keeper->store.is_open,
         .broker_uid = config->broker_uid,
         .broker_gid = config->broker_gid,
     };
@@ -109,7 +112,7 @@ static bool send_client(struct keeper *keeper, const struct client *client)
 
 static bool send_child(struct keeper *keeper, const struct slot *slot)
 {
-    bool begun = !slot->job;
+    bool begun = slot->reports[REPORT_START].kind != 0;
     struct link_child message = {
         .head = {.kind = LINK_CHILD, .size = sizeof message},
         .process = slot->process,
@@ -311,6 +314,7 @@ static bool send_reports(struct keeper *keeper)
 
 void link_flush(struct keeper *keeper)
 {
+    ledger_flush(keeper);
     if (keeper->link.fd >= 0 && !keeper->link.full && send_table(keeper) && send_kept_answer(keeper) &&
         send_due(keeper) && send_reports(keeper))
         connections_hand_over(keeper);

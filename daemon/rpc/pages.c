@@ -140,8 +140,30 @@ static void drop(struct server *server, struct uid_page *page)
     free(page);
 }
 
+/* The keeper has it beside us, for the brokers that follow. */
+static void ask_to_keep(struct server *server, const struct uid_page *page, uint64_t ticket)
+{
+    struct link_page message = {.uid = page->uid, .tag = ticket};
+
+    keeper_link_send(server->link, LINK_KEEP_PAGE, 0, &message, sizeof message, &page->fd, 1);
+}
+
+/* Nobody who has the old one is to meet those of a new state in it. */
+static void renew(struct server *server, struct uid_page *page)
+{
+    uint32_t uid = page->uid;
+
+    close_for_good(page);
+    drop(server, page);
+    page = add(server, uid, make_memory());
+    if (page)
+        ask_to_keep(server, page, 0);
+}
+
 void page_returned(struct server *server, uint32_t uid, int fd)
 {
+    /* the first broker of a keeper gets what one has left whose state could not be taken over */
+    bool is_of_before = server->core_is_new || server->hello.restarts == 0;
     struct uid_page *page = add(server, uid, fd);
 
     if (!page) {
@@ -149,10 +171,8 @@ void page_returned(struct server *server, uint32_t uid, int fd)
         return;
     }
     page->is_kept = true;
-    if (!server->core_is_new)
-        return;
-    close_for_good(page);
-    drop(server, page);
+    if (is_of_before)
+        renew(server, page);
 }
 
 void pages_done(struct server *server, bool for_good)
@@ -186,14 +206,12 @@ int page_copy(const struct server *server, uint32_t uid)
 struct outcome page_ask(struct call *call)
 {
     struct uid_page *page = find(call->server, call->uid);
-    struct link_page message = {.uid = call->uid};
 
     if (!page)
         page = add(call->server, call->uid, make_memory());
     if (!page || call_hold(call) < 0)
         return call_fail_limit(call, "memory", 0);
-    message.tag = call->ticket;
-    keeper_link_send(call->server->link, LINK_KEEP_PAGE, 0, &message, sizeof message, &page->fd, 1);
+    ask_to_keep(call->server, page, call->ticket);
     return call_park(call);
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/keeper/broker.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/limits.h"
 #include "daemon/keeper/orders.h"
 #include "daemon/keeper/table.h"
@@ -53,6 +54,8 @@ static int make_listener(void)
 
 static void keeper_begin(void)
 {
+    bool written;
+
     no_children();
     log_open("fuzz", LOG_LEVEL_ERROR);
     TAILQ_INIT(&keeper.jobs);
@@ -64,6 +67,7 @@ static void keeper_begin(void)
     keeper.privileged = true;
     keeper.now = clock_monotonic();
     limits_open(&keeper);
+    must(ledger_open(&keeper.ledger, -1, &written) == 0);
     must(loop_open(&keeper.loop) == 0 && table_open(&keeper.table) == 0 &&
          cgroups_begin(&keeper.cgroups) == 0 && clients_open(&keeper) == 0);
     broker_open(&keeper);

@@ -67,7 +67,9 @@ def quick_children_of(pid):
         with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as file:
             return [int(child) for child in file.read().split()]
     except FileNotFoundError:
-        return list(children_of(pid))
+        return list(children_of(pid)) if os.path.exists('/proc/%d' % pid) else []
+    except ProcessLookupError:
+        return []
 
 
 def descendants_of(pid):
@@ -358,6 +360,9 @@ def run(test):
     signal.signal(signal.SIGALRM, time_up)
     signal.alarm(getattr(test, 'limit', 60))
     try:
+        if test.__code__.co_argcount == 0:
+            test()
+            return
         with Daemon(*getattr(test, 'options', ()), **getattr(test, 'daemon', {})) as daemon:
             test(daemon)
         # also where a thread, or a test that expects failures, has kept it to itself

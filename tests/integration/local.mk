@@ -37,6 +37,7 @@ integration_scripts = \
 	%D%/test_suspended.py \
 	%D%/test_sync.py \
 	%D%/test_system_journal.py %D%/test_systemd.sh \
+	%D%/test_takeover.py \
 	%D%/test_units.sh \
 	%D%/test_upgrade.py
 integration_helpers = \
@@ -52,6 +53,7 @@ integration_helpers = \
 	%D%/steady.py \
 	%D%/outside_client.js \
 	%D%/outside_client.py \
+	%D%/manager.py \
 	%D%/package_inside.sh \
 	%D%/strace.py \
 	%D%/systemd_inside.py

@@ -21,6 +21,7 @@ unit_tests = \
 	%D%/base/test_heap \
 	%D%/base/test_log \
 	%D%/base/test_notify \
+	%D%/base/test_shelf \
 	%D%/client/test_autostart \
 	%D%/client/test_connection \
 	%D%/client/test_endpoint \
@@ -65,17 +66,23 @@ unit_tests = \
 	%D%/core/test_sync_property \
 	%D%/core/test_waiter \
 	%D%/core/test_word \
+	%D%/daemon/test_orphans \
 	%D%/daemon/test_sandbox \
+	%D%/daemon/test_successor \
 	%D%/journal/test_journal \
 	%D%/keeper/test_accept \
+	%D%/keeper/test_adopt \
 	%D%/keeper/test_clock \
 	%D%/keeper/test_handover \
 	%D%/keeper/test_hostile \
+	%D%/keeper/test_ledger \
 	%D%/keeper/test_respawn \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_pages \
+	%D%/keeper/test_proc \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
+	%D%/keeper/test_store \
 	%D%/keeper/test_threads \
 	%D%/keeper/test_tree \
 	%D%/logs/test_piece \
@@ -111,6 +118,8 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_base_test_log_SOURCES = %D%/base/test_log.c $(unit_base_helpers)
 %C%_base_test_notify_LDADD = daemon/base/libnotify.la $(unit_base_libs)
 %C%_base_test_notify_SOURCES = %D%/base/test_notify.c $(unit_base_helpers)
+%C%_base_test_shelf_LDADD = $(unit_base_libs)
+%C%_base_test_shelf_SOURCES = %D%/base/test_shelf.c $(unit_base_helpers)
 
 unit_logs_helpers = %D%/base/descriptors.h %D%/core/must.h %D%/logs/world.c %D%/logs/world.h
 %C%_logs_test_piece_LDADD = $(unit_logs_libs)
@@ -190,6 +199,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_accept_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_accept_LDFLAGS = -Wl,--wrap=getsockopt
 %C%_keeper_test_accept_SOURCES = %D%/keeper/test_accept.c $(unit_keeper_helpers)
+%C%_keeper_test_adopt_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_adopt_SOURCES = %D%/keeper/test_adopt.c $(unit_keeper_helpers)
 %C%_keeper_test_clock_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_clock_LDFLAGS = -Wl,--wrap=clock_gettime
 %C%_keeper_test_clock_SOURCES = %D%/keeper/test_clock.c $(unit_keeper_helpers)
@@ -197,22 +208,34 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_handover_SOURCES = %D%/keeper/test_handover.c
 %C%_keeper_test_hostile_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_hostile_SOURCES = %D%/keeper/test_hostile.c $(unit_keeper_helpers)
+%C%_keeper_test_ledger_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_ledger_LDFLAGS = -Wl,--wrap=fallocate
+%C%_keeper_test_ledger_SOURCES = %D%/keeper/test_ledger.c $(unit_base_helpers)
 %C%_keeper_test_respawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_respawn_SOURCES = %D%/keeper/test_respawn.c $(unit_keeper_helpers)
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_orders_SOURCES = %D%/keeper/test_orders.c $(unit_keeper_helpers)
 %C%_keeper_test_pages_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_pages_SOURCES = %D%/keeper/test_pages.c $(unit_keeper_helpers)
+%C%_keeper_test_proc_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_proc_SOURCES = %D%/keeper/test_proc.c $(unit_base_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
+%C%_keeper_test_store_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_store_SOURCES = %D%/keeper/test_store.c %D%/keeper/spec_builder.h $(unit_base_helpers)
 %C%_keeper_test_threads_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_threads_SOURCES = %D%/keeper/test_threads.c $(unit_keeper_helpers)
 %C%_keeper_test_tree_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_tree_SOURCES = %D%/keeper/test_tree.c $(unit_keeper_helpers)
 %C%_keeper_test_spec_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spec_SOURCES = %D%/keeper/test_spec.c $(unit_keeper_helpers)
+%C%_daemon_test_orphans_LDADD = $(unit_base_libs)
+%C%_daemon_test_orphans_SOURCES = %D%/daemon/test_orphans.c daemon/orphans.c daemon/orphans.h $(unit_base_helpers)
 %C%_daemon_test_sandbox_LDADD = $(unit_base_libs)
 %C%_daemon_test_sandbox_SOURCES = %D%/daemon/test_sandbox.c daemon/sandbox.c daemon/sandbox.h
+%C%_daemon_test_successor_LDADD = $(unit_keeper_libs)
+%C%_daemon_test_successor_SOURCES = %D%/daemon/test_successor.c daemon/successor.c daemon/successor.h \
+	$(unit_base_helpers)
 %C%_client_test_environment_LDADD = $(unit_client_libs)
 %C%_client_test_environment_SOURCES = %D%/client/test_environment.c $(unit_client_helpers)
 %C%_core_test_absence_LDADD = $(unit_core_libs)

@@ -95,6 +95,25 @@ START_TEST(descriptors_arrive_in_order_and_cloexec)
 }
 END_TEST
 
+/* However often: what was looked at is there for whoever looks next. */
+START_TEST(looking_takes_nothing)
+{
+    struct fdpass fds;
+    char text[8];
+
+    ck_assert_int_eq(send_text("look", (int[]){ends[0], ends[1]}, 2), 4);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq((i < 3 ? fdpass_peek : fdpass_receive)(ends[1], text, sizeof text, &fds), 4);
+        ck_assert_uint_eq(fds.count, 2);
+        ck_assert(same_file(fds.fd[0], ends[0]) && same_file(fds.fd[1], ends[1]));
+        ck_assert(fcntl(fds.fd[0], F_GETFD) & FD_CLOEXEC);
+        fdpass_close(&fds);
+    }
+    ck_assert_int_eq(fdpass_peek(ends[1], text, sizeof text, &fds), -EAGAIN);
+    ck_assert_uint_eq(fds.count, 0);
+}
+END_TEST
+
 START_TEST(as_many_as_fit_and_one_more)
 {
     int sent[FDPASS_MAX + 1];
@@ -184,6 +203,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, bytes_without_descriptors);
     tcase_add_test(tcase, descriptors_arrive_in_order_and_cloexec);
+    tcase_add_test(tcase, looking_takes_nothing);
     tcase_add_test(tcase, as_many_as_fit_and_one_more);
     tcase_add_test(tcase, what_does_not_fit_is_told);
     tcase_add_test(tcase, no_number_free_is_told);

@@ -94,6 +94,47 @@ START_TEST(the_watchdog)
 }
 END_TEST
 
+START_TEST(what_is_kept)
+{
+    int pair[2], fd;
+    char text[256], name[64];
+
+    /* to the manager itself; the descriptor goes with it */
+    ck_assert_int_eq(notify_keep("a-name", 0), 0);
+    must_hear(HEARD ? "FDSTORE=1\nFDNAME=a-name\nFDPOLL=0" : NULL);
+    ck_assert_int_eq(notify_drop("a-name"), 0);
+    must_hear(HEARD ? "FDSTOREREMOVE=1\nFDNAME=a-name" : NULL);
+    if (!HEARD)
+        return;
+    /* and through a socket, on which words come first */
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    notify_through(pair[0]);
+    for (fd = 0; notify_keep("a-name", 0) == 0; fd++)
+        ck_assert_int_lt(fd, 10000);
+    ck_assert_int_eq(notify_keep("a-name", 0), -EAGAIN);
+    ck_assert_int_eq(notify_drop("a-name"), -EAGAIN);
+    for (int i = 0; i < 20; i++)
+        notify_send("READY=1");
+    for (int i = 0; i < fd; i++) {
+        text[recv(pair[1], text, sizeof text - 1, 0)] = '\0';
+        ck_assert_int_eq(sscanf(text, NOTIFY_KEEP_READ, name), 1);
+        ck_assert_str_eq(name, "a-name");
+        ck_assert_int_eq(sscanf(text, NOTIFY_DROP_READ, name), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        text[recv(pair[1], text, sizeof text - 1, 0)] = '\0';
+        ck_assert_str_eq(text, "READY=1");
+    }
+    ck_assert_int_eq(notify_drop("another"), 0);
+    text[recv(pair[1], text, sizeof text - 1, 0)] = '\0';
+    ck_assert_int_eq(sscanf(text, NOTIFY_DROP_READ, name), 1);
+    ck_assert_str_eq(name, "another");
+    notify_through(-1);
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("notify");
@@ -104,5 +145,6 @@ int main(void)
     tcase_add_test(tcase, the_manager_hears);
     tcase_add_test(tcase, no_manager);
     tcase_add_test(tcase, the_watchdog);
+    tcase_add_test(tcase, what_is_kept);
     return RUN_SUITE(suite);
 }

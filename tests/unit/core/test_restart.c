@@ -2,6 +2,7 @@
 /* Restart policies: which ends are followed by another run, when, and what ends that. */
 #include "tests/unit/core/world.h"
 
+#include <errno.h>
 #include <signal.h>
 
 #define DELAY (SECOND / 10)
@@ -230,6 +231,24 @@ START_TEST(starts_that_fail)
     world_report(world, INPUT_SPAWN_FAILED, process);
     must_have_ended(process);
     ck_assert_int_eq(data(process)->exitcode, 5);
+}
+END_TEST
+
+/* The keeper has nothing to begin it from: then there is no other try, and the end of the last run counts. */
+START_TEST(it_cannot_begin_any_more)
+{
+    uint64_t process = run(RESTART_POLICY_ALWAYS, 0), join;
+    struct core_input input = {.kind = INPUT_SPAWN_FAILED,
+                               .body.report = {.process = process, .error = ENOENT, .final = 1}};
+
+    join = ASK(world, JOIN, .connection = connection, .process = process);
+    world_exited(world, process, 5);
+    pause_over(process, DELAY);
+    ck_assert_int_eq(world_step(world, &input), 0);
+    must_have_ended(process);
+    must_order(world, 0, ORDER_DROP, process);
+    ck_assert_int_eq(must_reply(world, join, REPLY_JOIN)->reply.process.exitcode, 5);
+    ck_assert_uint_eq(core_process(world->core, process)->restart.plan.policy, RESTART_POLICY_NO);
 }
 END_TEST
 
@@ -487,6 +506,7 @@ int main(void)
     tcase_add_test(tcase, the_largest_pauses);
     tcase_add_test(tcase, too_many_tries);
     tcase_add_test(tcase, starts_that_fail);
+    tcase_add_test(tcase, it_cannot_begin_any_more);
     tcase_add_test(tcase, stopped_in_a_run);
     tcase_add_test(tcase, stopped_in_a_pause);
     tcase_add_test(tcase, stopped_while_it_begins);

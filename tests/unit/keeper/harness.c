@@ -3,6 +3,8 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/base/shelf.h"
+#include "daemon/keeper/ledger.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,13 +28,15 @@ static int control_in_keeper;
 
 /* The process that stands in for a role: the look-up helper ends with its socket, the broker when it is
  * killed. */
-static void stand_in(bool lookup, int link_fd)
+static void stand_in(bool lookup, int link_fd, pid_t keeper)
 {
     char byte;
 
     dup2(link_fd, 3);
     syscall(SYS_close_range, lookup ? 4 : 3, ~0U, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper) /* it was killed before */
+        _exit(0);
     while (lookup && (fcntl(3, F_SETFL, 0), read(3, &byte, 1)) > 0)
         ;
     while (!lookup)
@@ -43,13 +48,13 @@ static int start_role(const struct keeper_config *config, const char *role, bool
                       int *ret_pidfd)
 {
     bool lookup = strcmp(role, "lookup") == 0;
-    pid_t pid = fork();
+    pid_t keeper = getpid(), pid = fork();
     struct iovec iov = {.iov_base = &pid, .iov_len = sizeof pid};
 
     (void) config;
     (void) fresh;
     if (pid == 0)
-        stand_in(lookup, link_fd);
+        stand_in(lookup, link_fd, keeper);
     *ret_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
     if (!lookup)
         fdpass_send(control_in_keeper, &iov, 1, &link_fd, 1);
@@ -65,18 +70,33 @@ static int listen_at(const char *path, struct socket_name *name)
 
 static void run_keeper(const struct harness *harness, int control)
 {
+    static struct shelf shelf;
     struct keeper_config config = {.system = !harness->user,
                                    .no_cgroups = harness->no_cgroups,
                                    .watchdog = harness->watchdog,
                                    .log_level = LOG_LEVEL_ERROR,
                                    .start = start_role};
+    int r;
 
     control_in_keeper = control;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none behind */
     setpgid(0, 0);
+    if (harness->is_kept) {
+        shelf_put(&shelf, LEDGER_NAME, harness->ledger);
+        shelf_put(&shelf, STATE_NAME, harness->state);
+        config.shelf = &shelf;
+    }
     log_open("keeper", getenv("TEST_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     config.listen_fd = listen_at(harness->path, &config.socket);
-    _exit(keeper_run(&config) == 0 ? 0 : 1);
+    /* the stand-ins of a dead keeper may have to let go of its socket */
+    for (int i = 0; harness->is_kept && config.listen_fd == -EADDRINUSE && i < PATIENCE_MS; i++) {
+        poll(NULL, 0, 1);
+        config.listen_fd = listen_at(harness->path, &config.socket);
+    }
+    r = config.listen_fd < 0 ? config.listen_fd : keeper_run(&config);
+    if (r < 0)
+        log_error("the keeper has failed: %s", strerror(-r));
+    _exit(r == 0 ? 0 : 1);
 }
 
 /* ---- start and end ---- */
@@ -124,19 +144,10 @@ static size_t own_fds(void)
     return harness_keeper_fds(&self);
 }
 
-void harness_start(struct harness *harness)
+static void start_keeper(struct harness *harness, void (*seen)(const union message *message))
 {
-    union message message;
     int pair[2];
 
-    *harness = (struct harness){.no_cgroups = harness->no_cgroups,
-                                .user = harness->user,
-                                .watchdog = harness->watchdog,
-                                .lookup = -1,
-                                .fds_before = own_fds()};
-    snprintf(harness->folder, sizeof harness->folder, "/tmp/keeper-test-%d", getpid());
-    snprintf(harness->path, sizeof harness->path, "%s/s", harness->folder);
-    mkdir(harness->folder, 0755);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     harness->keeper = fork();
     if (harness->keeper == 0) {
@@ -146,20 +157,69 @@ void harness_start(struct harness *harness)
     close(pair[1]);
     harness->control = pair[0];
     harness->keeper_pidfd = (int) syscall(SYS_pidfd_open, harness->keeper, 0);
-    harness_next_broker(harness, NULL);
-    harness_ready(harness);
+    harness_next_broker(harness, seen);
+    if (!harness->serves_not)
+        harness_ready(harness);
+}
+
+static void connect_client(struct harness *harness, bool is_new)
+{
+    union message message;
+
     harness->client = connect_to(harness->path);
     ck_assert_int_ge(harness->client, 0);
     harness_expect(harness, LINK_CONNECTION, &message);
     harness->connection = message.connection.connection;
     ck_assert_int_eq(message.connection.pid, getpid());
-    ck_assert_int_eq(message.connection.client_is_new, 1);
+    ck_assert_int_eq(message.connection.client_is_new, is_new);
 }
 
-void harness_gone(struct harness *harness)
+void harness_start(struct harness *harness)
+{
+    *harness = (struct harness){.no_cgroups = harness->no_cgroups,
+                                .user = harness->user,
+                                .is_kept = harness->is_kept,
+                                .watchdog = harness->watchdog,
+                                .lookup = -1,
+                                .ledger = -1,
+                                .state = -1,
+                                .fds_before = own_fds()};
+    snprintf(harness->folder, sizeof harness->folder, "/tmp/keeper-test-%d", getpid());
+    snprintf(harness->path, sizeof harness->path, "%s/s", harness->folder);
+    mkdir(harness->folder, 0755);
+    if (harness->is_kept) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        harness->ledger = memfd_create("ledger", MFD_CLOEXEC);
+        harness->state = memfd_create("state", MFD_CLOEXEC);
+    }
+    start_keeper(harness, NULL);
+    connect_client(harness, true);
+}
+
+void harness_kill_keeper(struct harness *harness)
+{
+    kill(harness->keeper, SIGKILL);
+    ck_assert_int_eq(waitpid(harness->keeper, NULL, 0), harness->keeper);
+    close(harness->keeper_pidfd);
+    close(harness->control);
+    harness->client = close_fd(harness->client);
+    harness->link = close_fd(harness->link);
+    harness->lookup = close_fd(harness->lookup);
+}
+
+void harness_take_over(struct harness *harness, void (*seen)(const union message *message))
+{
+    start_keeper(harness, seen);
+}
+
+void harness_connect_again(struct harness *harness)
+{
+    connect_client(harness, false);
+}
+
+static void await_keeper(struct harness *harness)
 {
     struct pollfd wait_for = {.fd = harness->keeper_pidfd, .events = POLLIN};
-    char lock[96];
     int status;
 
     harness->link = close_fd(harness->link);
@@ -167,9 +227,18 @@ void harness_gone(struct harness *harness)
     ck_assert_int_eq(poll(&wait_for, 1, PATIENCE_MS), 1);
     waitpid(harness->keeper, &status, 0);
     ck_assert_int_eq(status, 0);
+}
+
+void harness_left_nothing(struct harness *harness)
+{
+    char lock[96];
+    int status;
+
     close(harness->keeper_pidfd);
     close(harness->control);
-    close(harness->client);
+    close_fd(harness->client);
+    close_fd(harness->ledger);
+    close_fd(harness->state);
     ck_assert_int_ne(access(harness->path, F_OK), 0);
     snprintf(lock, sizeof lock, "%s.lock", harness->path);
     unlink(lock);
@@ -178,7 +247,13 @@ void harness_gone(struct harness *harness)
     ck_assert_int_eq(waitpid(-1, &status, WNOHANG), -1);
 }
 
-void harness_stop(struct harness *harness)
+void harness_gone(struct harness *harness)
+{
+    await_keeper(harness);
+    harness_left_nothing(harness);
+}
+
+void harness_end_keeper(struct harness *harness)
 {
     kill(harness->keeper, SIGTERM);
     if (harness->link >= 0) {
@@ -189,7 +264,13 @@ void harness_stop(struct harness *harness)
         while (message.head.kind != LINK_STOP_REQUEST);
     }
     kill(harness->keeper, SIGTERM);
-    harness_gone(harness);
+    await_keeper(harness);
+}
+
+void harness_stop(struct harness *harness)
+{
+    harness_end_keeper(harness);
+    harness_left_nothing(harness);
 }
 
 /* ---- as its broker ---- */
@@ -240,8 +321,10 @@ bool harness_silent(struct harness *harness, int ms)
     while (poll(&wait_for, 1, ms) == 1) {
         receive(harness->link, &message, &fds);
         fdpass_close(&fds);
-        if (!is_beside_the_point(&message))
+        if (!is_beside_the_point(&message)) {
+            fprintf(stderr, "heard a message of kind %u\n", message.head.kind);
             return false;
+        }
     }
     return true;
 }

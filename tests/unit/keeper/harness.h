@@ -47,6 +47,9 @@ struct harness {
     bool no_cgroups, user;
     int64_t watchdog; /* of the keeper, ns; 0: none */
     uint32_t flags; /* link_spawn_flags of what is spawned */
+    bool is_kept; /* what the keeper knows outlives it: harness_take_over */
+    bool serves_not; /* the brokers of those who take over do not */
+    int ledger, state;
 };
 
 /* Starts a keeper and serves as its first broker, with one connection of our own. */
@@ -55,6 +58,17 @@ void harness_start(struct harness *harness);
 void harness_stop(struct harness *harness);
 /* The same without the kill: after LINK_LEAVE. */
 void harness_gone(struct harness *harness);
+/* The two parts of harness_stop, where there is something to do between them. */
+void harness_end_keeper(struct harness *harness);
+void harness_left_nothing(struct harness *harness);
+
+/* SIGKILL. Its children are ours from then on, with is_kept. */
+void harness_kill_keeper(struct harness *harness);
+/* Starts another one with what the last one has left, and serves as its broker; with serves_not it goes only
+ * as far as the table. */
+void harness_take_over(struct harness *harness, void (*seen)(const union message *message));
+/* Connects to it once more. What it had to say before must have been heard. */
+void harness_connect_again(struct harness *harness);
 
 /* Takes the place of the next broker up to LINK_TABLE_END; each message of the table goes to `seen` (or
  * NULL). */

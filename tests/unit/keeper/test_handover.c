@@ -36,6 +36,20 @@ static struct slot *add_slot(uint64_t process, pid_t pid, int cgroup)
     return slot;
 }
 
+static void add_client(uint64_t number, uint64_t process, pid_t pid, int pidfd)
+{
+    const struct handover_client client = {.client = number,
+                                           .process = process,
+                                           .pid = pid,
+                                           .pidfd = pidfd,
+                                           .uid = 1000,
+                                           .pid_seen = (int64_t) number,
+                                           .place = (uint32_t) number + 7,
+                                           .stored = number == 9};
+
+    ck_assert_int_eq(client_restore(&keeper, &client), 0);
+}
+
 static void make_keeper(void)
 {
     struct slot *slot;
@@ -50,11 +64,16 @@ static void make_keeper(void)
     keeper.cgroups.all[2].state = CGROUP_ORPHAN;
     keeper.cgroups.all[3].state = CGROUP_EMPTY;
     keeper.clients.last_client = 9;
-    ck_assert_int_eq(client_restore(&keeper, 4, 0, 50, 800, 1000), 0);
-    ck_assert_int_eq(client_restore(&keeper, 9, 2, 102, 801, 1000), 0);
-    ck_assert_int_eq(page_restore(&keeper, 1000, 850) + page_restore(&keeper, 0, 851), 0);
+    keeper.ledger.fd = 700;
+    add_client(4, 0, 50, 800);
+    add_client(9, 2, 102, 801);
+    ck_assert_int_eq(page_restore(&keeper, 1000, 850, true) + page_restore(&keeper, 0, 851, false), 0);
+    (void) slot_new(&keeper, 8); /* leaves a place before the others */
     slot = add_slot(1, 101, 0);
     report_put(&keeper, slot, LINK_SPAWNED);
+    slot->adopted = slot->stored = true;
+    slot->spawn_order = 12;
+    slot->pid_seen = 34;
     slot = add_slot(2, 102, -1);
     report_put(&keeper, slot, LINK_SPAWNED);
     report_put(&keeper, slot, LINK_STOPPED);
@@ -65,6 +84,7 @@ static void make_keeper(void)
     slot->pidfd = -1;
     keeper.table.live--;
     TAILQ_INSERT_TAIL(&keeper.table.lingering, slot, linger);
+    slot_free(&keeper, slot_find(&keeper, 8));
     keeper.link.report_cursor = NULL; /* all were sent */
     reports_acknowledge(&keeper, 1);
 }
@@ -150,7 +170,15 @@ START_TEST(what_is_written_is_read)
     ck_assert_uint_eq(slot_find(&next, 1)->reports[REPORT_START].number, 0);
     ck_assert_uint_eq(client_find(&next, 9)->process, 2);
     ck_assert_uint_eq(pages_count(&next), 2);
-    ck_assert_int_eq(page_restore(&next, 1000, 852), -EBADMSG); /* it is there */
+    ck_assert_int_eq(page_restore(&next, 1000, 852, true), -EBADMSG); /* it is there */
+    ck_assert(client_find(&next, 4)->place == 11 && !client_find(&next, 4)->stored);
+    ck_assert(client_find(&next, 9)->stored && client_find(&next, 9)->pid_seen == 9);
+    slot = slot_find(&next, 1);
+    ck_assert(slot->adopted && slot->stored && slot->spawn_order == 12 && slot->pid_seen == 34);
+    for (uint64_t process = 1; process <= 3; process++)
+        ck_assert_int_eq(slot_find(&next, process) - next.table.slots,
+                         slot_find(&keeper, process) - keeper.table.slots);
+    ck_assert_ptr_eq(slot_new(&next, 4), &next.table.slots[0]);
     ck_assert_ptr_eq(TAILQ_FIRST(&next.cgroups.orphans), &next.cgroups.all[2]);
     ck_assert_ptr_eq(TAILQ_FIRST(&next.cgroups.unused), &next.cgroups.all[3]);
     loop_close(&next.loop);
@@ -180,20 +208,28 @@ START_TEST(nonsense)
 {
     struct handover_head *head = (void *) bytes;
     struct handover_slot *slots = (void *) (head + 1);
-    struct handover_report *reports = (void *) (slots + head->slot_count);
+    struct handover_facts *facts = &slots[1].facts;
 
-    slots[1].process = 1;
+    ck_assert_uint_eq(slots[1].place, slots[0].place + 1);
+    facts->process = 1;
     ck_assert_int_eq(checked(size), -EBADMSG);
-    slots[1].process = 2;
-    slots[1].cgroup = 0;
+    facts->process = 2;
+    facts->cgroup = 0;
     ck_assert_int_eq(checked(size), -EBADMSG);
-    slots[1].cgroup = -1;
-    reports[0].kind = LINK_EXITED;
+    facts->cgroup = -1;
+    facts->report_kind[REPORT_START] = LINK_EXITED;
     ck_assert_int_eq(checked(size), -EBADMSG);
-    reports[0].kind = LINK_SPAWNED;
-    reports[1].number = 2;
+    facts->report_kind[REPORT_START] = LINK_SPAWNED;
+    facts->report_number[REPORT_STOP] = 2;
     ck_assert_int_eq(checked(size), -EBADMSG);
-    reports[1].number = 3;
+    facts->report_number[REPORT_STOP] = 5;
+    ck_assert_int_eq(checked(size), -EBADMSG);
+    facts->report_number[REPORT_STOP] = 3;
+    slots[1].place--;
+    ck_assert_int_eq(checked(size), -EBADMSG);
+    slots[1].place = head->slots_made;
+    ck_assert_int_eq(checked(size), -EBADMSG);
+    slots[1].place = slots[0].place + 1;
     ck_assert_int_eq(checked(size), 0);
 }
 END_TEST
