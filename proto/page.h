@@ -3,10 +3,10 @@
  * Memory that clients share with the daemon, so that a lock that nobody waits for is taken and given back
  * without asking it. Declared once, for both sides; no library.
  *
- * A page is a memfd of one uid, sealed against growing and shrinking, handed out by object.map to clients of
- * that uid and to nobody else. Each lock or rlock that was mapped has a word in it, each pair (process,
- * holder) that has asked has a slot: the number by which a word names its owner. Both are issued by the
- * daemon, and issued again only once nobody can use them any more.
+ * A page is a memfd of one uid, sealed against growing and shrinking, handed out by object.map to clients
+ * of that uid and to nobody else. Each lock, rlock or event that was mapped has a word in it, each pair
+ * (process, holder) that has asked has a slot: the number by which a lock's word names its owner. Both are
+ * issued by the daemon, and issued again only once nobody can use them any more.
  *
  * Who writes what, when. A word is OPEN or CLOSED, and says which.
  *
@@ -18,13 +18,17 @@
  *           the lock to that one, by one swap that puts NEXT in the place of the owner, with a depth of 0,
  *           and rings its bell; and that one takes it, by one swap that makes the depth 1.
  *
- * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an atomic
- * or, which also tells it what the clients have left there. It decides, on its own record, as for a lock that
- * has no word; and then stores what is so, open if nobody waits, with an offer if one can be made. Between
- * its taking and its store a word cannot change, as nobody makes a move where LOOKED is set: no write of the
- * daemon can fail or overtake a client's, nobody gets past those who wait, and what is granted, abandoned or
- * refused is decided in one place. That NEXT is gone, and its slot is the owner's, is all that tells of a
- * hand-over: no message is needed for that.
+ * An event's word has no owner and is never offered. Open it is set and cleared by anybody who has it
+ * mapped, each by one swap even where that changes nothing: what was done before is seen by whoever sees it
+ * set. While somebody waits it is closed: who sets it asks the daemon, which wakes them.
+ *
+ * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an
+ * atomic or, which also tells it what the clients have left there. It decides, on its own record, as for a
+ * lock that has no word; and then stores what is so, open if nobody waits, with an offer if one can be
+ * made. Between its taking and its store a word cannot change, as nobody makes a move where LOOKED is set:
+ * no write of the daemon can fail or overtake a client's, nobody gets past those who wait, and what is
+ * granted, abandoned or refused is decided in one place. That NEXT is gone, and its slot is the owner's, is
+ * all that tells of a hand-over: no message is needed for that.
  *
  * Whether who was handed a lock knows that it has it, the depth tells. With 1 it does: the hold stands,
  * whatever becomes of its request, its connection or the daemon. With 0 it may have given up meanwhile, and
@@ -45,13 +49,13 @@
  * (and minted its token); without it the hold began since the word was last closed. ABANDONED, that the one
  * before died holding it: it stays for whoever takes the lock next, and goes when that one gives it back.
  *
- * Memory orders. Taking a lock is an acquire, giving it back or handing it over a release, and seeing
- * oneself as the owner an acquire, on the same word: what one owner wrote before is seen by the next,
- * directly. Through the daemon: the or is an acquire and a release, the opening store a release; between a
- * client and the daemon each message is both. A client reads a word with relaxed order before it swaps,
- * since the swap looks again. Setting a bell and then reading the word, and swapping the word and then
- * clearing the bell, are each in one order for all (seq_cst): else both could see what was before, and the
- * thread sleep though it owns.
+ * Memory orders. Setting or clearing an event is a release, seeing it set an acquire. Taking a lock is an
+ * acquire, giving it back or handing it over a release, and seeing oneself as the owner an acquire, on the
+ * same word: what one owner wrote before is seen by the next, directly. Through the daemon: the or is an
+ * acquire and a release, the opening store a release; between a client and the daemon each message is both.
+ * A client reads a word with relaxed order before it swaps, since the swap looks again. Setting a bell and
+ * then reading the word, and swapping the word and then clearing the bell, are each in one order for all
+ * (seq_cst): else both could see what was before, and the thread sleep though it owns.
  *
  * The page is no proof of anything: any process of the uid may write any value at any time. The daemon reads
  * each word once for a decision, checks what it names, and can be led to wrong ideas about locks of that uid
@@ -69,6 +73,7 @@
 /* The parts of a word: bits 0 to 13 owner, 14 to 27 NEXT, 28 to 35 depth, then flags, then the order. */
 #define WORD_OWNER_BITS  14
 #define WORD_OWNER_MAX   ((UINT64_C(1) << WORD_OWNER_BITS) - 1) /* somebody who has no slot */
+#define WORD_SET         UINT64_C(1) /* of an event, in the place of an owner */
 #define WORD_NEXT_SHIFT  14
 #define WORD_NEXT_MASK   (WORD_OWNER_MAX << WORD_NEXT_SHIFT)
 #define WORD_DEPTH_SHIFT 28

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* event */
+#include "client/lib/forks.h"
 #include "client/lib/object.h"
+#include "client/lib/shared.h"
 
-#include <errno.h>
+#include <math.h>
 
 struct procd_event {
     struct object object;
+    struct shared shared;
 };
+
+/* Not in a forked child, which has not the memory. The daemon's side says what is wrong with a handle. */
+static bool is_ours(const procd_event *event)
+{
+    return event && forks_is(event->object.generation);
+}
 
 procd_event *procd_event_new(const char *name)
 {
@@ -23,19 +32,54 @@ json_t *procd_event_json(procd_event *event)
     return object_json((struct object *)event);
 }
 
+static int put(procd_event *event, bool is_set, const char *method)
+{
+    int r = SHARED_ASK;
+
+    if (is_ours(event)) {
+        r = shared_event_put(&event->shared, is_set);
+        if (r == SHARED_ASK && shared_map_event(&event->shared, &event->object, CONNECTION_FOREVER))
+            r = shared_event_put(&event->shared, is_set);
+    }
+    return r == SHARED_ASK ? object_tell((struct object *) event, method, json_object()) : r;
+}
+
+static int get(const procd_event *event)
+{
+    return is_ours(event) ? shared_event_get(&event->shared) : SHARED_ASK;
+}
+
+/* Where the word is not known, or no more. */
+static int map_and_get(procd_event *event, int64_t deadline)
+{
+    if (!is_ours(event) || !shared_map_event(&event->shared, &event->object, deadline))
+        return SHARED_ASK;
+    return shared_event_get(&event->shared);
+}
+
 int procd_event_set(procd_event *event)
 {
-    return object_tell((struct object *)event, "event.set", json_object());
+    return put(event, true, "event.set");
 }
 
 int procd_event_clear(procd_event *event)
 {
-    return object_tell((struct object *)event, "event.clear", json_object());
+    return put(event, false, "event.clear");
 }
 
 int procd_event_is_set(procd_event *event)
 {
-    return object_number((struct object *)event, "event.is_set", json_object(), "set");
+    int r = get(event);
+
+    if (r == SHARED_ASK)
+        r = map_and_get(event, CONNECTION_FOREVER);
+    return r == SHARED_ASK ? object_number((struct object *) event, "event.is_set", json_object(), "set") : r;
+}
+
+/* Is this all that a wait is to find out? */
+static bool is_enough(int state, double timeout)
+{
+    return state == 1 || (state == 0 && timeout == 0);
 }
 
 int procd_event_wait(procd_event *event, double timeout)
@@ -43,10 +87,19 @@ int procd_event_wait(procd_event *event, double timeout)
     struct incoming answer;
     json_t *params, *result;
     int64_t deadline;
-    int r = object_wait_params(timeout, &params, &deadline);
+    int r = isnan(timeout) ? SHARED_ASK : get(event);
 
+    /* the clock is not looked at where nobody waits */
+    if (is_enough(r, timeout))
+        return r;
+    r = object_wait_params(timeout, &params, &deadline);
     if (r < 0)
         return r;
+    r = map_and_get(event, deadline);
+    if (is_enough(r, timeout)) {
+        json_decref(params);
+        return r;
+    }
     r = object_ask((struct object *)event, "event.wait", params, deadline, &answer, &result);
     if (r == 0)
         r = json_is_true(json_object_get(result, "set"));

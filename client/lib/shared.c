@@ -124,6 +124,20 @@ uint64_t shared_owner(const struct shared *shared)
     return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
 }
 
+/* ---- events ---- */
+
+int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+
+    while (!(seen & WORD_CLOSED))
+        if (shared_swap(word, &seen, is_set ? seen | WORD_SET : seen & ~WORD_SET, memory_order_acq_rel)) {
+            atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
+            return 0;
+        }
+    return SHARED_ASK;
+}
+
 /* ---- the memory ---- */
 
 static struct page *map_memory(int fd)
@@ -197,24 +211,24 @@ static bool take_answer(struct shared *shared, const json_t *result, int fd)
     return true;
 }
 
-static bool is_worthwhile(const struct shared *shared)
+static bool is_worthwhile(const struct shared *shared, bool needs_slot)
 {
     const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
 
     if (atomic_load_explicit(&shared->is_refused, memory_order_relaxed))
         return false;
-    return !word || !knows_slot(shared) ||
+    return !word || (needs_slot && !knows_slot(shared)) ||
            word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed));
 }
 
-bool shared_map(struct shared *shared, const struct object *object, int64_t deadline)
+static bool map(struct shared *shared, const struct object *object, int64_t deadline, bool needs_slot)
 {
     struct incoming answer = {0};
     json_t *result = NULL;
     bool is_mapped;
     int r;
 
-    if (library_is_remote() || !is_worthwhile(shared))
+    if (library_is_remote() || !is_worthwhile(shared, needs_slot))
         return false;
     r = object_ask(object, "object.map", object_add_holder(json_object()), deadline, &answer, &result);
     is_mapped = r == 0 && json_is_true(json_object_get(result, "mapped")) && answer.fd_count == 1 &&
@@ -223,4 +237,14 @@ bool shared_map(struct shared *shared, const struct object *object, int64_t dead
         atomic_store_explicit(&shared->is_refused, true, memory_order_relaxed);
     incoming_done(&answer);
     return is_mapped;
+}
+
+bool shared_map(struct shared *shared, const struct object *object, int64_t deadline)
+{
+    return map(shared, object, deadline, true);
+}
+
+bool shared_map_event(struct shared *shared, const struct object *object, int64_t deadline)
+{
+    return map(shared, object, deadline, false);
 }

@@ -17,14 +17,16 @@
 struct shared {
     _Atomic(struct page_word *) word; /* NULL: ask the daemon */
     _Atomic uint64_t page;            /* the number of its page, in this process and its children */
-    _Atomic uint64_t guess;           /* the word when it was free last */
+    _Atomic uint64_t guess;           /* the word when it was free last, or not set */
     _Atomic(struct page *) memory;    /* what the word is in */
     _Atomic bool is_refused;          /* the daemon wants to be asked each time */
 };
 
-/* After shared_acquire has said 0. True: the word, or the calling thread's slot, was not known and is now: it
- * is worth another try. deadline: when the daemon must have answered, or CONNECTION_FOREVER. */
+/* After shared_acquire has said 0. True: the word, or the calling thread's slot (which an event's word does
+ * not need), was not known and is now: it is worth another try. deadline: when the daemon must have
+ * answered, or CONNECTION_FOREVER. */
 bool shared_map(struct shared *shared, const struct object *object, int64_t deadline);
+bool shared_map_event(struct shared *shared, const struct object *object, int64_t deadline);
 
 /* A bell by which the calling thread may wait for the lock, and its look at the word. False: it has none, or
  * could not tell a grant from what it has already, or may be given for a request before. */
@@ -72,8 +74,8 @@ static inline int shared_acquire(struct shared *shared, bool is_recursive)
     return shared_acquire_seen(shared, is_recursive, seen);
 }
 
-/* Gives it back, or a level of it. False: the daemon must be asked. The guess is that nothing has happened to
- * the word since the calling thread took it. */
+/* Gives it back, or a level of it. False: the daemon must be asked. The guess is that nothing has happened
+ * to the word since the calling thread took it. */
 static inline bool shared_release(struct shared *shared, bool is_recursive)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
@@ -84,6 +86,34 @@ static inline bool shared_release(struct shared *shared, bool is_recursive)
         return false;
     return shared_swap(word, &seen, guess, memory_order_release) ||
            shared_release_seen(shared, is_recursive, seen);
+}
+
+/* ---- events ---- */
+
+enum { SHARED_ASK = -1 }; /* it is for the daemon to say */
+
+int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen);
+
+/* Sets or clears it: 0, or SHARED_ASK. The guess is that this changes it. */
+static inline int shared_event_put(struct shared *shared, bool is_set)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t seen = atomic_load_explicit(&shared->guess, memory_order_relaxed) | (is_set ? 0 : WORD_SET);
+
+    if (!word)
+        return SHARED_ASK;
+    if (shared_swap(word, &seen, seen ^ WORD_SET, memory_order_acq_rel))
+        return 0;
+    return shared_event_put_seen(shared, is_set, seen);
+}
+
+/* Is it set? 0, 1, or SHARED_ASK. */
+static inline int shared_event_get(const struct shared *shared)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t seen = word ? atomic_load_explicit(&word->value, memory_order_acquire) : WORD_GONE;
+
+    return seen & WORD_CLOSED ? SHARED_ASK : (seen & WORD_SET) != 0;
 }
 
 #endif

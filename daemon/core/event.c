@@ -20,6 +20,7 @@ int step_event_set(struct core *core, const struct core_input *input)
     if (r != SYNC_GO)
         return r < 0 ? r : 0;
     waiter_answer(core, sync.waiter);
+    word_changed(core, sync.object);
     if (!input->body.sync.value) {
         sync.object->data.flags &= ~(uint32_t) OBJECT_SET;
         return 0;

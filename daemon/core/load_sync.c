@@ -128,7 +128,7 @@ static void take_word(struct core *core, struct in *in, struct account *account)
         in_failed(in, data.state > WORD_STATE_OFFERED, -EBADMSG) ||
         in_failed(in, !object && data.state != WORD_STATE_CLOSED, -EBADMSG) ||
         in_failed(in, account->words && account->words->word[data.index], -EBADMSG) ||
-        in_failed(in, object && (object->word || !object_is_lock(object) || object->account != account),
+        in_failed(in, object && (object->word || !object_can_have_word(object) || object->account != account),
                   -EBADMSG))
         return;
     word = word_new(core, account, data.index);

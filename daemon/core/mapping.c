@@ -170,13 +170,13 @@ void words_forget_client(struct core *core, struct client *client)
 
 /* ---- object.map ---- */
 
-/* Locks that nobody traces, of the uid whose page it is, while there are numbers. */
+/* What nobody traces, of the uid whose page it is, while there are numbers. */
 static bool is_allowed(const struct sync *sync)
 {
     const struct object *object = sync->object;
     const struct words *words = object->account->words;
 
-    if (!object_is_lock(object) || object->data.flags & (OBJECT_SHARED | OBJECT_TRACE) ||
+    if (!object_can_have_word(object) || object->data.flags & (OBJECT_SHARED | OBJECT_TRACE) ||
         sync->client->data.uid != object->data.uid)
         return false;
     return !words || ((object->word || words->word_free < PAGE_WORDS) &&

@@ -60,6 +60,11 @@ bool object_is_lock(const struct object *object)
     return object->data.kind == OBJECT_LOCK || object->data.kind == OBJECT_RLOCK;
 }
 
+bool object_can_have_word(const struct object *object)
+{
+    return object_is_lock(object) || object->data.kind == OBJECT_EVENT;
+}
+
 static int object_index(struct core *core, struct account *account, struct object *object)
 {
     struct object **table = object->data.flags & OBJECT_SHARED ? &core->shared : &account->objects;

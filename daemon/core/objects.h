@@ -30,6 +30,8 @@ void object_remove(struct core *core, struct object *object);
 /* Undoes the last object_new, for a step that fails. */
 void object_undo(struct core *core, struct object *object);
 bool object_is_lock(const struct object *object);
+/* In a page, see word.c. */
+bool object_can_have_word(const struct object *object);
 /* A lock or a semaphore. */
 bool object_is_held(const struct object *object);
 /* Serves those whose turn has come: a free object with waiters is never at rest. */

@@ -2,10 +2,11 @@
 /*
  * The rules of a word (proto/page.h): what is learnt from one that is taken, and what is stored in it again.
  *
- * A word stands beside the record of its lock, and does not replace it. While it is closed the record is the
- * truth, and every rule about locks is applied to that, as for a lock without a word. While it is open, or
- * the lock is offered, the word is the truth: nothing may be decided by the record before the word has been
- * taken and its news with it. So whatever can change a lock, or depend on it, is named in core_words_wanted.
+ * A word stands beside the record of its lock or event, and does not replace it. While it is closed the
+ * record is the truth, and every rule about locks is applied to that, as for a lock without a word. While
+ * it is open, or the lock is offered, the word is the truth: nothing may be decided by the record before
+ * the word has been taken and its news with it. So whatever can change a lock, or depend on it, is named in
+ * core_words_wanted.
  */
 #include "daemon/core/objects.h"
 
@@ -49,10 +50,22 @@ static void begin_hold(struct core *core, struct word *word, struct owner *owner
     take_depth(&word->hold, value);
 }
 
+static void take_news_of_event(struct object *event, uint64_t value)
+{
+    event->data.flags &= ~(uint32_t) OBJECT_SET;
+    if (value & WORD_SET)
+        event->data.flags |= OBJECT_SET;
+}
+
 static void take_news(struct core *core, struct word *word, uint64_t value)
 {
     struct object *object = word->object;
     struct hold *hold = TAILQ_FIRST(&object->holds);
+
+    if (object->data.kind == OBJECT_EVENT) {
+        take_news_of_event(object, value);
+        return;
+    }
 
     if (hold && value & WORD_KNOWN && slot_of(hold) == word_owner(value)) {
         take_depth(hold, value);
@@ -166,6 +179,8 @@ static uint64_t value_of(const struct object *lock)
     const struct hold *hold = TAILQ_FIRST(&lock->holds);
     uint64_t depth = hold && hold->data.count < WORD_DEPTH_MAX ? hold->data.count : WORD_DEPTH_MAX;
 
+    if (lock->data.kind == OBJECT_EVENT)
+        return lock->data.flags & OBJECT_SET ? WORD_SET : 0;
     if (!hold)
         return lock->data.abandoned ? WORD_ABANDONED : 0;
     if (!has_told(hold))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A lock that nobody else wants, through libprocd and memory that is shared with the daemon. */
+/* A lock that nobody else wants, and an event that nobody waits for, through libprocd and memory that is
+ * shared with the daemon. */
 #include "client/lib/procd.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/subject.h"
@@ -13,6 +14,7 @@
 static pthread_mutex_t *mutex;
 static procd_lock *lock;
 static procd_rlock *rlock;
+static procd_event *event;
 
 /* What the C library has for the same purpose: between processes, and not lost with its holder. */
 static void make_mutex(void)
@@ -61,6 +63,17 @@ static double with_rlock(void *context)
     return (bench_seconds() - begin) / COUNT * 1e9;
 }
 
+static double with_event(void *context)
+{
+    double begin = bench_seconds();
+
+    (void) context;
+    for (int i = 0; i < COUNT; i++)
+        if (procd_event_set(event) != 0 || procd_event_clear(event) != 0)
+            bench_die("event");
+    return (bench_seconds() - begin) / COUNT * 1e9;
+}
+
 /* The library finds the daemon that is measured. */
 static void start(void)
 {
@@ -80,12 +93,16 @@ int main(int argc, char **argv)
         bench_pin(0, processor);
     lock = procd_lock_new(NULL);
     rlock = procd_rlock_new(NULL);
-    if (!lock || !rlock)
-        bench_die("no lock: %s", procd_last_error()->message);
+    event = procd_event_new(NULL);
+    if (!lock || !rlock || !event)
+        bench_die("no object: %s", procd_last_error()->message);
     bench_compare(FIGURE_FAST_LOCK, &of);
     of.subject = with_rlock;
     bench_compare(FIGURE_FAST_RLOCK, &of);
+    of.subject = with_event;
+    bench_compare(FIGURE_FAST_EVENT, &of);
     procd_lock_free(lock);
     procd_rlock_free(rlock);
+    procd_event_free(event);
     return 0;
 }

@@ -34,7 +34,8 @@ static void check_object(const struct core *core, const struct word *word)
     const struct hold *hold = TAILQ_FIRST(&object->holds);
 
     must(object->word == word && object->account == word->account);
-    must(object->data.kind == OBJECT_LOCK || object->data.kind == OBJECT_RLOCK);
+    must(object->data.kind == OBJECT_LOCK || object->data.kind == OBJECT_RLOCK ||
+         (object->data.kind == OBJECT_EVENT && word->data.state != WORD_STATE_OFFERED));
     must(!(object->data.flags & (OBJECT_SHARED | OBJECT_TRACE)));
     must(word->data.state != WORD_STATE_CLOSED || is_wanted(object) || word->list == &core->changed);
     must(word->data.state == WORD_STATE_CLOSED || !word->list);

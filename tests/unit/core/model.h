@@ -142,6 +142,8 @@ bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, u
                           const char *holder);
 /* Gives it back, to the first in the queue if there is one: the answer comes when the core sees it. */
 void model_shared_release(struct model *model, uint32_t uid, const char *name);
+/* An event is set or cleared in shared memory, where nobody waits for it. */
+void model_shared_event(struct model *model, uint32_t uid, const char *name, bool is_set);
 /* The core has just been told what words said: what it answers was to be answered. */
 void model_compare_early(struct model *model, const struct core *core);
 

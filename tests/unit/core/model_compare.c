@@ -244,6 +244,13 @@ static void compare_opens(const struct m_object *mine, const struct object *obje
     must(count == mine->open_count);
 }
 
+/* The same for an event. */
+static void compare_event(const struct m_object *mine, const struct object *object, uint64_t value)
+{
+    must((value & ~WORD_SET) == (uint64_t) object->word->data.order << WORD_ORDER_SHIFT);
+    must(((value & WORD_SET) != 0) == mine->set);
+}
+
 static void compare_object(struct model *model, const struct m_object *mine, const struct object *object,
                            struct pages *pages)
 {
@@ -257,7 +264,7 @@ static void compare_object(struct model *model, const struct m_object *mine, con
     must(mine->kind != OBJECT_BOUNDED_SEMAPHORE ||
          (data->value == mine->value && data->bound == mine->bound));
     must(is_open || data->abandoned == mine->abandoned);
-    must(((data->flags & OBJECT_SET) != 0) == mine->set);
+    must(is_open || ((data->flags & OBJECT_SET) != 0) == mine->set);
     must(((data->flags & OBJECT_BROKEN) != 0) == mine->broken);
     must(((data->flags & OBJECT_ACTION) != 0) == mine->action);
     must(data->runner == mine->runner);
@@ -266,7 +273,9 @@ static void compare_object(struct model *model, const struct m_object *mine, con
         compare_text(mine->lock->name, object->lock->name);
     if (data->flags & OBJECT_SHARED)
         must(data->mode == mine->mode && data->gid == mine->gid);
-    if (is_open)
+    if (is_open && mine->kind == OBJECT_EVENT)
+        compare_event(mine, object, value);
+    else if (is_open)
         compare_word(model, mine, object, value);
     else
         compare_holds(model, mine, object);

@@ -36,10 +36,20 @@ void model_shared_release(struct model *model, uint32_t uid, const char *name)
     must(model->early_count < MODEL_MOST);
 }
 
+void model_shared_event(struct model *model, uint32_t uid, const char *name, bool is_set)
+{
+    struct m_object *event = m_find(model, uid, name);
+
+    must(event && event->kind == OBJECT_EVENT);
+    must(!m_first(model, event, M_EVENT)); /* they would have to be woken */
+    event->set = is_set;
+}
+
 void m_map(struct model *model, struct m_request *request)
 {
     const struct m_object *object = request->object;
-    bool is_mapped = m_is_lock(object) && object->name[0] != '/' && !object->trace &&
+    bool has_word = m_is_lock(object) || object->kind == OBJECT_EVENT;
+    bool is_mapped = has_word && object->name[0] != '/' && !object->trace &&
                      m_client(model, request->owner.client)->uid == object->uid;
 
     m_answer(model, request, (struct m_answer){.kind = REPLY_MAPPED, .flag = is_mapped});

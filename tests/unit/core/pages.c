@@ -61,6 +61,14 @@ bool pages_take(uint64_t *word, uint32_t slot)
     return true;
 }
 
+bool pages_event(uint64_t *word, bool is_set)
+{
+    if (*word & WORD_CLOSED)
+        return false;
+    *word = is_set ? *word | WORD_SET : *word & ~WORD_SET;
+    return true;
+}
+
 int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
 {
     uint64_t seen = *word;

@@ -25,6 +25,8 @@ void pages_store(struct pages *pages, const struct core *core);
  * handed to the first in the queue. */
 int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive);
 int pages_release(uint64_t *word, uint32_t slot, bool is_recursive);
+/* Sets or clears an event. */
+bool pages_event(uint64_t *word, bool is_set);
 /* Who has been handed it sees that. */
 bool pages_take(uint64_t *word, uint32_t slot);
 

@@ -301,6 +301,8 @@ static void set_sync(struct sync_chance *chance, struct core *core, struct core_
         body->kind = pick_held_kind(chance);
     else if (body->kind == OBJECT_KIND_COUNT)
         body->kind = (uint32_t)below(chance, OBJECT_KIND_COUNT);
+    if (input->kind == INPUT_OBJECT_MAP && once_in(chance, 3))
+        body->kind = OBJECT_EVENT;
     body->gid = once_in(chance, 2) ? 100 : 200;
     input->blob[BLOB_NAME] = text(pick_name(chance, body->kind));
     if (input->kind != INPUT_OBJECT_CREATE)

@@ -93,6 +93,89 @@ START_TEST(unlinked_under_those_who_wait)
 }
 END_TEST
 
+/* ---- in memory ---- */
+
+#define WORD world_word(world, "e")
+
+static void map(uint64_t connection)
+{
+    must_flag(world, ASK(world, OBJECT_MAP, .connection = connection, .name = "e"), REPLY_MAPPED, true);
+}
+
+static void create_and_map(void)
+{
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = "e", .object = OBJECT_EVENT);
+    map(mine);
+    map(other);
+}
+
+START_TEST(what_memory_says_is_so)
+{
+    create_and_map();
+    must(pages_event(WORD, true));
+    must_see(IS_SET(), true);
+    must_see(WAIT(other, 0), true);
+    must(pages_event(WORD, false));
+    must_see(IS_SET(), false);
+    SET();
+    must(*WORD & WORD_SET && !(*WORD & WORD_CLOSED));
+    CLEAR();
+    must(!(*WORD & (WORD_SET | WORD_CLOSED)));
+}
+END_TEST
+
+START_TEST(set_before_it_was_mapped)
+{
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = "e", .object = OBJECT_EVENT);
+    SET();
+    map(other);
+    must(*WORD & WORD_SET && !(*WORD & WORD_CLOSED));
+}
+END_TEST
+
+/* Whoever sets it has to ask then, and wakes them. */
+START_TEST(it_is_closed_while_somebody_waits)
+{
+    uint64_t first, second;
+
+    create_and_map();
+    first = WAIT(mine, 0);
+    second = WAIT(other, 0);
+    must(!pages_event(WORD, true));
+    SET();
+    must_see(first, true);
+    must_see(second, true);
+    must(pages_event(WORD, false));
+    first = WAIT(mine, 0);
+    must(!pages_event(WORD, false));
+    world_number(world, INPUT_CANCEL, first);
+    must(pages_event(WORD, true));
+    must_see(IS_SET(), true);
+}
+END_TEST
+
+START_TEST(no_news_of_another_order)
+{
+    create_and_map();
+    *WORD = (*WORD + (UINT64_C(1) << WORD_ORDER_SHIFT)) | WORD_SET;
+    must_see(IS_SET(), false);
+    *WORD |= ~(WORD_ORDER_MASK | WORD_CLOSED | WORD_LOOKED); /* nonsense, but for the bit that counts */
+    must_see(IS_SET(), true);
+    must(*WORD << 24 >> 24 == WORD_SET);
+}
+END_TEST
+
+START_TEST(unlinked_it_is_closed_for_good)
+{
+    uint64_t *word;
+
+    create_and_map();
+    word = WORD;
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "e");
+    must(word_is_gone(*word));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("event");
@@ -105,6 +188,11 @@ int main(void)
     tcase_add_test(tcase, a_time_out);
     tcase_add_test(tcase, giving_up);
     tcase_add_test(tcase, unlinked_under_those_who_wait);
+    tcase_add_test(tcase, what_memory_says_is_so);
+    tcase_add_test(tcase, set_before_it_was_mapped);
+    tcase_add_test(tcase, it_is_closed_while_somebody_waits);
+    tcase_add_test(tcase, no_news_of_another_order);
+    tcase_add_test(tcase, unlinked_it_is_closed_for_good);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }

@@ -55,8 +55,8 @@ END_TEST
 
 START_TEST(not_everything_is_in_memory)
 {
-    static const enum object_kind others[] = {OBJECT_SEMAPHORE, OBJECT_EVENT, OBJECT_CONDITION,
-                                              OBJECT_BARRIER};
+    static const enum object_kind others[] = {OBJECT_SEMAPHORE, OBJECT_BOUNDED_SEMAPHORE,
+                                              OBJECT_CONDITION, OBJECT_BARRIER};
     uint64_t root = world_connect(world, 0), stranger = world_connect(world, 1001);
     char name[2] = "a";
 

@@ -41,16 +41,27 @@ static const struct owner *pick_user(struct chance *chance, const struct word *w
     return picked;
 }
 
+static void move_event(struct chance *chance, const struct word *word, uint64_t *value, struct model *model)
+{
+    bool is_set = chance_once_in(chance, 2);
+
+    if (pages_event(value, is_set))
+        model_shared_event(model, word->account->uid, word->object->name->bytes, is_set);
+}
+
 void word_chance_move(struct chance *chance, const struct core *core, struct pages *pages,
                       struct model *model)
 {
     const struct word *word = pick_word(chance, core);
     uint64_t *value = word ? pages_word(pages, word->account->uid, word->data.index) : NULL;
-    const struct owner *user = word ? pick_user(chance, word, *value) : NULL;
+    bool is_event = word && word->object->data.kind == OBJECT_EVENT;
+    const struct owner *user = word && !is_event ? pick_user(chance, word, *value) : NULL;
     bool is_recursive = word && word->object->data.kind == OBJECT_RLOCK;
     const char *name = word ? word->object->name->bytes : NULL;
     int r;
 
+    if (is_event)
+        move_event(chance, word, value, model);
     if (!user || pages_take(value, user->slot))
         return;
     if (word_owner(*value) == 0 || (is_recursive && chance_once_in(chance, 3))) {
