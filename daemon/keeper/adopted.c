@@ -199,6 +199,17 @@ static bool was_waited_for(const struct ledger_wait *wait, const struct slot *sl
     return wait->process == slot->process && wait->info.si_pid != 0;
 }
 
+/* A stop, or its end, that somebody has waited for who told nobody. */
+static void stop_look(struct keeper *keeper, struct slot *slot)
+{
+    bool was_stopped = slot->reports[REPORT_STOP].kind == LINK_STOPPED || slot->stop_seen == LINK_STOPPED;
+    struct proc_entry entry;
+
+    if (slot->ended || !look_at(slot, &entry) || (entry.state == 'T') == was_stopped)
+        return;
+    reap_stopped(keeper, slot, was_stopped ? CLD_CONTINUED : CLD_STOPPED);
+}
+
 void adopted_begin(struct keeper *keeper, struct slot *slot, const struct ledger_wait *wait)
 {
     if (slot->ended) {
@@ -215,6 +226,8 @@ void adopted_begin(struct keeper *keeper, struct slot *slot, const struct ledger
         ended(keeper, slot, &wait->info, &wait->usage);
     else if (slot->pidfd < 0)
         ended(keeper, slot, NULL, NULL);
+    else
+        stop_look(keeper, slot);
 }
 
 int64_t adopted_tick(struct keeper *keeper)

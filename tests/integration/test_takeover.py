@@ -185,6 +185,25 @@ def test_a_kernel_that_does_not_tell():
         same(manager.ask('process.info', process=done)['exitcode'], 0)
 
 
+@both_ways
+def check_stops_meanwhile(manager, way):
+    """Whoever has waited for them: it is seen what has become of a child, and told."""
+    (stops, stopping), (goes_on, stopped) = sleeper(manager), sleeper(manager)
+    os.kill(stopped, signal.SIGSTOP)
+    wait_for(lambda: manager.ask('process.info', process=goes_on)['state'] == 'stopped', 'its stop')
+
+    def between():
+        os.kill(stopping, signal.SIGSTOP)
+        os.kill(stopped, signal.SIGCONT)
+        wait_for(lambda: [stat_of(pid)[1] for pid in (stopping, stopped)] == ['T', 'S'], 'both')
+
+    taken_over(manager, way, between)
+    wait_for(lambda: [manager.ask('process.info', process=each)['state'] for each in (stops, goes_on)]
+             == ['stopped', 'running'], 'what they are')
+    for process in (stops, goes_on):
+        manager.ask('process.kill', process=process)
+
+
 def test_rusage_and_stops_by_front():
     """The front is their parent: it knows all that a parent knows."""
     with Manager() as manager:
