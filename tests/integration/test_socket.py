@@ -26,6 +26,12 @@ def start(mode, path=None, **env):
                             preexec_fn=become_ann if mode == '--user' else None)
 
 
+def listens(path):
+    """The name is there a moment earlier: bind(2) makes it."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
 def refuses(mode, path, words, **env):
     """It does not start, and says why."""
     with start(mode, path, **env) as daemon:
@@ -41,7 +47,7 @@ def serves(mode, given, path=None, **env):
     path = path or given
     with start(mode, given, **env) as daemon:
         try:
-            wait_for(lambda: daemon.poll() is not None or os.path.exists(path))
+            wait_for(lambda: daemon.poll() is not None or listens(path))
             with Client(path) as client:
                 modes = [stat.S_IMODE(os.stat(each).st_mode) for each in (path, os.path.dirname(path))]
                 client.call('daemon.stop')
@@ -168,7 +174,7 @@ def test_somebody_serves_there(daemon):
         path = os.path.join(base, 's')
         with start(mode, path) as first:
             try:
-                wait_for(lambda: os.path.exists(path))
+                wait_for(lambda: listens(path))
                 inode = os.stat(path).st_ino
                 for state in (signal.SIGCONT, signal.SIGSTOP):
                     os.kill(first.pid, state)

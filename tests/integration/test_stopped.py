@@ -129,6 +129,7 @@ def test_half_open(daemon):
         same(client.call('daemon.ping'), {})
         for each in silent:
             each.close()
+        daemon.ask('daemon.ping')  # by a connection that is taken after all of them
         wait_for(lambda: client.call('daemon.info')['connections'] == 2, 'the end of the others')
         same(client.call('object.info', name='held')['waiters'], [])
         left = client.call('object.list')['objects']

@@ -456,7 +456,7 @@ END_TEST
 /* A TCP socket full of data that nobody reads: its last close takes as long as it lingers. */
 static int lingering_socket(int *ret_peer)
 {
-    struct linger linger = {.l_onoff = 1, .l_linger = 3};
+    struct linger linger = {.l_onoff = 1, .l_linger = 60};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
@@ -493,7 +493,7 @@ START_TEST(a_lingering_socket_delays_nobody)
     kill(harness.keeper, SIGCONT);
     for (int i = 0; i < 20; i++)
         harness_exit(&harness, harness_shell(&harness, "true", NULL));
-    ck_assert_int_lt(clock_monotonic() - begun, 2 * NSEC_PER_SEC);
+    ck_assert_int_lt(clock_monotonic() - begun, 20 * NSEC_PER_SEC);
     close(peer);
     harness_stop(&harness);
 }
