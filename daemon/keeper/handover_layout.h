@@ -14,7 +14,7 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 6
+#define HANDOVER_FORMAT 7
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
@@ -59,11 +59,12 @@ struct handover_facts {
     uint32_t failed, ended, reaped, tree_gone, tree_watched, adopted, stored, again, respawns;
     uint32_t ticket_kept, notify_kept;
     int32_t error;
-    uint32_t stage, stop_seen;
+    uint32_t stage, stop_seen, unused;
     int64_t mono, wall, pid_seen;
-    uint32_t log, unused;
+    uint32_t log, unused_too;
     uint64_t report_number[REPORT_PLACES]; /* 0: it is acknowledged, or there was none */
     uint32_t report_kind[REPORT_PLACES];   /* of the last one */
+    uint32_t unused_either;
     struct link_exited end;
 };
 
@@ -96,7 +97,7 @@ struct handover_cgroup {
 struct handover_page {
     uint32_t uid;
     int32_t fd;
-    uint32_t stored;
+    uint32_t stored, unused;
 };
 
 /* Followed by a struct ticket (ticket.h), which counts as one of these structs. */
