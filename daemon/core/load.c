@@ -462,6 +462,9 @@ static void take_orders(struct core *core, struct in *in)
 static void take_events(struct core *core, struct in *in)
 {
     take_each(core, in, take_event);
+    /* a number of JSON; and there is one behind it */
+    if (in_failed(in, in->counters.seq > INT64_MAX, -EBADMSG))
+        return;
     core->counters = in->counters;
     for (uint64_t seq = core_first_event(core); seq <= core->counters.seq && !in->error; seq++)
         in_failed(in, !core_event(core, seq), -EBADMSG);
