@@ -28,6 +28,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Whose inputs the journal holds: nobody else may replay them. */
@@ -321,12 +322,14 @@ static int begin(struct server *server, int link_fd)
 int broker_run(int link_fd)
 {
     struct server *server = calloc(1, sizeof *server);
+    struct rlimit files;
     int r;
 
     if (!server)
         return 1;
     server->statm_fd = -1;
     server->version = PROCD_VERSION;
+    server->files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 1024 : files.rlim_cur;
     json_set_alloc_funcs(memory_or_end, free);
     signal(SIGPIPE, SIG_IGN);
     fcntl(link_fd, F_SETFD, FD_CLOEXEC);

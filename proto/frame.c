@@ -230,6 +230,7 @@ static int writer_mark(struct frame_writer *writer, const int *fds, size_t count
     mark->offset = writer->end;
     mark->count = count;
     memcpy(mark->fds, fds, count * sizeof *fds);
+    writer->fd_count += count;
     return 0;
 }
 
@@ -254,6 +255,7 @@ static void writer_drop_mark(struct frame_writer *writer)
 {
     for (size_t i = 0; i < writer->marks[0].count; i++)
         close_fd(writer->marks[0].fds[i]);
+    writer->fd_count -= writer->marks[0].count;
     writer->mark_count--;
     memmove(writer->marks, writer->marks + 1, writer->mark_count * sizeof *writer->marks);
 }

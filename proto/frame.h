@@ -76,6 +76,7 @@ struct frame_writer {
     size_t start, end, room;   /* unsent bytes are [start, end) */
     struct frame_mark *marks;  /* descriptors that wait for their line */
     size_t mark_count, mark_room;
+    size_t fd_count; /* of all marks */
 };
 
 /* Appends size bytes to the queue. With fd_count > 0 the bytes begin a line and the descriptors (taken over,
@@ -95,6 +96,7 @@ static inline size_t frame_unsent(const struct frame_writer *writer)
 {
     return writer->end - writer->start;
 }
+
 
 /* Frees everything; queued descriptors are closed. */
 void frame_writer_done(struct frame_writer *writer);

@@ -145,6 +145,7 @@ struct input_restart {
 
 struct input_spawn {
     struct input_request request; /* in the same place as body.request */
+    int64_t most;                 /* living processes that the uid may have; 0: as many as its quota says */
     struct input_restart restart;
 };
 

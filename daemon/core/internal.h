@@ -88,6 +88,8 @@ void waiter_park(struct core *core, struct waiter *waiter, int64_t span);
 void waiter_answer(struct core *core, struct waiter *waiter);
 void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error error);
 void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota);
+/* The same for a value below the quota. */
+void waiter_fail_limit(struct core *core, struct waiter *waiter, enum core_quota quota, int64_t value);
 void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_kind kind,
                            struct process *process);
 /* The slot whose bell it waits by, or 0. */

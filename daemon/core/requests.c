@@ -136,12 +136,19 @@ static enum core_quota spawn_exceeds_kept(const struct account *account, const s
     return QUOTA_COUNT;
 }
 
+static bool has_all_processes(const struct account *account, const struct core_input *input)
+{
+    int64_t most = input->body.spawn.most;
+
+    return most > 0 && account->used[QUOTA_PROCESSES] >= most;
+}
+
 /* The quota that a spawn would exceed, or QUOTA_COUNT. */
 static enum core_quota spawn_exceeds(const struct account *account, const struct core_input *input)
 {
     if (!account)
         return QUOTA_COUNT;
-    if (quota_full(account, QUOTA_PROCESSES))
+    if (quota_full(account, QUOTA_PROCESSES) || has_all_processes(account, input))
         return QUOTA_PROCESSES;
     if (quota_full(account, QUOTA_STARTING))
         return QUOTA_STARTING;
@@ -162,6 +169,8 @@ static int refuse(struct core *core, const struct core_input *input, struct key 
     key_attach(key, waiter);
     if (core->counters.shutting_down)
         waiter_fail(core, waiter, ERROR_SHUTTING_DOWN);
+    else if (quota == QUOTA_PROCESSES && !quota_full(waiter->account, quota))
+        waiter_fail_limit(core, waiter, quota, input->body.spawn.most);
     else
         waiter_fail_quota(core, waiter, quota);
     return 0;

@@ -189,8 +189,13 @@ void waiter_fail(struct core *core, struct waiter *waiter, enum proto_error erro
 
 void waiter_fail_quota(struct core *core, struct waiter *waiter, enum core_quota quota)
 {
+    waiter_fail_limit(core, waiter, quota, quota_limit(quota, waiter->data.uid));
+}
+
+void waiter_fail_limit(struct core *core, struct waiter *waiter, enum core_quota quota, int64_t value)
+{
     waiter->reply.quota = quota;
-    waiter->reply.value = quota_limit(quota, waiter->data.uid);
+    waiter->reply.value = value;
     waiter_fail(core, waiter, ERROR_LIMIT_EXCEEDED);
 }
 

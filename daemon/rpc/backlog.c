@@ -19,6 +19,7 @@ struct backlog *backlog_get(struct server *server, uint32_t uid)
         return NULL;
     backlog->uid = uid;
     backlog->sessions = 1;
+    backlog->fds_max = uid == 0 ? SIZE_MAX : server->files / BACKLOG_FDS_SHARE;
     HASH_ADD(hh, server->backlogs, uid, sizeof backlog->uid, backlog);
     if (backlog->hh.tbl)
         return backlog;
@@ -39,10 +40,19 @@ size_t backlog_subscriptions_limit(const struct backlog *backlog)
     return BACKLOG_SUBSCRIPTIONS_MAX + (backlog->uid == 0 ? QUOTA_ROOT_RESERVE : 0);
 }
 
+static void count_fds(struct session *session)
+{
+    size_t fds = session->reader.fd_count + session->writer.fd_count + session->fds_sent;
+
+    session->backlog->fds += fds - session->counted_fds;
+    session->counted_fds = fds;
+}
+
 void backlog_count_unread(struct session *session)
 {
     size_t unread = frame_long_room(&session->reader);
 
+    count_fds(session);
     session->backlog->unread += unread - session->counted_unread;
     session->counted_unread = unread;
 }
@@ -51,6 +61,7 @@ void backlog_count(struct session *session)
 {
     size_t unsent = frame_unsent(&session->writer);
 
+    count_fds(session);
     session->backlog->unsent += unsent - session->counted;
     session->counted = unsent;
 }

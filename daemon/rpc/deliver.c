@@ -5,6 +5,7 @@
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/identity.h"
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/backlog.h"
 #include "daemon/rpc/pages.h"
 #include "daemon/rpc/process_spawn.h"
 #include "daemon/rpc/render.h"
@@ -167,7 +168,8 @@ static void reply_written(struct call *call, const struct waiter *waiter)
 /* Who has mapped a word that it does not get to know finds it closed at worst. */
 static void answer_mapped(struct call *call, const struct reply_sync *sync)
 {
-    int fd = sync->flag ? page_copy(call->server, call->uid) : -1;
+    bool is_mapped = sync->flag && !backlog_has_all_fds(call->session->backlog);
+    int fd = is_mapped ? page_copy(call->server, call->uid) : -1;
     char *text = NULL;
 
     if (fd < 0) {

@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 struct peer *peer_find(const struct server *server, uint64_t client)
 {
@@ -156,11 +155,10 @@ void peer_disconnect(struct session *session)
 static int64_t connections_limit(const struct server *server, uint32_t uid)
 {
     int64_t most = quota_limit(QUOTA_CONNECTIONS, uid);
-    struct rlimit files;
 
-    if (uid == 0 || !server->hello.system || getrlimit(RLIMIT_NOFILE, &files) < 0)
+    if (uid == 0 || !server->hello.system)
         return most;
-    return files.rlim_cur / 4 < (uint64_t) most ? (int64_t) (files.rlim_cur / 4) : most;
+    return server->files / 4 < (uint64_t) most ? (int64_t) (server->files / 4) : most;
 }
 
 /* Says why, and lets go. The keeper tells of a new client once: it is watched though it is not served, as it

@@ -81,6 +81,13 @@ static char *object_names(const struct call *call, size_t *ret_size, enum proto_
     return names;
 }
 
+/* Each takes two descriptors of the keeper (and two pipes, which are counted there): no uid of the system's
+ * daemon gets so many that none are left for others. */
+static int64_t processes_limit(const struct server *server, uint32_t uid)
+{
+    return uid == 0 || !server->hello.system ? 0 : (int64_t) (server->files / 8);
+}
+
 struct outcome process_spawn_looked_up(struct call *call, const struct lookup_answer *who)
 {
     const json_t *name = ARG(call, process_spawn, name), *stop_signal = ARG(call, process_spawn, stop_signal);
@@ -114,6 +121,7 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
         .labels = (uint32_t) call->spec->label_count,
         .objects = (uint32_t) json_array_size(ARG(call, process_spawn, objects)),
     };
+    input.body.spawn.most = processes_limit(call->server, call->uid);
     input.body.spawn.restart = restart_policy_argument(ARG(call, process_spawn, restart));
     if (input.body.spawn.restart.policy != RESTART_POLICY_NO) {
         input.body.spawn.restart.size = head->size;

@@ -56,6 +56,7 @@ struct server {
     struct peer *peers;       /* client processes, by client number */
     struct call *calls;       /* parked calls, by ticket */
     struct call *stepping;    /* the one whose input is in the core, not parked yet */
+    uint64_t files;           /* descriptors that we may have, and the keeper, too */
     struct backlog *backlogs; /* what is unsent, by uid */
     struct uid_page *pages;   /* memory that clients share with us, by uid */
     bool core_is_new;         /* it began empty, though there were brokers before */

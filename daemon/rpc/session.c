@@ -17,7 +17,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#define UNREAD_PAUSE 100 /* ms, then one may look again whether a client has read its descriptors */
 
 /* ---- writing ---- */
 
@@ -125,9 +129,10 @@ static void session_mark_ready(struct session *session)
 static bool session_may_run(const struct session *session)
 {
     size_t most = backlog_is_full(session->backlog) ? 0 : SESSION_UNSENT_MAX;
+    size_t most_fds = backlog_has_all_fds(session->backlog) ? 0 : SESSION_FDS_MAX;
 
     return !(session->flags & (SESSION_DEAD | SESSION_CLOSING)) && session->lookups == 0 &&
-           frame_unsent(&session->writer) <= most;
+           frame_unsent(&session->writer) <= most && session->writer.fd_count <= most_fds;
 }
 
 /* Is the rest of this turn for others? */
@@ -146,15 +151,15 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     session_wants_flush(session);
 }
 
-/* Until the socket has room, or, as that says nothing of the kernel's memory, for a while. */
-static void session_block(struct session *session, bool is_short)
+/* Until the socket has room, or, where that says nothing, for so many ms. */
+static void session_block(struct session *session, int ms)
 {
-    const struct timeval pause = {.tv_usec = FDPASS_PAUSE * 1000};
+    const struct timeval pause = {.tv_usec = ms * 1000};
 
     session->flags |= SESSION_BLOCKED;
-    event_assign(session->writable, session->server->base, is_short ? -1 : session->fd,
-                 is_short ? 0 : EV_WRITE, on_writable, session);
-    session_watch(session, session->writable, is_short ? &pause : NULL);
+    event_assign(session->writable, session->server->base, ms > 0 ? -1 : session->fd,
+                 ms > 0 ? 0 : EV_WRITE, on_writable, session);
+    session_watch(session, session->writable, ms > 0 ? &pause : NULL);
     if (frame_unsent(&session->writer) > SESSION_UNSENT_MAX)
         session_pause(session, true);
 }
@@ -181,20 +186,40 @@ static void ring_bells(struct session *session)
     session->bell_count = 0;
 }
 
+/* Those that are in the socket count against our user: with too many of them there nobody's arrive (unix(7),
+ * ETOOMANYREFS). SIOCOUTQ tells that there is nothing unread. */
+static bool has_fds_unread(struct session *session)
+{
+    size_t most = backlog_has_all_fds(session->backlog) ? 0 : SESSION_FDS_MAX;
+    int unread = 0;
+
+    if (session->writer.fd_count == 0 || session->fds_sent <= most)
+        return false;
+    if (ioctl(session->fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+        return true;
+    session->fds_sent = 0;
+    return false;
+}
+
 void session_flush(struct session *session)
 {
-    size_t before = frame_unsent(&session->writer);
+    size_t before = frame_unsent(&session->writer), fds = session->writer.fd_count;
     int r;
 
     if (session->flags & (SESSION_BLOCKED | SESSION_DEAD))
         return;
+    if (has_fds_unread(session)) {
+        session_block(session, UNREAD_PAUSE);
+        return;
+    }
     r = frame_flush(&session->writer, session->fd);
+    session->fds_sent += fds - session->writer.fd_count;
     undelivered_sent(session, before - frame_unsent(&session->writer));
     backlog_count(session);
     if (r == 0)
         ring_bells(session);
     if (r > 0 || fdpass_is_short(r)) {
-        session_block(session, r < 0);
+        session_block(session, r < 0 ? FDPASS_PAUSE : 0);
     } else if (r < 0) {
         session_kill(session);
     } else if (session->flags & SESSION_CLOSING) {
@@ -227,15 +252,14 @@ static void session_refuse(struct session *session, const json_t *id, const stru
     session_pause(session, true);
 }
 
-/* Its uid has begun too many of them. Where all waited for room, none might ever come to its end. */
-static void refuse_long_line(struct session *session)
+/* Its uid has begun too many lines. Where all waited for room, none might ever come to its end. */
+static void refuse_more(struct session *session, const char *limit, size_t value)
 {
     struct failure failure;
 
-    failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: unread bytes");
-    answer_failure(
-        session, NULL, &failure,
-        json_pack("{s:s, s:I}", "limit", "unread bytes", "value", (json_int_t) BACKLOG_UNREAD_MAX));
+    failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: %s", limit);
+    answer_failure(session, NULL, &failure,
+                   json_pack("{s:s, s:I}", "limit", limit, "value", (json_int_t) value));
     session->flags |= SESSION_CLOSING;
     session_pause(session, true);
 }
@@ -259,6 +283,13 @@ static void refuse_line(struct session *session, const struct request *request, 
         answer_failure(session, request->id, failure, refusal_data(failure));
 }
 
+/* A question to which nobody wants the answer changes nothing. To look for it would cost what no answer is
+ * charged for. */
+static bool is_idle_talk(const struct request *request)
+{
+    return !request->id && method_specs[request->method].flags & METHOD_LONG;
+}
+
 static void session_execute(struct session *session, const char *line, size_t length)
 {
     struct failure failure;
@@ -280,7 +311,7 @@ static void session_execute(struct session *session, const char *line, size_t le
         message_check(&request, &failure);
     if (!failure.error && session->reader.fd_count < request.fd_count) {
         session_kill(session); /* descriptors out of step */
-    } else if (failure.error) {
+    } else if (failure.error || is_idle_talk(&request)) {
         refuse_line(session, &request, &failure);
     } else if (!(call = call_new(session->server, session, &request)) && !request.id) {
         session_kill(session); /* nobody would be told: rather an end than a wait that is not cancelled */
@@ -369,7 +400,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         /* whole lines are left from before: more would pile up, as executing is slower than reading */
         return;
     if (session->backlog->unread > BACKLOG_UNREAD_MAX && frame_will_be_long(&session->reader)) {
-        refuse_long_line(session);
+        refuse_more(session, "unread bytes", BACKLOG_UNREAD_MAX);
         return;
     }
     r = frame_receive(&session->reader, (int) fd);
@@ -384,7 +415,11 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         session_kill(session);
         return;
     }
-    session_mark_ready(session); /* behind those that came before it */
+    backlog_count_unread(session);
+    if (session->reader.fd_count > 0 && backlog_has_all_fds(session->backlog))
+        refuse_more(session, "descriptors", session->backlog->fds_max);
+    else
+        session_mark_ready(session); /* behind those that came before it */
 }
 
 void session_drain(struct session *session)
@@ -485,6 +520,7 @@ static void session_free(struct session *session)
     free(session->bells);
     session->backlog->unsent -= session->counted;
     session->backlog->unread -= session->counted_unread;
+    session->backlog->fds -= session->counted_fds;
     backlog_put(server, session->backlog);
     event_free(session->readable);
     event_free(session->writable);

@@ -11,6 +11,7 @@
 #define SESSION_LINES_PER_TURN 16          /* then others have their turn */
 #define SESSION_UNSENT_MAX                                                                                   \
     (256 << 10) /* bytes; above it nothing more is read from the client, nor told to it */
+#define SESSION_FDS_MAX 64 /* descriptors; above it nothing more is read from the client, nor are any sent */
 
 struct backlog;
 struct peer;
@@ -50,6 +51,8 @@ struct session {
     struct frame_writer writer;
     struct backlog *backlog; /* of its uid */
     size_t counted, counted_unread; /* its bytes in there */
+    size_t counted_fds;
+    size_t fds_sent; /* since the client had last read all */
     TAILQ_HEAD(session_calls, call) calls;
     struct call *pending; /* those that wait, by id */
     LIST_HEAD(session_subscriptions, subscription) subscriptions;

@@ -454,6 +454,22 @@ class Servant:
             limits.update(error['data']['limit'] for error in errors)
         return limits
 
+    def connect_with_fds(self, count, fds):
+        """So many connections that each say what is no line, with so many descriptors. As connect_many."""
+        self.silent, limits = [Client(self.path) for _ in range(count)], collections.Counter()
+        with open('/dev/null', 'rb') as null:
+            for each in self.silent:
+                each.raw(b'{', [null.fileno()] * fds)
+        for each in self.silent:
+            try:
+                while not each.replies and each.pump(0.01):
+                    pass
+            except Closed:
+                pass
+            errors = [reply['error'] for reply in each.replies.values() if 'error' in reply]
+            limits.update(error['data']['limit'] for error in errors)
+        return limits
+
     def drop_silent(self):
         for each in self.silent:
             each.close()

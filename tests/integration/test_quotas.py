@@ -186,6 +186,89 @@ def test_processes_that_start(daemon, greed):
 
 
 @greedy
+def test_living_processes(daemon, greed):
+    """The keeper has two descriptors of each."""
+    def take():
+        pattern = line('process.spawn', argv=['/bin/sleep', '1000'], name='p%d')
+        def running():
+            known = daemon.connection.call('process.list', uid=ANN, alive=True)['processes']
+            return sum(each['state'] == 'running' for each in known)
+
+        for count in (200, 400, FILES // 8):  # no more than may start at a time
+            greed.ann.do('begin', pattern, 200)
+            wait_for(lambda most=count: running() == most, 'their exec')
+        same(greed.ann.do('begin', pattern, 1), {'processes': 1})
+        with Peer(daemon.path, uid=BOB, gid=BOB) as another, Client(daemon.path) as root:
+            for each in (another, root):
+                made = each.call('process.spawn', argv=['/bin/true'])
+                same(each.call('process.join', process=made['id'])['exitcode'], 0)
+
+    def give_back():
+        root = daemon.connection
+        for each in root.call('process.list', uid=ANN, alive=True)['processes']:
+            root.call('process.kill', uid=ANN, process=each['id'])
+        wait_for(lambda: root.call('process.list', uid=ANN, alive=True)['processes'] == [], 'their ends')
+
+    greed.measure('processes', take, give_back)
+
+
+def must_pass_descriptors(daemon, greed):
+    """The broker has enough of them, and the kernel lets more of them into queues."""
+    count = len(os.listdir('/proc/%d/fd' % daemon.broker_pid))
+    assert count < FILES // 2, '%d of %d descriptors' % (count, FILES)
+    greed.bob.call('object.create', kind='lock', name='mapped', exist_ok=True)
+    same(greed.bob.call('object.map', name='mapped')['mapped'], True)
+    with Client(daemon.path) as root:
+        reply = root.reply(root.start('process.spawn', argv=['/bin/true'], pidfd=True))
+        os.close(reply['_fds'][0])
+        root.call('process.join', process=reply['result']['id'])
+
+
+@greedy
+def test_descriptors_that_nobody_reads(daemon, greed):
+    def take():
+        greed.ann.call('object.create', kind='lock', name='m')
+        greed.ann.do('connect_many', 80, (line('object.map', name='m') + '\n') * 400)
+        wait_for(lambda: greed.ann.call('object.map', name='m')['mapped'] is False, 'its share')
+        must_pass_descriptors(daemon, greed)
+
+    greed.measure('fds out', take, greed.renew)
+
+
+@greedy
+def test_descriptors_without_lines(daemon, greed):
+    def take():
+        limits = greed.ann.do('connect_with_fds', 200, 60)
+        assert set(limits) == {'descriptors'} and limits['descriptors'] > 150, limits
+        must_pass_descriptors(daemon, greed)
+
+    greed.measure('fds in', take, greed.renew)
+
+
+def cpu_of(pid):
+    """Seconds, of user and system."""
+    with open('/proc/%d/stat' % pid, encoding='utf-8') as file:
+        fields = file.read().rpartition(')')[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+
+@options()
+def test_questions_without_an_answer(daemon):
+    """A query as a notification costs its line: what nobody is told is not made."""
+    with Client(daemon.path) as client:
+        for _ in range(20):
+            client.exitcode(client.spawn('/bin/true', labels={'x': 'x' * 1000000})['id'])
+        before = cpu_of(daemon.broker_pid)
+        for _ in range(200):
+            for method in ('process.list', 'object.list', 'object.graph', 'rpc.discover'):
+                client.note(method)
+        client.call('daemon.ping')
+        took = cpu_of(daemon.broker_pid) - before
+        print('800 questions that nobody wants to be answered: %.2f s of CPU time' % took)
+        assert took < 2, 'they are answered'
+
+
+@greedy
 def test_bytes_that_come_in(daemon, greed):
     """Lines that do not come to their end."""
     resident = daemon.info()['rss']
