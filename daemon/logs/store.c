@@ -304,19 +304,23 @@ static ssize_t fill(struct logs *logs, uint32_t log, enum logs_stream stream, in
     return size;
 }
 
+static void count_lost(struct logs_log *of, const char *bytes, size_t size)
+{
+    if (of->lost > UINT32_MAX / 2)
+        return;
+    of->lost += 1;
+    for (size_t i = 0; i < size; i++)
+        of->lost += bytes[i] == '\n';
+}
+
 /* Rather lines that are lost than a process that waits for room. */
 static ssize_t discard(struct logs *logs, uint32_t log, int pipe, size_t most)
 {
     ssize_t size = read(pipe, scratch, most < sizeof scratch ? most : sizeof scratch);
-    uint32_t *lost = &logs->index->logs[log].lost;
 
     if (size <= 0)
         return size < 0 ? -errno : 0;
-    if (*lost > UINT32_MAX / 2)
-        return size;
-    *lost += 1;
-    for (ssize_t i = 0; i < size; i++)
-        *lost += scratch[i] == '\n';
+    count_lost(&logs->index->logs[log], scratch, (size_t) size);
     return size;
 }
 
@@ -331,6 +335,45 @@ ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int 
     if (size >= 0 || size == -EAGAIN || size == -EINTR || size == -EBADF)
         return size == -EINTR ? -EAGAIN : size;
     return discard(logs, log, pipe, most);
+}
+
+/* Of as many bytes as there is room for in a chunk. Returns how many; 0: there is none. */
+static size_t put_part(struct logs *logs, uint32_t log, enum logs_stream stream, const char *bytes,
+                       size_t size, const struct logs_clock *now)
+{
+    struct logs_record record = {.wall = now->wall, .stream = (uint8_t) stream, .kind = LOGS_DATA};
+    uint32_t chunk = chunk_for(logs, log, now->mono), at;
+    size_t room;
+
+    if (!chunk)
+        return 0;
+    at = logs->index->chunks[chunk].used;
+    room = LOGS_CHUNK - at - sizeof record;
+    record.size = (uint32_t) (size < room ? size : room);
+    if (pwrite(logs->data_fd, bytes, record.size, logs_offset(chunk) + at + (off_t) sizeof record) !=
+        (ssize_t) record.size)
+        return 0;
+    logs_record_put(logs, chunk, &record, record.size, now->mono);
+    return record.size;
+}
+
+void logs_put(struct logs *logs, uint32_t log, enum logs_stream stream, const void *bytes, size_t size,
+              const struct logs_clock *now)
+{
+    const char *at = bytes;
+
+    if (logs->index->logs[log].lost > 0)
+        tell_lost(logs, log, stream, now);
+    while (size > 0) {
+        size_t part = put_part(logs, log, stream, at, size, now);
+
+        if (part == 0) {
+            count_lost(&logs->index->logs[log], at, size);
+            return;
+        }
+        at += part;
+        size -= part;
+    }
 }
 
 /* ---- age ---- */

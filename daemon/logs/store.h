@@ -50,6 +50,10 @@ struct logs_clock {
 ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int pipe, size_t most,
                   const struct logs_clock *now);
 
+/* The same of bytes that were taken already; all of them. */
+void logs_put(struct logs *logs, uint32_t log, enum logs_stream stream, const void *bytes, size_t size,
+              const struct logs_clock *now);
+
 /* A line of the stream that has begun is at its end. */
 void logs_mark_end(struct logs *logs, uint32_t log, enum logs_stream stream, const struct logs_clock *now);
 
