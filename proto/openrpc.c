@@ -29,7 +29,7 @@ static const char shared_schemas[] =
     "bound\"},\"minItems\":2,\"maxItems\":2}]},"
     "\"bound\":{\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},{\"const\":\"unlimited\"}]},"
     "\"stdio\":{\"description\":\"where a standard stream of a process comes from, or goes\",\"oneOf\":["
-    "{\"enum\":[\"null\",\"log\"]},"
+    "{\"enum\":[\"null\",\"log\",\"pty\"]},"
     "{\"type\":\"object\",\"properties\":{\"fd\":{\"type\":\"integer\"}},\"required\":[\"fd\"]},"
     "{\"type\":\"object\",\"properties\":{\"file\":{\"$ref\":\"#/components/schemas/bytes\"},"
     "\"append\":{\"type\":\"boolean\"}},\"required\":[\"file\"]}]}}";

@@ -213,12 +213,14 @@ static bool stdio_valid(const json_t *json, const struct scope *scope, bool may_
 
 static bool check_STDIN(const json_t *json, const struct scope *scope)
 {
-    return json_is_object(json) ? stdio_valid(json, scope, false) : one_of(json, "null", "null");
+    return json_is_object(json) ? stdio_valid(json, scope, false) : one_of(json, "null", "pty");
 }
 
 static bool check_STDOUT(const json_t *json, const struct scope *scope)
 {
-    return json_is_object(json) ? stdio_valid(json, scope, true) : one_of(json, "null", "log");
+    if (json_is_object(json))
+        return stdio_valid(json, scope, true);
+    return one_of(json, "null", "log") || one_of(json, "pty", "pty");
 }
 
 #define TARGET_MAX 1048576 /* more than any RLIMIT_NOFILE that is in use; the child's own limit decides */
@@ -332,6 +334,18 @@ CHECK_WORDS(STOP_MODE, "terminate", "detach")
 CHECK_WORDS(WAIT_MODE, "any", "all")
 CHECK_WORDS(WAIT_FOR, "exited", "ready")
 CHECK_WORDS(STREAM, "stdout", "stderr")
+
+static bool check_WINSIZE(const json_t *json, const struct scope *scope)
+{
+    (void) scope;
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *side = json_array_get(json, i);
+
+        if (!json_is_integer(side) || json_integer_value(side) < 1 || json_integer_value(side) > UINT16_MAX)
+            return false;
+    }
+    return json_array_size(json) == 2;
+}
 
 static bool check_RESTART(const json_t *json, const struct scope *scope)
 {

@@ -50,9 +50,9 @@
       "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}")                                \
     X(LIMITS, "an object of limits: n, \"unlimited\" or [soft, hard]",                                       \
       "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/components/schemas/limit\"}}")            \
-    X(STDIN, "null, {fd: index of a descriptor that was sent} or {file: path}",                              \
+    X(STDIN, "null, pty, {fd: index of a descriptor that was sent} or {file: path}",                         \
       "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
-    X(STDOUT, "log, null, {fd: index of a descriptor that was sent} or {file: path, append: bool}",          \
+    X(STDOUT, "log, null, pty, {fd: index of a descriptor that was sent} or {file: path, append: bool}",     \
       "{\"$ref\":\"#/components/schemas/stdio\"}")                                                           \
     X(PLACED_FDS, "an array of [index of a descriptor that was sent, target >= 3], each target once",        \
       "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":[{\"type\":\"integer\",\"minimum\":0},"   \
@@ -71,6 +71,9 @@
     X(WAIT_MODE, "any or all", "{\"enum\":[\"any\",\"all\"]}")                                               \
     X(WAIT_FOR, "exited or ready", "{\"enum\":[\"exited\",\"ready\"]}")                                      \
     X(STREAM, "stdout or stderr", "{\"enum\":[\"stdout\",\"stderr\"]}")                                    \
+    X(WINSIZE, "[rows, columns], each 1 to 65535",                                                           \
+      "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":65535},"            \
+      "\"minItems\":2,\"maxItems\":2}")                                                                      \
     X(RESTART, RESTART_WANTED, RESTART_SCHEMA)
 
 enum param_type {

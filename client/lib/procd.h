@@ -77,7 +77,9 @@ enum procd_error {
     PROCD_E_CANCELLED = -32013,
     PROCD_E_OBJECT_GONE = -32014,
     PROCD_E_SHUTTING_DOWN = -32015,
-    PROCD_E_NOT_HELD = -32016
+    PROCD_E_NOT_HELD = -32016,
+    PROCD_E_NO_TERMINAL = -32017,
+    PROCD_E_ALREADY_ATTACHED = -32018
 };
 
 /* What a result means, in English. Any int: "success" for >= 0. The string is static, or valid until the

@@ -7,6 +7,7 @@
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/ledger_layout.h"
 #include "daemon/keeper/proc.h"
+#include "daemon/keeper/pty.h"
 #include "daemon/keeper/store.h"
 
 #include <dirent.h>
@@ -283,13 +284,19 @@ static void put_pipes(struct image *image)
     struct store_pipe pipe;
     uint64_t found = 0;
 
-    while (store_take_pipe(image->keeper, image->shelf, &pipe))
+    while (store_take_pipe(image->keeper, image->shelf, &pipe)) {
+        bool is_terminal = pty_is_master(pipe.fd);
+
         image->pipes[found++] =
             (struct handover_pipe){.process = is_known(image, pipe.process) ? pipe.process : 0,
                                    .kept = pipe.number,
                                    .fd = pipe.fd,
                                    .stream = pipe.stream,
-                                   .is_open_line = 1};
+                                   .is_open_line = 1,
+                                   .is_terminal = is_terminal,
+                                   .was_shared = is_terminal,
+                                   .lease = -1}; /* who has it finds it closed, and asks again */
+    }
     image->head->pipe_count = found;
 }
 

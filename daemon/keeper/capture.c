@@ -5,6 +5,8 @@
 #include "daemon/base/log.h"
 #include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/ledger.h"
+#include "daemon/keeper/pipes.h"
+#include "daemon/keeper/pty.h"
 #include "daemon/keeper/spawn_child.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
@@ -13,143 +15,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define BATCH 16
-#define TAKE_MOST (64 << 10) /* of one pipe, then it is another one's turn */
 #define SHARE_SPAN (10 * NSEC_PER_MSEC)
 #define SHARE_BYTES (2 << 20)     /* in that span: 200 MB a second of all children together */
 #define ROUND_PAUSE NSEC_PER_MSEC /* between two rounds where one follows the other at once */
 #define AGE_PATIENCE (100 * NSEC_PER_MSEC)
-#define PIPES_MAX (1 << 18)
-
-static struct logs_clock clock_now(void)
-{
-    return (struct logs_clock){.wall = clock_realtime(), .mono = clock_monotonic()};
-}
-
-/* ---- pipes ---- */
-
-static struct capture_pipe *pipe_new(struct capture *capture)
-{
-    struct capture_pipe *pipe = LIST_FIRST(&capture->unused);
-
-    if (pipe)
-        LIST_REMOVE(pipe, of_slot);
-    else if (capture->pipes_made < PIPES_MAX)
-        pipe = &capture->pipes[capture->pipes_made++];
-    return pipe;
-}
-
-static void pipe_end(struct keeper *keeper, struct capture_pipe *pipe)
-{
-    struct capture *capture = &keeper->capture;
-
-    if (pipe->kept)
-        store_take_out(keeper, STORE_LOG, pipe->kept);
-    /* a child that has not come to its exec has it, too: closing it would not do */
-    (void) epoll_ctl(capture->epoll, EPOLL_CTL_DEL, pipe->fd, NULL);
-    pipe->fd = close_fd(pipe->fd);
-    TAILQ_REMOVE(&capture->all, pipe, order);
-    if (pipe->slot)
-        LIST_REMOVE(pipe, of_slot);
-    LIST_INSERT_HEAD(&capture->unused, pipe, of_slot);
-    capture->pipe_count--;
-}
-
-static void pipe_begin(struct keeper *keeper, struct capture_pipe *pipe, struct slot *slot, int fd,
-                       enum logs_stream stream)
-{
-    struct capture *capture = &keeper->capture;
-
-    *pipe = (struct capture_pipe){.fd = fd, .stream = stream, .slot = slot};
-    TAILQ_INSERT_TAIL(&capture->all, pipe, order);
-    if (slot)
-        LIST_INSERT_HEAD(&slot->pipes, pipe, of_slot);
-    capture->pipe_count++;
-}
-
-static int pipe_watch(struct capture *capture, struct capture_pipe *pipe)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = pipe};
-
-    return epoll_ctl(capture->epoll, EPOLL_CTL_ADD, pipe->fd, &event) < 0 ? -errno : 0;
-}
-
-/* ---- taking ---- */
-
-static bool is_kept(const struct capture_pipe *pipe)
-{
-    return pipe->slot && pipe->slot->log;
-}
-
-static void ring(struct keeper *keeper, uint32_t log)
-{
-    struct capture *capture = &keeper->capture;
-
-    if (capture->logs.index->logs[log].followed == keeper->starts)
-        eventfd_write(capture->bell, 1);
-}
-
-static void end_line(struct keeper *keeper, struct capture_pipe *pipe)
-{
-    struct logs_clock now = clock_now();
-
-    if (!pipe->is_open_line || !is_kept(pipe))
-        return;
-    pipe->is_open_line = false;
-    logs_mark_end(&keeper->capture.logs, pipe->slot->log, pipe->stream, &now);
-    ring(keeper, pipe->slot->log);
-}
-
-/* What a forgotten process's tree goes on to write. */
-static ssize_t throw_away(int fd)
-{
-    static char nowhere[TAKE_MOST];
-    ssize_t size = read(fd, nowhere, sizeof nowhere);
-
-    return size < 0 ? -errno : size;
-}
-
-/* Takes what is there, once. False: the pipe has come to its end, and is gone. */
-static bool pipe_take(struct keeper *keeper, struct capture_pipe *pipe, size_t most, ssize_t *ret_size)
-{
-    struct logs_clock now = clock_now();
-
-    *ret_size = is_kept(pipe)
-                    ? logs_take(&keeper->capture.logs, pipe->slot->log, pipe->stream, pipe->fd, most, &now)
-                    : throw_away(pipe->fd);
-    if (*ret_size > 0 && is_kept(pipe)) {
-        pipe->is_open_line = true;
-        if (keeper->capture.age_at == INT64_MAX)
-            keeper->capture.age_at = now.mono + keeper->capture.logs.limits.age;
-        ring(keeper, pipe->slot->log);
-    }
-    if (*ret_size > 0 || *ret_size == -EAGAIN)
-        return true;
-    end_line(keeper, pipe);
-    pipe_end(keeper, pipe);
-    return false;
-}
-
-/* Children that go on writing are not waited for: what was there when the process had ended is all of it. */
-static void drain(struct keeper *keeper, struct capture_pipe *pipe)
-{
-    int left = 0;
-
-    (void) ioctl(pipe->fd, FIONREAD, &left);
-    do {
-        ssize_t size;
-
-        if (!pipe_take(keeper, pipe, left > 0 ? (size_t) left : TAKE_MOST, &size))
-            return;
-        if (size < 0)
-            break;
-        left -= (int) size;
-    } while (left >= 0);
-    end_line(keeper, pipe);
-}
 
 /* ---- the share of time ---- */
 
@@ -174,9 +46,12 @@ static void pipes_ready(struct keeper *keeper, struct watch *watch, uint32_t eve
         capture->share_used = 0;
     }
     for (int i = 0; i < count; i++) {
-        ssize_t size;
+        ssize_t size = 0;
 
-        (void) pipe_take(keeper, batch[i].data.ptr, TAKE_MOST, &size);
+        if (batch[i].data.u64 & 1) /* its master is not watched, and not in this batch */
+            pty_detached(keeper, (struct capture_pipe *) (uintptr_t) (batch[i].data.u64 & ~UINT64_C(1)));
+        else
+            (void) pipe_take(keeper, batch[i].data.ptr, PIPE_TAKE_MOST, &size);
         capture->share_used += size > 0 ? (uint64_t) size : 0;
     }
     if (capture->share_used >= SHARE_BYTES)
@@ -253,6 +128,15 @@ static void name_in_journal(const struct slot *slot, struct spawn_plan *plan)
             *at = '_';
 }
 
+int capture_log(struct keeper *keeper, struct slot *slot, const struct spawn_plan *plan)
+{
+    if (!keeper->capture.logs.index)
+        return -ENOMEM;
+    if (!slot->log) /* a process that begins again goes on in its log */
+        slot->log = logs_begin(&keeper->capture.logs, slot->process, plan->uid);
+    return slot->log ? 0 : -ENOSPC;
+}
+
 int capture_begin(struct keeper *keeper, struct slot *slot, struct spawn_plan *plan, int *fds, size_t *count)
 {
     bool wants[2] = {plan->spec->stdio[1].kind == LINK_STDIO_LOG,
@@ -269,12 +153,7 @@ int capture_begin(struct keeper *keeper, struct slot *slot, struct spawn_plan *p
     }
     if (*count + 2 > FDPASS_MAX)
         return -EINVAL;
-    if (!keeper->capture.logs.index)
-        return -ENOMEM;
-    if (!slot->log) /* a process that begins again goes on in its log */
-        slot->log = logs_begin(&keeper->capture.logs, slot->process, plan->uid);
-    if (!slot->log)
-        return -ENOSPC;
+    r = capture_log(keeper, slot, plan);
     for (int i = 0; i < 2 && r == 0; i++) {
         if (wants[i] && !(i == 1 && is_shared))
             r = make_pipe(keeper, slot, i == 0 ? LOGS_STDOUT : LOGS_STDERR, &fds[*count]);
@@ -292,10 +171,13 @@ int capture_begin(struct keeper *keeper, struct slot *slot, struct spawn_plan *p
 
 void capture_abandon(struct keeper *keeper, struct slot *slot)
 {
-    struct capture_pipe *pipe;
+    struct capture_pipe *pipe, *next;
 
-    while ((pipe = LIST_FIRST(&slot->pipes)))
-        pipe_end(keeper, pipe);
+    for (pipe = LIST_FIRST(&slot->pipes); pipe; pipe = next) {
+        next = LIST_NEXT(pipe, of_slot);
+        if (!pipe->is_terminal || !slot->again)
+            pipe_end(keeper, pipe);
+    }
     if (slot->again)
         return;
     logs_forget(&keeper->capture.logs, slot->log);
@@ -308,8 +190,10 @@ void capture_ended(struct keeper *keeper, struct slot *slot)
 
     for (; pipe; pipe = next) {
         next = LIST_NEXT(pipe, of_slot);
-        drain(keeper, pipe);
+        if (pipe->lease < 0)
+            pipe_drain(keeper, pipe);
     }
+    pty_finish(keeper, slot);
 }
 
 void capture_forget(struct keeper *keeper, struct slot *slot)
@@ -317,6 +201,10 @@ void capture_forget(struct keeper *keeper, struct slot *slot)
     struct capture_pipe *pipe;
 
     while ((pipe = LIST_FIRST(&slot->pipes))) {
+        if (pipe->is_terminal) {
+            pipe_end(keeper, pipe);
+            continue;
+        }
         LIST_REMOVE(pipe, of_slot);
         pipe->slot = NULL;
     }
@@ -427,7 +315,7 @@ void capture_fill(struct keeper *keeper, int index_fd, int data_fd)
 {
     struct capture *capture = &keeper->capture;
     struct logs_limits limits = limits_of(keeper->config);
-    struct capture_pipe *pipe;
+    struct capture_pipe *pipe, *next;
     int r = index_fd >= 0 ? logs_resume(&capture->logs, &limits, index_fd, data_fd)
                           : logs_open(&capture->logs, &limits);
 
@@ -441,10 +329,14 @@ void capture_fill(struct keeper *keeper, int index_fd, int data_fd)
         store_memory(keeper, LOGS_DATA_NAME, capture->logs.data_fd);
     }
     capture->age_at = keeper->now;
-    TAILQ_FOREACH(pipe, &capture->all, order) {
+    for (pipe = TAILQ_FIRST(&capture->all); pipe; pipe = next) {
+        next = TAILQ_NEXT(pipe, order);
         if (pipe->slot && !logs_is(&capture->logs, pipe->slot->log, pipe->slot->process))
             pipe->slot->log = 0;
-        (void) pipe_watch(capture, pipe);
+        if (pipe->is_terminal)
+            pty_restored(keeper, pipe);
+        else
+            (void) pipe_watch(capture, pipe);
     }
 }
 
@@ -465,6 +357,9 @@ int capture_restore(struct keeper *keeper, struct slot *slot, const struct hando
         return -ENOMEM;
     pipe_begin(keeper, pipe, slot, from->fd, (enum logs_stream) from->stream);
     pipe->is_open_line = from->is_open_line;
+    pipe->is_terminal = from->is_terminal;
+    pipe->was_shared = from->was_shared;
+    pipe->lease = from->lease;
     pipe->kept = from->kept;
     return 0;
 }

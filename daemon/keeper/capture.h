@@ -32,6 +32,8 @@ int capture_begin_rooms(struct capture *capture);
 void capture_fill(struct keeper *keeper, int index_fd, int data_fd);
 void capture_close(struct keeper *keeper);
 
+/* Gives the slot a log if it has none. 0, -ENOMEM or -ENOSPC. */
+int capture_log(struct keeper *keeper, struct slot *slot, const struct spawn_plan *plan);
 /* Where "log" is the system's journal and there is one, the plan is told so. Otherwise:
  * the pipes that a plan asks for, made and watched; their ends for the child are put behind the *count
  * descriptors in fds, which the plan then names in place of "log". 0, or -errno: nothing was made. */

@@ -158,7 +158,10 @@ static void *put_pipes(const struct keeper *keeper, void *memory)
                                        .kept = pipe->kept,
                                        .fd = pipe->fd,
                                        .stream = pipe->stream,
-                                       .is_open_line = pipe->is_open_line};
+                                       .is_open_line = pipe->is_open_line,
+                                       .is_terminal = pipe->is_terminal,
+                                       .was_shared = pipe->was_shared,
+                                       .lease = pipe->lease};
     return to;
 }
 
@@ -253,7 +256,10 @@ void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
     set_inherit(keeper->capture.logs.index ? keeper->capture.logs.index_fd : -1, inherit);
     set_inherit(keeper->capture.logs.index ? keeper->capture.logs.data_fd : -1, inherit);
     TAILQ_FOREACH(pipe, &keeper->capture.all, order)
+    {
         set_inherit(pipe->fd, inherit);
+        set_inherit(pipe->lease, inherit);
+    }
     LIST_FOREACH(page, &keeper->pages, order)
         set_inherit(page->fd, inherit);
 }

@@ -14,7 +14,7 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 7
+#define HANDOVER_FORMAT 8
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
@@ -87,7 +87,8 @@ struct handover_pipe {
     uint64_t process; /* 0: it is forgotten */
     uint64_t kept;    /* its number in the store, or 0 */
     int32_t fd;
-    uint32_t stream, is_open_line, unused;
+    uint32_t stream, is_open_line, is_terminal, was_shared;
+    int32_t lease; /* -1: none */
 };
 
 struct handover_cgroup {

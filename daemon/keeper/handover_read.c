@@ -159,6 +159,8 @@ static int take_pipes(struct keeper *keeper, const struct handover_head *head,
         struct slot *slot = from[i].process ? slot_find(keeper, from[i].process) : NULL;
 
         if (from[i].fd < 0 || from[i].stream >= LOGS_STREAMS || from[i].is_open_line > 1 ||
+            from[i].is_terminal > 1 || from[i].was_shared > 1 ||
+            (from[i].lease >= 0 && !from[i].is_terminal) ||
             (from[i].process && !slot))
             return -EBADMSG;
         if (capture_restore(keeper, slot, &from[i]) < 0)

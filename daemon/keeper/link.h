@@ -29,7 +29,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      7
+#define LINK_VERSION      8
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -69,6 +69,7 @@ enum link_kind {
     LINK_CHECK,
     LINK_FOLLOW_LOG,      /* link_log_follow: ring when there is something new in a log, or no more */
     LINK_KEEP_PAGE,       /* link_page; descriptor: its memory, to be kept for the brokers that follow */
+    LINK_ATTACH,          /* link_attach: the terminal of a child */
 
     /* numbered reports, keeper -> broker */
     LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */
@@ -102,6 +103,9 @@ enum link_kind {
     LINK_LOGS,
     LINK_PAGE_KEPT,       /* link_page: the answer to LINK_KEEP_PAGE, by its tag */
     LINK_PAGE,            /* link_page; descriptor: its memory */
+    /* link_attached: the answer to LINK_ATTACH, or of a LINK_SPAWN with LINK_SPAWN_ATTACH, before its
+     * LINK_SPAWNED, by its tag; two descriptors when error is 0: the master and the lease, see pty.h */
+    LINK_ATTACHED,
 };
 
 /* Each message begins so. number: of the order or report, else 0 or as said above. */
@@ -156,6 +160,19 @@ struct link_pidfd {
     struct link_head head;
     uint64_t tag;
     int32_t error; /* errno, 0: here it is. For a process that was reaped it is the pidfd of a dead one */
+    uint32_t unused;
+};
+
+struct link_attach {
+    struct link_head head;
+    uint64_t process;
+    uint64_t tag; /* comes back in LINK_ATTACHED */
+};
+
+struct link_attached {
+    struct link_head head;
+    uint64_t tag;
+    int32_t error; /* errno. ENOTTY: it has no terminal, or none any more; EBUSY: somebody is attached */
     uint32_t unused;
 };
 
@@ -216,7 +233,7 @@ struct link_leave {
 
 /* ---- spawning ---- */
 
-/* LOG: stdout and stderr only; what is written is kept by the keeper. */
+/* LOG: stdout and stderr only; what is written is kept by the keeper. PTY: one terminal for all three. */
 enum link_stdio_kind {
     LINK_STDIO_NULL,
     LINK_STDIO_FD,
@@ -224,6 +241,7 @@ enum link_stdio_kind {
     LINK_STDIO_WRITE,
     LINK_STDIO_APPEND,
     LINK_STDIO_LOG,
+    LINK_STDIO_PTY,
 };
 
 struct link_stdio {
@@ -270,6 +288,7 @@ struct link_spec {
     uint32_t limit_count, limits; /* struct link_limit[], 8-byte aligned */
     uint32_t placed_count, placed; /* struct link_placed_fd[] */
     struct link_stdio stdio[3];
+    uint16_t rows, columns; /* of the terminal; 0: not said */
 };
 
 enum link_spawn_flags {
@@ -279,6 +298,7 @@ enum link_spawn_flags {
      * process's number is the ticket */
     LINK_SPAWN_TICKET = 1 << 2,
     LINK_SPAWN_NOTIFY = 1 << 3, /* it gets NOTIFY_SOCKET in its environment, which says when it is ready */
+    LINK_SPAWN_ATTACH = 1 << 4, /* its terminal is leased from the start: LINK_ATTACHED comes, with `tag` */
 };
 
 struct link_spawn {
@@ -287,6 +307,7 @@ struct link_spawn {
     uint64_t connection; /* whose credentials and limits it gets; its client must live */
     uint64_t creator;    /* client */
     uint64_t creator_process; /* the managed process that the creator is, or 0 */
+    uint64_t tag;        /* of LINK_ATTACHED */
     uint32_t flags;      /* link_spawn_flags */
     uint32_t spec_size;  /* inline behind this struct; 0: the first descriptor is a sealed memfd with it */
     char name[LINK_NAME_MAX + 1];
@@ -299,7 +320,7 @@ struct link_spawn {
     X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice")         \
     X(OOM, "oom") X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds")        \
     X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec") X(NOTIFY, "notify") \
-    X(TICKET, "ticket")
+    X(TICKET, "ticket") X(PTY, "pty")
 
 enum link_stage {
 #define X(id, text) LINK_STAGE_##id,

@@ -11,6 +11,7 @@
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/pages.h"
 #include "daemon/keeper/proc.h"
+#include "daemon/keeper/pty.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/respawn.h"
 #include "daemon/keeper/spawn.h"
@@ -152,7 +153,7 @@ static void take_identify(struct keeper *keeper, const void *message, const stru
 
     (void) fds;
     answer.head = (struct link_head){.kind = LINK_IDENTITY, .size = sizeof answer};
-    link_answer(keeper, &answer, sizeof answer, fd);
+    link_answer(keeper, &answer, sizeof answer, &fd, fd >= 0);
 }
 
 static void take_get_pidfd(struct keeper *keeper, const void *message, const struct fdpass *fds)
@@ -166,7 +167,7 @@ static void take_get_pidfd(struct keeper *keeper, const void *message, const str
     if (slot && slot->pid > 0 && !slot->failed)
         fd = slot->pidfd >= 0 ? slot->pidfd : keeper->table.dead_pidfd;
     answer.error = fd < 0 ? ESRCH : 0;
-    link_answer(keeper, &answer, sizeof answer, fd);
+    link_answer(keeper, &answer, sizeof answer, &fd, fd >= 0);
 }
 
 /* A number that is free again may be another's by now: what lives still had it while it was looked at. */
@@ -192,7 +193,7 @@ static void take_count_threads(struct keeper *keeper, const void *message, const
         answer.count = 0;
     for (uint32_t i = 0; i < answer.count; i++)
         answer.of[i].threads = threads_of(keeper, answer.of[i].process);
-    link_answer(keeper, &answer, sizeof answer, -1);
+    link_answer(keeper, &answer, sizeof answer, NULL, 0);
 }
 
 static void take_keep_page(struct keeper *keeper, const void *message, const struct fdpass *fds)
@@ -201,7 +202,7 @@ static void take_keep_page(struct keeper *keeper, const void *message, const str
 
     answer.head = (struct link_head){.kind = LINK_PAGE_KEPT, .size = sizeof answer};
     answer.error = page_keep(keeper, answer.uid, fds->count > 0 ? fds->fd[0] : -1);
-    link_answer(keeper, &answer, sizeof answer, -1);
+    link_answer(keeper, &answer, sizeof answer, NULL, 0);
 }
 
 static void take_pong(struct keeper *keeper, const void *message, const struct fdpass *fds)
@@ -238,6 +239,12 @@ static void take_follow_log(struct keeper *keeper, const void *message, const st
     capture_follow(keeper, message);
 }
 
+static void take_attach(struct keeper *keeper, const void *message, const struct fdpass *fds)
+{
+    (void) fds;
+    pty_attach(keeper, message);
+}
+
 static const struct order_kind {
     uint32_t kind;
     uint32_t size; /* exact, but for LINK_SPAWN, whose spec follows */
@@ -262,6 +269,7 @@ static const struct order_kind {
     {LINK_COUNT_THREADS, sizeof(struct link_threads), take_count_threads},
     {LINK_FOLLOW_LOG, sizeof(struct link_log_follow), take_follow_log},
     {LINK_KEEP_PAGE, sizeof(struct link_page), take_keep_page},
+    {LINK_ATTACH, sizeof(struct link_attach), take_attach},
 };
 
 /* ---- from the socket ---- */
@@ -367,8 +375,7 @@ void orders_drain(struct keeper *keeper)
     for (int i = 0; keeper->link.fd >= 0; i++) {
         int r;
 
-        keeper->link.answer_size = 0; /* nobody waits for answers */
-        keeper->link.answer_fd = close_fd(keeper->link.answer_fd);
+        link_answer_close(keeper); /* nobody waits for answers */
         r = read_one(keeper);
         /* an end with messages of ours unread is told as ECONNRESET once, before what is queued for us */
         if (r == 0 || r == -ENOTCONN || (r < 0 && ++errors > 2) || i >= DRAIN_MOST)

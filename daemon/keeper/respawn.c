@@ -3,6 +3,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/keeper/ledger.h"
+#include "daemon/keeper/pty.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
@@ -50,6 +51,7 @@ void respawn_restore(struct keeper *keeper, struct slot *slot)
 void respawn_drop(struct keeper *keeper, struct slot *slot)
 {
     ticket_drop(keeper, slot);
+    pty_finish(keeper, slot);
     if (!slot->respawns)
         return;
     dequeue(keeper, slot);
@@ -66,7 +68,10 @@ void respawn_drop_all(struct keeper *keeper)
         tree_rank(keeper, slot);
     }
     TAILQ_FOREACH(slot, &keeper->table.used, order)
+    {
         ticket_drop(keeper, slot);
+        pty_finish(keeper, slot);
+    }
 }
 
 void respawn_adopted(struct keeper *keeper, struct slot *slot)

@@ -10,6 +10,7 @@
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/plan.h"
 #include "daemon/keeper/proc.h"
+#include "daemon/keeper/pty.h"
 #include "daemon/keeper/rawcall.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/store.h"
@@ -268,6 +269,10 @@ static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, c
     if (slot->flags & LINK_SPAWN_NOTIFY)
         r = notified_open(keeper, slot, job);
     if (r == 0) {
+        *ret_stage = LINK_STAGE_PTY;
+        r = pty_begin(keeper, slot, &job->plan, placed, &all);
+    }
+    if (r == 0) {
         *ret_stage = LINK_STAGE_STDIO;
         r = capture_begin(keeper, slot, &job->plan, placed, &all);
     }
@@ -349,6 +354,8 @@ void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const vo
     r = try_spawn(keeper, slot, order, spec, fds, &stage);
     if (r < 0)
         fail_at_once(keeper, slot, -r, stage);
+    else
+        pty_offer(keeper, slot, order->tag);
 }
 
 void spawn_again(struct keeper *keeper, struct slot *slot)
@@ -362,7 +369,7 @@ void spawn_again(struct keeper *keeper, struct slot *slot)
     slot->pid = 0;
     slot->failed = slot->ended = slot->reaped = slot->tree_gone = slot->tree_watched = false;
     slot->stop_seen = 0;
-    slot->flags &= ~(uint32_t) LINK_SPAWN_PIDFD; /* that was promised of the first */
+    slot->flags &= ~(uint32_t) (LINK_SPAWN_PIDFD | LINK_SPAWN_ATTACH); /* they were promised of the first */
     r = ticket_plan(keeper, slot->ticket, &job);
     if (r == 0)
         r = run_plan(keeper, job, slot, slot->ticket->fds, slot->ticket->fd_count, &stage);

@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -83,6 +84,11 @@ CHILD long step_close(struct spawn_plan *plan)
             next = kept + 1;
     }
     return raw3(__NR_close_range, next, ~0U, 0);
+}
+
+CHILD long step_terminal(struct spawn_plan *plan)
+{
+    return plan->terminal ? raw3(__NR_ioctl, plan->fds[plan->terminal - 1], TIOCSCTTY, 0) : 0;
 }
 
 CHILD long step_umask(struct spawn_plan *plan)
@@ -216,6 +222,8 @@ CHILD long open_stdio(const struct spawn_plan *plan, const struct link_stdio *st
         return open_callers(path, O_WRONLY | O_CREAT | O_TRUNC);
     case LINK_STDIO_APPEND:
         return open_callers(path, O_WRONLY | O_CREAT | O_APPEND);
+    case LINK_STDIO_PTY: /* has become a descriptor: see pty_begin */
+        return -EINVAL;
     case LINK_STDIO_LOG: /* has become a descriptor otherwise: see capture_begin */
         return plan->journal_name[0] ? open_journal(plan, stdio == &plan->spec->stdio[2]) : -EINVAL;
     }
@@ -391,6 +399,7 @@ static const struct step {
     long (*run)(struct spawn_plan *plan);
 } steps[] = {
     {LINK_STAGE_SIGNALS, step_signals}, {LINK_STAGE_SESSION, step_session}, {LINK_STAGE_FDS, step_close},
+    {LINK_STAGE_PTY, step_terminal},
     {LINK_STAGE_UMASK, step_umask},     {LINK_STAGE_GROUPS, step_groups},   {LINK_STAGE_GID, step_gid},
     {LINK_STAGE_UID, step_uid},         {LINK_STAGE_LIMITS, step_limits},   {LINK_STAGE_NICE, step_nice},
     {LINK_STAGE_PRIVILEGES, step_privileges}, {LINK_STAGE_CHDIR, step_chdir}, {LINK_STAGE_STDIO, step_stdio},

@@ -45,6 +45,7 @@ struct spawn_plan {
     uint32_t limit_count;
     struct plan_limit limits[PLAN_LIMITS_MAX]; /* in this order */
     int fds[FDPASS_MAX]; /* the descriptors that the spec speaks of */
+    uint32_t terminal; /* which of them, and 1, becomes its controlling terminal; 0: none */
     char journal_name[JOURNAL_NAME_MAX + 1]; /* not "": "log" is the system's journal, under this name */
     int status; /* CLOEXEC: an errno and a stage are written here, or nothing */
     int keep[FDPASS_MAX + 1]; /* fds and status, ascending: nothing else gets past the first steps */

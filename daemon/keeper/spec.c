@@ -67,6 +67,7 @@ static bool stdio_fits(const struct extent *in, const struct link_stdio *stdio, 
 {
     switch (stdio->kind) {
     case LINK_STDIO_NULL:
+    case LINK_STDIO_PTY:
         return true;
     case LINK_STDIO_LOG:
         return which != 0;

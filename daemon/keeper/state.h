@@ -143,6 +143,11 @@ struct capture_pipe {
     int fd;
     enum logs_stream stream;
     bool is_open_line; /* since the last end of a line that we have said there is, bytes came */
+    bool is_terminal;  /* fd is the master of one, see pty.h; then, or -1: */
+    bool was_shared;   /* somebody else has, or had, it too */
+    int slave;         /* so that it is never hung up */
+    int lease;         /* somebody is attached, who reads it, until the other end is closed */
+    int offer;         /* that end, of who asked to be from the start, until it is sent */
 };
 
 struct capture {
@@ -283,13 +288,14 @@ struct link {
     struct slot *slot_cursor;
     struct report *report_cursor;
     size_t answer_size; /* an answer that found the link full; nothing is read meanwhile */
-    int answer_fd;      /* of ours, not to be closed; -1 none */
+    int answer_fds[2];  /* copies of ours, to be closed; -1 none */
     union {
         struct link_head head;
         struct link_identity identity;
         struct link_pidfd pidfd;
         struct link_threads threads;
         struct link_page page;
+        struct link_attached attached;
     } answer;
     uint64_t executed, executed_told;
     int64_t executed_at; /* when the broker is to be told, INT64_MAX: it has been */

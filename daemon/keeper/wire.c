@@ -45,18 +45,38 @@ bool link_send(struct keeper *keeper, const void *message, size_t size, const in
     return false;
 }
 
-void link_answer(struct keeper *keeper, const void *message, size_t size, int fd)
+void link_answer_close(struct keeper *keeper)
+{
+    keeper->link.answer_size = 0;
+    for (int i = 0; i < 2; i++)
+        keeper->link.answer_fds[i] = close_fd(keeper->link.answer_fds[i]);
+}
+
+/* What has no descriptors left to be sent with. */
+static void answer_without(struct link *link)
+{
+    for (int i = 0; i < 2; i++)
+        link->answer_fds[i] = close_fd(link->answer_fds[i]);
+    if (link->answer.head.kind == LINK_PIDFD)
+        link->answer.pidfd.error = EMFILE;
+    if (link->answer.head.kind == LINK_ATTACHED)
+        link->answer.attached.error = EMFILE;
+}
+
+void link_answer(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t count)
 {
     struct link *link = &keeper->link;
 
     ledger_flush(keeper);
-    if (link_send(keeper, message, size, &fd, fd >= 0))
+    if (link_send(keeper, message, size, fds, count))
         return;
     memcpy(&link->answer, message, size);
     link->answer_size = size;
-    link->answer_fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
-    if (fd >= 0 && link->answer_fd < 0 && link->answer.head.kind == LINK_PIDFD)
-        link->answer.pidfd.error = EMFILE;
+    for (size_t i = 0; i < count; i++)
+        link->answer_fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+    for (size_t i = 0; i < count; i++)
+        if (link->answer_fds[i] < 0)
+            answer_without(link);
     arm(keeper);
 }
 
@@ -219,10 +239,10 @@ static bool send_kept_answer(struct keeper *keeper)
 
     if (link->answer_size == 0)
         return true;
-    if (!link_send(keeper, &link->answer, link->answer_size, &link->answer_fd, link->answer_fd >= 0))
+    if (!link_send(keeper, &link->answer, link->answer_size, link->answer_fds,
+                   (size_t) (link->answer_fds[0] >= 0) + (link->answer_fds[1] >= 0)))
         return false;
-    link->answer_size = 0;
-    link->answer_fd = close_fd(link->answer_fd);
+    link_answer_close(keeper);
     arm(keeper);
     return true;
 }
@@ -363,7 +383,7 @@ int link_up(struct keeper *keeper, int fd)
     link->slot_cursor = NULL;
     link->report_cursor = NULL;
     link->answer_size = 0;
-    link->answer_fd = -1;
+    link->answer_fds[0] = link->answer_fds[1] = -1;
     r = loop_add(&keeper->loop, &link->socket, fd, 0, link_ready);
     if (r < 0)
         link->fd = close_fd(link->fd);
@@ -378,8 +398,7 @@ void link_down(struct keeper *keeper)
         return;
     loop_remove(&keeper->loop, &link->socket);
     link->fd = close_fd(link->fd);
-    link->answer_fd = close_fd(link->answer_fd);
-    link->answer_size = 0;
+    link_answer_close(keeper);
     link->ready = false;
     link->report_cursor = NULL;
     connections_free(keeper);

@@ -16,7 +16,9 @@ void link_down(struct keeper *keeper);
 bool link_send(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t fd_count);
 /* Sends the answer to what was read last, now or as soon as there is room; until then nothing more is
  * read. */
-void link_answer(struct keeper *keeper, const void *message, size_t size, int fd);
+void link_answer(struct keeper *keeper, const void *message, size_t size, const int *fds, size_t count);
+/* One that is kept is not to be sent any more. */
+void link_answer_close(struct keeper *keeper);
 /* An order was executed: the broker is told, not each time (that would be a wake for nothing else), but soon.
  */
 void link_executed(struct keeper *keeper);

@@ -25,6 +25,7 @@ struct call *call_new(struct server *server, struct session *session, struct req
         return NULL;
     call->server = server;
     call->session = session;
+    call->terminal[0] = call->terminal[1] = -1;
     call->request = *request;
     call->id = json_incref((json_t *) request->id);
     call->fd_count = request->fd_count;
@@ -50,6 +51,8 @@ void call_free(struct call *call)
     request_done(&call->request);
     json_decref(call->id);
     free(call->result);
+    close_fd(call->terminal[0]);
+    close_fd(call->terminal[1]);
     spawn_spec_free(call->spec);
     free(call->threads);
     free(call);
@@ -199,15 +202,17 @@ struct outcome call_reply_written(struct call *call, struct writer *result)
     return text ? done(call) : call_fail_limit(call, "memory", 0);
 }
 
-struct outcome call_reply_with_fd(struct call *call, char *result, int fd)
+struct outcome call_reply_with_fds(struct call *call, char *result, const int *fds, size_t count)
 {
-    char head[HEAD_MAX];
+    char head[HEAD_MAX], more[32];
 
     if (!result || !call->id) {
-        close_fd(fd);
+        for (size_t i = 0; i < count; i++)
+            close_fd(fds[i]);
     } else {
-        format_head(head, call->id, ",\"fds\":1,\"result\":");
-        session_write_text(call->session, head, result, strlen(result), "}\n", &fd, 1);
+        snprintf(more, sizeof more, ",\"fds\":%zu,\"result\":", count);
+        format_head(head, call->id, more);
+        session_write_text(call->session, head, result, strlen(result), "}\n", fds, count);
     }
     if (!result)
         return call_fail_limit(call, "memory", 0);

@@ -23,14 +23,16 @@ struct call {
     json_t *id;             /* own reference; NULL: a notification */
     uint64_t ticket;        /* 0 until parked */
     uint32_t uid;           /* in whose place */
-    bool wants_pidfd;
+    bool wants_pidfd, wants_terminal;
+    int terminal[2]; /* master and lease, once they have come; -1 */
+    uint64_t process; /* whose descriptors `result` waits for */
     uint32_t bell;          /* the slot whose bell is rung behind the answer, or 0 */
     int fds[FRAME_FDS_MAX]; /* the request's descriptors */
     size_t fd_count;
     struct spawn_spec *spec; /* process.spawn: what the keeper gets */
     struct thread_counts *threads; /* what the keeper has counted for it */
     uint64_t creator;        /* the client that owner_pid means; else 0 until the handler sets it */
-    char *result;            /* as text; it waits for its pidfd */
+    char *result;            /* as text; it waits for its descriptors */
     TAILQ_ENTRY(call) of_session;
     char id_key[PROTO_KEY_MAX + 1]; /* of a call that waits: its id, as a key of session->pending */
     UT_hash_handle hh, hh_id;
@@ -50,8 +52,8 @@ struct outcome call_reply_empty(struct call *call);
 struct outcome call_reply_text(struct call *call, const char *text);
 /* The same with a result that was written; the writer is done. */
 struct outcome call_reply_written(struct call *call, struct writer *result);
-/* The same with a descriptor, which is taken over. result is text, and taken over. */
-struct outcome call_reply_with_fd(struct call *call, char *result, int fd);
+/* The same with descriptors, which are taken over. result is text, and taken over. */
+struct outcome call_reply_with_fds(struct call *call, char *result, const int *fds, size_t count);
 struct outcome call_fail(struct call *call, enum proto_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct outcome call_fail_with(struct call *call, const struct failure *failure, json_t *data);

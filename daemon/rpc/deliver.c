@@ -131,22 +131,19 @@ static void answer_sync(struct call *call, const struct waiter *waiter)
 }
 
 /* The pidfd came with the report of the start, or the keeper is asked for one. */
-static void reply_with_pidfd(struct call *call, const struct process_data *process,
-                             const struct record *record)
+static void reply_with_descriptors(struct call *call, const struct process_data *process,
+                                   const struct record *record)
 {
-    int fd = call->server->fresh_pidfd;
+    int fd = call->wants_pidfd ? call->server->fresh_pidfd : -1;
     struct writer writer;
     size_t size;
     char *info;
 
     writer_begin(&writer);
-    render_info(&writer, NULL, process, record, true);
+    render_info(&writer, NULL, process, record, call->wants_pidfd);
     info = writer_take(&writer, &size);
     fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (fd >= 0)
-        (void) call_reply_with_fd(call, info, fd);
-    else
-        (void) pidfd_ask(call, process->id, info);
+    (void) descriptors_reply(call, process->id, info, fd);
 }
 
 /* What is answered often and has no place in CALL_TEXT_MAX. */
@@ -179,7 +176,7 @@ static void answer_mapped(struct call *call, const struct reply_sync *sync)
     if (asprintf(&text, "{\"mapped\":true,\"word\":%llu,\"slot\":%llu,\"page\":0}",
                  (unsigned long long) sync->number, (unsigned long long) sync->token) < 0)
         text = NULL;
-    (void) call_reply_with_fd(call, text, fd);
+    (void) call_reply_with_fds(call, text, &fd, 1);
 }
 
 static void answer(struct call *call, const struct waiter *waiter)
@@ -195,8 +192,8 @@ static void answer(struct call *call, const struct waiter *waiter)
         (void) call_reply_empty(call);
         break;
     case REPLY_INFO:
-        if (call->wants_pidfd)
-            reply_with_pidfd(call, &reply->process, waiter->record);
+        if (call->wants_pidfd || call->wants_terminal)
+            reply_with_descriptors(call, &reply->process, waiter->record);
         else
             reply_written(call, waiter);
         break;

@@ -2,6 +2,7 @@
 #include "daemon/rpc/access.h"
 #include "daemon/rpc/arguments.h"
 #include "daemon/rpc/call.h"
+#include "daemon/rpc/identity.h"
 #include "daemon/rpc/object_request.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/render.h"
@@ -165,6 +166,18 @@ struct outcome handle_process_close(struct call *call)
         return fail_no_such_process(call);
     input.body.request.process = process ? process->data.id : 0;
     return call_submit(call, &input);
+}
+
+/* ---- terminals ---- */
+
+struct outcome handle_process_attach(struct call *call)
+{
+    const struct process *process = access_process(call, ARG(call, process_attach, process));
+
+    if (!process)
+        return fail_no_such_process(call);
+    call->wants_terminal = true;
+    return descriptors_reply(call, process->data.id, strdup("{}"), -1);
 }
 
 /* ---- queries ---- */

@@ -88,6 +88,17 @@ static int64_t processes_limit(const struct server *server, uint32_t uid)
     return uid == 0 || !server->hello.system ? 0 : (int64_t) (server->files / 8);
 }
 
+static bool is_terminal(const json_t *stdio)
+{
+    return json_is_string(stdio) && strcmp(json_string_value(stdio), "pty") == 0;
+}
+
+static bool has_terminal(const struct call *call)
+{
+    return is_terminal(ARG(call, process_spawn, stdin)) || is_terminal(ARG(call, process_spawn, stdout)) ||
+           is_terminal(ARG(call, process_spawn, stderr));
+}
+
 struct outcome process_spawn_looked_up(struct call *call, const struct lookup_answer *who)
 {
     const json_t *name = ARG(call, process_spawn, name), *stop_signal = ARG(call, process_spawn, stop_signal);
@@ -105,9 +116,14 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
     /* with a key a recorded answer counts */
     if (error == ERROR_PERMISSION_DENIED || (error && !call->request.key))
         return call_fail(call, error, "objects: %s", proto_error_message(error));
+    if (!has_terminal(call) && json_is_true(ARG(call, process_spawn, attach)))
+        return call_fail_param(call, "attach", "a process with a pty");
+    if (!has_terminal(call) && ARG(call, process_spawn, winsize))
+        return call_fail_param(call, "winsize", "a process with a pty");
     if (call->uid != call->session->uid && call->server->hello.system && (!who || !who->found))
         return call_fail_param(call, "uid", "a user that exists");
     call->wants_pidfd = json_is_true(ARG(call, process_spawn, pidfd));
+    call->wants_terminal = json_is_true(ARG(call, process_spawn, attach));
     r = spawn_spec_new(call, who, &call->spec);
     if (r < 0)
         return call_fail_limit(call, r == -ENOMEM ? "memory" : "descriptors", 0);
@@ -150,7 +166,9 @@ void process_spawn_send(struct server *server, const struct order_data *order)
     is_inline = call->spec->memfd < 0;
     message.creator = process->data.creator;
     message.creator_process = process->data.parent;
+    message.tag = call->ticket;
     message.flags = (call->wants_pidfd ? LINK_SPAWN_PIDFD : 0) |
+                    (call->wants_terminal ? LINK_SPAWN_ATTACH : 0) |
                     (process->data.flags & PROCESS_DAEMON ? LINK_SPAWN_DAEMON : 0) |
                     (process->data.flags & PROCESS_NOTIFY ? LINK_SPAWN_NOTIFY : 0) |
                     (process->restart.plan.policy != RESTART_POLICY_NO ? LINK_SPAWN_TICKET : 0);

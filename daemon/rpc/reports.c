@@ -150,6 +150,7 @@ static size_t size_of(uint32_t kind)
     case LINK_CONNECTION: return sizeof(struct link_connection);
     case LINK_IDENTITY: return sizeof(struct link_identity);
     case LINK_PIDFD: return sizeof(struct link_pidfd);
+    case LINK_ATTACHED: return sizeof(struct link_attached);
     case LINK_THREADS: return sizeof(struct link_threads);
     case LINK_TABLE_END:
     case LINK_EXECUTED:
@@ -192,6 +193,12 @@ void keeper_link_receive(struct server *server, const struct link_head *head, si
     }
     case LINK_IDENTITY: identity_answered(server, message, take_passed(fds, 0)); break;
     case LINK_PIDFD: pidfd_answered(server, message, take_passed(fds, 0)); break;
+    case LINK_ATTACHED: {
+        int master = take_passed(fds, 0);
+
+        attach_answered(server, message, master, take_passed(fds, 1));
+        break;
+    }
     case LINK_THREADS: threads_answered(server, message); break;
     case LINK_EXECUTED: on_executed(server, head->number); break;
     case LINK_PING: send_plain(server, LINK_PONG); break;

@@ -237,6 +237,8 @@ static void add_stdio(struct spawn_spec *spec, int which, const json_t *json)
 
         stdio.kind = which == 0 ? LINK_STDIO_READ : append ? LINK_STDIO_APPEND : LINK_STDIO_WRITE;
         stdio.path = add_json(spec, file);
+    } else if (json && strcmp(json_string_value(json), "pty") == 0) {
+        stdio.kind = LINK_STDIO_PTY;
     } else if (which > 0 && (!json || strcmp(json_string_value(json), "log") == 0)) {
         stdio.kind = LINK_STDIO_LOG;
     }
@@ -314,7 +316,7 @@ static void add_credentials(struct spawn_spec *spec, const struct lookup_answer 
 static void add_numbers(struct spawn_spec *spec, const struct call *call)
 {
     const json_t *mask = ARG(call, process_spawn, umask), *nice = ARG(call, process_spawn, nice);
-    const json_t *exe_fd = ARG(call, process_spawn, exe_fd);
+    const json_t *exe_fd = ARG(call, process_spawn, exe_fd), *size = ARG(call, process_spawn, winsize);
     struct link_spec *head = head_of(spec);
 
     head->umask = mask ? (uint32_t) json_integer_value(mask) : 022;
@@ -325,6 +327,10 @@ static void add_numbers(struct spawn_spec *spec, const struct call *call)
     if (exe_fd) {
         head->flags |= LINK_SPEC_EXE_FD;
         head->exe_fd = (uint32_t) json_integer_value(exe_fd);
+    }
+    if (size) {
+        head->rows = (uint16_t) json_integer_value(json_array_get(size, 0));
+        head->columns = (uint16_t) json_integer_value(json_array_get(size, 1));
     }
 }
 

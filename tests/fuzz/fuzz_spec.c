@@ -45,11 +45,11 @@ static void must_fit(const char *bytes, size_t fd_count)
     for (uint32_t i = 0; i < spec->group_count; i++)
         must(groups[i] != UINT32_MAX);
     for (int i = 0; i < 3; i++) {
-        must(spec->stdio[i].kind <= LINK_STDIO_APPEND);
-        if (spec->stdio[i].kind > LINK_STDIO_FD)
+        must(spec->stdio[i].kind <= LINK_STDIO_PTY);
+        if (spec->stdio[i].kind == LINK_STDIO_FD)
+            must(spec->stdio[i].fd < fd_count);
+        else if (spec->stdio[i].kind > LINK_STDIO_FD && spec->stdio[i].kind < LINK_STDIO_LOG)
             must_be_strings(bytes, spec->stdio[i].path, 1);
-        else
-            must(spec->stdio[i].kind == LINK_STDIO_NULL || spec->stdio[i].fd < fd_count);
     }
     must(!(spec->flags & LINK_SPEC_EXE_FD) || spec->exe_fd < fd_count);
 }

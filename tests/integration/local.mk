@@ -24,6 +24,7 @@ integration_scripts = \
 	%D%/test_piecemeal.py \
 	%D%/test_outside.py \
 	%D%/test_package.sh \
+	%D%/test_pty.py \
 	%D%/test_quotas.py \
 	%D%/test_ready.py \
 	%D%/test_restart.py \

@@ -76,6 +76,11 @@ def requests():
     yield 'process.signal', {'process': 'cat', 'signal': 'SIGCONT'}
     yield from (('process.' + name, {'process': 'cat'}) for name in ('terminate', 'kill', 'stop', 'join'))
     yield from (('process.' + name, {'process': 'cat'}) for name in ('info', 'logs', 'close'))
+    yield 'process.spawn', {'argv': ['/bin/cat'], 'name': 'tty', 'stdin': 'pty', 'winsize': [24, 80]}
+    yield from (('process.' + name, {'process': 'tty'}) for name in ('attach', 'kill', 'join'))
+    yield 'process.spawn', {'argv': ['/bin/true'], 'name': 'attached', 'stdout': 'pty', 'attach': True,
+                            'pidfd': True}
+    yield 'process.join', {'process': 'attached'}
     yield 'process.wait', {'processes': [], 'mode': 'all'}
     for kind in ('lock', 'rlock', 'semaphore', 'bounded_semaphore', 'event', 'condition'):
         yield 'object.create', {'kind': kind, 'name': kind, 'trace': True}
@@ -107,7 +112,11 @@ def test_every_method_as_it_says(daemon):
     before, done, broker = Client.contract.judged, {'rpc.discover', 'daemon.stop'}, daemon.broker_pid
     with Gate() as gate, Client(daemon.path) as client:
         for method, params in requests():
-            client.call(method, _fds=gate.fds if params.get('stdin') else (), **params)
+            fds = gate.fds if params.get('stdin') == {'fd': 0} else ()
+            message = client.reply(client.start(method, fds, **params))
+            assert 'result' in message, message
+            for fd in message['_fds']:
+                os.close(fd)
             done.add(method)
     wait_for(lambda: daemon.broker_pid not in (0, broker), 'the next broker')
     same(done, set(Client.contract.results), 'methods whose result was seen')
@@ -123,6 +132,8 @@ def test_errors_as_it_says(daemon):
         client.call('barrier.abort', name='b')
         running = client.spawn('/bin/sleep', '1000')['id']
         client.call('object.create', kind='lock', name='m')
+        attached = client.spawn('/bin/sleep', '1000', stdin='pty')['id']
+        ends = client.reply(client.start('process.attach', process=attached))['_fds']
         client.call('object.create', kind='condition', name='c')
         for name, method, params in (
                 ('MethodNotFound', 'lock.steal', {}),
@@ -137,8 +148,12 @@ def test_errors_as_it_says(daemon):
                 ('WrongKind', 'lock.acquire', {'name': 'e'}),
                 ('AlreadyExists', 'object.create', {'kind': 'event', 'name': 'e'}),
                 ('StillRunning', 'process.close', {'process': running}),
+                ('NoTerminal', 'process.attach', {'process': running}),
+                ('AlreadyAttached', 'process.attach', {'process': attached}),
                 ('NotHeld', 'condition.notify', {'name': 'c'})):
             fails(name, lambda ask=(method, params): client.call(ask[0], **ask[1]))
+        for fd in ends:
+            os.close(fd)
         waits = other.start('lock.acquire', name='l', timeout=1000)
         other.call('cancel', id=waits)
         fails('Cancelled', lambda: other.result(waits))

@@ -53,7 +53,7 @@ def questions(process):
     """Every method about one process."""
     target = {'process': process}
     plain = ['process.join', 'process.is_alive', 'process.terminate', 'process.kill', 'process.stop',
-             'process.info', 'process.close', 'events.subscribe']
+             'process.info', 'process.attach', 'process.close', 'events.subscribe']
     yield from ((method, target) for method in plain)
     yield 'process.join', {**target, 'timeout': 0}
     yield 'process.signal', {**target, 'signal': 'SIGKILL'}

@@ -43,6 +43,15 @@ def keyed(method, **params):
     return lambda client: client.call(method, _key='k%d' % next(client.numbers), **params)
 
 
+def attached(client):
+    number = client.start('process.spawn', argv=['/bin/true'], stdout='pty', attach=True, pidfd=True)
+    message = client.reply(number)
+    for fd in message['_fds']:
+        os.close(fd)
+    if 'error' in message:
+        raise Rpc(message['error'])
+
+
 def wait(method, **params):
     """One that waits, and is given up."""
     def act(client):
@@ -88,6 +97,8 @@ def acts():
     yield 'process.signal', ask('process.signal', signal='SIGCONT', **child)
     yield 'process.info', ask('process.info', **child)
     yield 'process.is_alive', ask('process.is_alive', **child)
+    yield 'process.spawn, pty', ask('process.spawn', argv=['/bin/true'], stdin='pty', winsize=[24, 80])
+    yield 'process.spawn, attach', attached
     yield 'process.close', keyed('process.close', **other)
     for kind in ('lock', 'rlock', 'event', 'condition', 'semaphore', 'bounded_semaphore'):
         yield 'object.create, ' + kind, keyed('object.create', kind=kind, name='new')

@@ -70,6 +70,7 @@ SAMPLES = [
                       {'processes': [PROCESS], 'for': 'ready'}]),
     ('process.info', [{'process': PROCESS}]),
     ('process.logs', [{'process': PROCESS}, {'process': PROCESS, 'follow': True}]),
+    ('process.attach', [{'process': PROCESS}]),
     ('process.close', [{'process': PROCESS}]),
     ('events.subscribe', [{'process': PROCESS}, {'process': PROCESS, 'since': 0}, {'object': OBJECT}]),
     ('events.unsubscribe', [{'subscription': SUBSCRIPTION}]),
@@ -111,7 +112,7 @@ NAMING = {'process': PROCESS, 'processes': PROCESS, 'object': OBJECT, 'objects':
 PLAIN = set('''client mode argv env env_add cwd stdin stdout stderr fds exe_fd daemon umask nice limits
     stop_signal stop_timeout restart notify labels owner_pid pidfd timeout holder on_deadlock tree signal
     grace for alive kind value parties exist_ok persist trace token undo n action ok since kinds
-    uid stream tail follow bell'''.split())
+    uid stream tail follow bell winsize attach'''.split())
 
 
 def subject_named(method, param):

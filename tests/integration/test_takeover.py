@@ -20,6 +20,8 @@ from strace import Strace
 from test_crash import GATES, LOCKERS, Joiner, Lockers, Watcher, begin_children, judge
 from test_killed_anywhere import killed_at_each, survey
 from test_logs import check_numbers, last_text, lines, texts
+from test_pty import PTY, attach, spawn_attached
+from test_pty import lines as pty_lines
 from test_ready import say
 from test_restart_policy import QUICK, runs_of
 from test_upgrade import NEWER, Scene
@@ -419,6 +421,34 @@ def check_a_daemon_process(manager, way):
     child = creator.call('process.spawn', argv=['/bin/sleep', '1000'], daemon=True)
     taken_over(manager, way, creator.kill)
     wait_for(lambda: is_dead(child['pid']), 'its end')
+
+
+@both_ways
+def check_terminals(manager, way):
+    """They are open as before, and logged; who was attached finds the lease at its end, and asks again."""
+    echo = 'stty -echo; while read x; do echo "got $x"; done'
+    with manager.client() as client:
+        one = spawn_attached(client, echo)
+        alone = client.sh(echo, **PTY)['id']
+        wait_for(lambda: sorted(manager.children()) == sorted([one.info['id'], alone]), 'the store')
+        one.type('a\n')
+        one.until('got a')
+        taken_over(manager, way)
+        assert one.is_over(), 'of the old keeper'
+        one.type('b\n')
+    with one, manager.client() as again:
+        for process in (one.info['id'], alone):
+            with attach(again, process) as other:
+                other.type('c\n')
+                other.until('got c')
+            with attach(again, process) as other:
+                other.type('d\n')
+            wait_for(lambda each=process: 'got d' in pty_lines(again, each), 'the log')
+            with attach(again, process) as other:
+                other.type('\x04')
+                again.join(process)
+                assert other.is_over()
+        wait_for(lambda: manager.names() == KEPT, 'an empty store')
 
 
 # ---------------------------------------------------------------- what was under way

@@ -227,7 +227,7 @@ START_TEST(hostile_specs)
     REFUSED(head->placed = UINT32_MAX - 7, head->placed_count = 1);
     REFUSED(head->stdio[1] = ((struct link_stdio){.kind = LINK_STDIO_FD, .fd = 0}));
     REFUSED(head->stdio[1] = ((struct link_stdio){.kind = LINK_STDIO_WRITE, .path = UINT32_MAX}));
-    REFUSED(head->stdio[1].kind = LINK_STDIO_LOG + 1);
+    REFUSED(head->stdio[1].kind = LINK_STDIO_PTY + 1);
     REFUSED(head->stdio[0].kind = LINK_STDIO_LOG);
     REFUSED(head->flags = LINK_SPEC_EXE_FD, head->exe_fd = UINT32_MAX);
     REFUSED(head->flags = ~0u);

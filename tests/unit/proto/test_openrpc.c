@@ -331,7 +331,7 @@ END_TEST
 
 #define INFO                                                                                                 \
     "id name pid state daemon owner parent argv cwd labels started ended exitcode signal core oom rusage "   \
-    "restarts seq pidfd"
+    "restarts seq pidfd pty lease"
 #define ENDED "exited exitcode signal core rusage started ended"
 
 static const struct {
@@ -348,8 +348,8 @@ static const struct {
     {"daemon.stop", "mode", ""},
     {"daemon.restart", "", ""},
     {"process.spawn",
-     "argv! name env env_add cwd stdin stdout stderr fds exe_fd objects daemon umask nice limits "
-     "stop_signal stop_timeout restart notify labels owner_pid pidfd",
+     "argv! name env env_add cwd stdin stdout stderr winsize attach fds exe_fd objects daemon umask nice "
+     "limits stop_signal stop_timeout restart notify labels owner_pid pidfd",
      NULL},
     {"process.join", "process! timeout holder on_deadlock", ENDED},
     {"process.is_alive", "process!", "alive"},
@@ -360,6 +360,7 @@ static const struct {
     {"process.wait", "processes! mode for timeout", "done"},
     {"process.list", "name alive labels", "processes seq"},
     {"process.info", "process!", NULL},
+    {"process.attach", "process!", "pty lease"},
     {"process.close", "process!", ""},
     {"events.subscribe", "since kinds process object", "subscription first last gap"},
     {"events.unsubscribe", "subscription!", ""},

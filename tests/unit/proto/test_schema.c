@@ -405,6 +405,8 @@ START_TEST(errors_of_the_protocol)
         {ERROR_OBJECT_GONE, -32014, "ObjectGone"},
         {ERROR_SHUTTING_DOWN, -32015, "ShuttingDown"},
         {ERROR_NOT_HELD, -32016, "NotHeld"},
+        {ERROR_NO_TERMINAL, -32017, "NoTerminal"},
+        {ERROR_ALREADY_ATTACHED, -32018, "AlreadyAttached"},
     };
 
     ck_assert_uint_eq(sizeof errors / sizeof *errors, ERROR_COUNT - 1);
