@@ -167,6 +167,7 @@ static const struct {
     {ERROR_NO_SUCH_OBJECT, "semaphore ", "procctl semaphore create %s makes it"},
     {ERROR_NO_SUCH_OBJECT, "barrier wait", "-p N makes it"},
     {ERROR_NO_SUCH_OBJECT, "", "procctl objects lists them"},
+    {ERROR_NO_TERMINAL, "", "procctl spawn --pty gives it one"},
     {ERROR_STILL_RUNNING, "", "procctl stop %s ends it"},
     {ERROR_BROKEN_BARRIER, "", "procctl barrier reset %s makes it whole"},
     {ERROR_NOT_OWNER, "lock ", "procctl lock show %s tells the present hold"},

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # procctl: all but main is a library that its unit tests link, too.
 noinst_LTLIBRARIES += %D%/libctl.la
-%C%_libctl_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/barrier.c %D%/call.c %D%/calls.c %D%/calls.h \
+%C%_libctl_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/attach.c %D%/barrier.c %D%/call.c %D%/calls.c %D%/calls.h \
 	%D%/commands.c %D%/commands.def %D%/commands.h %D%/completion.c %D%/completion.h %D%/completion_bash.c \
 	%D%/completion_fish.c %D%/completion_words.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h \
 	%D%/daemon_commands.c %D%/dial.c %D%/each.c \
 	%D%/each.h %D%/error_text.c %D%/event.c %D%/events.c %D%/forget.c %D%/graph.c %D%/guess.c %D%/guess.h %D%/held_child.c %D%/held_child.h \
 	%D%/inspect.c %D%/join.c %D%/join.h %D%/lock.c %D%/lock_run.c %D%/logs.c %D%/metrics.c %D%/metrics.h %D%/metrics_http.c %D%/monitor.c \
 	%D%/monitor.h %D%/object.c %D%/object.h \
-	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/progress.c %D%/progress.h %D%/ps.c %D%/record.c %D%/record.h %D%/restart_option.c \
+	%D%/object_show.c %D%/objects.c %D%/output.c %D%/output.h %D%/progress.c %D%/progress.h %D%/ps.c %D%/record.c %D%/record.h %D%/relay.c %D%/relay.h %D%/restart_option.c \
 	%D%/restart_option.h %D%/run.c \
 	%D%/run.h %D%/sample.c %D%/sample.h %D%/screen.c %D%/screen.h \
 	%D%/run_signals.c %D%/semaphore.c %D%/service_file.c %D%/service_file.h %D%/services.c %D%/signal_commands.c %D%/spawn.c %D%/spawn_request.c \

@@ -64,6 +64,8 @@ static void print_text(struct reading *reading, const json_t *line)
     begin_text(reading, line);
     if (bytes)
         bytes_copy(text, bytes);
+    if (reading->is_terminal && size > 0 && bytes[size - 1] == '\r') /* the process has a terminal, too */
+        size--;
     if (reading->is_terminal)
         put_harmless(bytes, size);
     else if (size > 0)

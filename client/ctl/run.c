@@ -11,6 +11,7 @@
 #include "daemon/base/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,8 +52,10 @@ static void add_stdio(const struct ctl *ctl, json_t *params)
 static int start(struct run *run)
 {
     static const int descriptors[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    struct connection_request request = {
-        .method = "process.spawn", .params = run->params, .fds = descriptors, .fd_count = 3};
+    struct connection_request request = {.method = "process.spawn",
+                                         .params = run->params,
+                                         .fds = descriptors,
+                                         .fd_count = run->has_relay ? 0 : 3};
 
     return connection_send(run->ctl->connection, &request, &run->spawn_id);
 }
@@ -61,6 +64,7 @@ static void end_with_error(struct run *run, json_t *error)
 {
     CLEANUP_MEMORY char *text = error_text(run->ctl, error, run->params);
 
+    relay_give_back(&run->relay);
     complain(run->ctl, "%s", text);
     if (run->ctl->is_json)
         print_document(json_pack("{s:O}", "error", error));
@@ -68,9 +72,22 @@ static void end_with_error(struct run *run, json_t *error)
     run->status = error_status(run->ctl, error);
 }
 
-static int started(struct run *run, const json_t *info)
+/* It has the process's terminal; of one that has ended already there is none any more. */
+static void take_terminal(struct run *run, const json_t *info, struct incoming *incoming)
+{
+    json_t *pty = json_object_get(info, "pty"), *lease = json_object_get(info, "lease");
+
+    if (!run->has_relay || json_integer_value(pty) != 0 || json_integer_value(lease) != 1 ||
+        incoming->fd_count != 2)
+        return;
+    relay_attach(&run->relay, take_fd(&incoming->fds[0]), take_fd(&incoming->fds[1]));
+}
+
+static int started(struct run *run, const json_t *info, struct incoming *incoming)
 {
     int error;
+
+    take_terminal(run, info, incoming);
 
     run->process = json_incref(json_object_get(info, "id"));
     error = run_ask(run, "process.join", json_object(), &run->join_id);
@@ -88,11 +105,13 @@ static int limit_struck(struct run *run)
         run->status = CTL_TIMEOUT;
         return 0;
     }
+    relay_give_back(&run->relay); /* lines end as ours do */
     note(run->ctl, "the time limit is over; stopping the process");
+    relay_take(&run->relay);
     return run_ask(run, "process.stop", json_object(), &run->stop_id);
 }
 
-static int take_answer(struct run *run, const struct incoming *incoming)
+static int take_answer(struct run *run, struct incoming *incoming)
 {
     int64_t id = incoming_id(incoming);
     json_t *result = NULL, *error = NULL;
@@ -101,18 +120,20 @@ static int take_answer(struct run *run, const struct incoming *incoming)
     if (failed < 0 && !error)
         return failed;
     /* What else was asked is a signal for a process that may have ended: nothing to say. */
+    if (id == run->attach_id && !error)
+        take_terminal(run, result, incoming);
     if (id != run->spawn_id && id != run->join_id && id != run->stop_id)
         return 0;
     if (error)
         end_with_error(run, error);
     else if (id == run->spawn_id)
-        return started(run, result);
+        return started(run, result, incoming);
     else if (id == run->stop_id || !run->has_timed_out)
         run->end = json_incref(result);
     return 0;
 }
 
-static int take_message(struct run *run, const struct incoming *incoming)
+static int take_message(struct run *run, struct incoming *incoming)
 {
     if (incoming_id(incoming) > 0)
         return take_answer(run, incoming);
@@ -155,6 +176,30 @@ static int look_at_clock(struct run *run)
     return error;
 }
 
+static void wait_for_something(struct run *run)
+{
+    int64_t until = earlier(earlier(run->limit_at, run->suspend_at), run->give_up_at);
+    struct pollfd entries[RELAY_ENTRIES];
+    size_t count = 0;
+
+    if (run->has_relay) {
+        relay_move(&run->relay);
+        count = relay_poll(&run->relay, entries);
+    }
+    waiting_poll_more(run->signals, run_stop_signal(run), run->ctl->connection, until, entries, count);
+}
+
+/* The lease is at its end with the process, or with a daemon that another one follows: then it is asked for
+ * again. */
+static int look_at_lease(struct run *run)
+{
+    if (!run->has_relay || !run->relay.is_over || run->relay.lease < 0)
+        return 0;
+    relay_drain(&run->relay);
+    run->relay.lease = close_fd(run->relay.lease);
+    return run_ask(run, "process.attach", json_object(), &run->attach_id);
+}
+
 static int run_loop(struct run *run)
 {
     int error = start(run);
@@ -165,11 +210,12 @@ static int run_loop(struct run *run)
             error = run_signals_forward(run);
         if (error == 0)
             error = look_at_clock(run);
+        if (error == 0)
+            error = look_at_lease(run);
         if (run->end || run->is_over)
             return 0;
         if (error == 0)
-            waiting_poll(run->signals, run_stop_signal(run), run->ctl->connection,
-                         earlier(earlier(run->limit_at, run->suspend_at), run->give_up_at));
+            wait_for_something(run);
     }
     return error;
 }
@@ -195,7 +241,37 @@ static int run_in_foreground(struct run *run)
     if (status != 0)
         return status;
     error = run_loop(run);
+    if (run->has_relay) {
+        relay_drain(&run->relay);
+        relay_close(&run->relay);
+    }
     return error < 0 ? report_connection(run->ctl, error) : finish(run);
+}
+
+/* All three streams, as with a terminal that one sits at. */
+static int add_terminal(struct run *run)
+{
+    const struct ctl *ctl = run->ctl;
+    int error;
+
+    if (ctl->is_json || argument_given(&ctl->arguments, OPT_STDIN) ||
+        argument_given(&ctl->arguments, OPT_STDOUT))
+        return usage_error(ctl, "-t does not go with %s",
+                           ctl->is_json ? "--json" : "--stdin and --stdout");
+    if (!relay_is_terminal()) {
+        complain(ctl, "standard input is not a terminal: -t makes no sense here");
+        return own_status(ctl, CTL_FAILED);
+    }
+    error = relay_open(&run->relay, true);
+    if (error < 0) {
+        complain(ctl, "the terminal cannot be used: %s", strerror(-error));
+        return own_status(ctl, CTL_FAILED);
+    }
+    run->has_relay = true;
+    spawn_request_terminal(run->params);
+    json_object_set_new(run->params, "attach", json_true());
+    json_object_set_new(run->params, "daemon", json_true());
+    return 0;
 }
 
 static int prepare(struct run *run)
@@ -209,6 +285,8 @@ static int prepare(struct run *run)
         return status;
     if (seconds >= 0)
         run->limit_at = clock_monotonic() + (int64_t) (seconds * NSEC_PER_SEC);
+    if (argument_given(&run->ctl->arguments, OPT_TTY))
+        return add_terminal(run);
     add_stdio(run->ctl, run->params);
     return 0;
 }
@@ -217,6 +295,7 @@ int command_run(struct ctl *ctl)
 {
     struct run run = {.ctl = ctl,
                       .signals = -1,
+                      .relay = {.in = -1, .out = -1, .master = -1, .lease = -1},
                       .stop_signal = -1,
                       .limit_at = CONNECTION_FOREVER,
                       .suspend_at = CONNECTION_FOREVER,
@@ -230,6 +309,7 @@ int command_run(struct ctl *ctl)
     if (status == 0)
         status = run_in_foreground(&run);
     run_signals_close(&run);
+    relay_close(&run.relay);
     json_decref(run.params);
     json_decref(run.process);
     json_decref(run.end);

@@ -6,6 +6,7 @@
 #define PROCD_CTL_RUN_H
 
 #include "client/ctl/ctl.h"
+#include "client/ctl/relay.h"
 #include "client/lib/connection.h"
 
 #include <jansson.h>
@@ -27,7 +28,7 @@ struct run {
     int stop_signal; /* a signalfd, only ever polled: SIGTSTP stays pending until procctl stops itself */
     json_t *params;  /* of the spawn */
     json_t *process; /* the id; NULL until it was started */
-    int64_t spawn_id, join_id, stop_id;
+    int64_t spawn_id, join_id, stop_id, attach_id;
     int64_t limit_at; /* --timeout; CONNECTION_FOREVER: none, or it has struck */
     bool has_timed_out;
     int early[RUN_EARLY_MAX]; /* came before the process was known to run; in this order, each once */
@@ -36,6 +37,8 @@ struct run {
     enum suspension suspension;
     int64_t suspend_at;
     bool is_subscribed; /* to process.stopped */
+    bool has_relay;     /* -t: */
+    struct relay relay;
     json_t *end;        /* the result of join or stop: we are done */
     int status;         /* with `is_over`: ended without a result */
     bool is_over;

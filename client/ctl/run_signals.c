@@ -104,12 +104,14 @@ void run_suspend(struct run *run)
 
     run->suspension = SUSPENSION_NONE;
     run->suspend_at = CONNECTION_FOREVER;
+    relay_give_back(&run->relay);
     sigemptyset(&stop);
     sigaddset(&stop, SIGTSTP);
     sigprocmask(SIG_UNBLOCK, &stop, NULL);
     sigprocmask(SIG_BLOCK, &stop, NULL);
     if (!is_pending(SIGCONT))
         raise(SIGSTOP);
+    relay_take(&run->relay);
 }
 
 int run_suspend_due(struct run *run)
@@ -166,6 +168,11 @@ static int take_signal(struct run *run, int number)
     if (number == SIGCONT) {
         run->suspension = SUSPENSION_NONE;
         run->suspend_at = CONNECTION_FOREVER;
+        relay_take(&run->relay); /* the shell had it meanwhile */
+    }
+    if (number == SIGWINCH && run->has_relay) { /* its terminal tells it */
+        relay_resize(&run->relay);
+        return 0;
     }
     return forward(run, number, NULL);
 }

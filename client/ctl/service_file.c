@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 /* Members of process.spawn that are about who asks, and uid: users have files of their own. */
-static const char *const not_for_files[] = {"fds", "exe_fd", "pidfd", "owner_pid", "daemon", "uid"};
+static const char *const not_for_files[] = {"fds", "exe_fd", "pidfd", "attach",
+                                            "owner_pid", "daemon", "uid"};
 
 /* ---- what is wrong ---- */
 

@@ -2,6 +2,7 @@
 #include "client/ctl/spawn_request.h"
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
+#include "client/ctl/relay.h"
 #include "client/ctl/restart_option.h"
 #include "client/ctl/text.h"
 #include "client/ctl/values.h"
@@ -182,6 +183,18 @@ static int add_owner(const struct ctl *ctl, json_t *params)
     return status;
 }
 
+void spawn_request_terminal(json_t *params)
+{
+    static const char *const streams[] = {"stdin", "stdout", "stderr"};
+    json_t *size = relay_size();
+
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+        if (!json_object_get(params, streams[i]))
+            json_object_set_new(params, streams[i], json_string("pty"));
+    if (size)
+        json_object_set_new(params, "winsize", size);
+}
+
 static int add_options(const struct ctl *ctl, json_t *params)
 {
     const char *name = argument_value(&ctl->arguments, OPT_NAME);
@@ -208,6 +221,8 @@ static int add_options(const struct ctl *ctl, json_t *params)
         status = restart_option(ctl, params);
     if (status == 0)
         status = add_owner(ctl, params);
+    if (status == 0 && argument_given(&ctl->arguments, OPT_PTY))
+        spawn_request_terminal(params);
     return status;
 }
 

@@ -12,4 +12,7 @@
 /* 0 and ret_params (a new object), or a status: reported. */
 int spawn_request(const struct ctl *ctl, json_t **ret_params);
 
+/* A terminal for the streams that are nowhere else, of the size of ours. */
+void spawn_request_terminal(json_t *params);
+
 #endif

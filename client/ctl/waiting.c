@@ -58,7 +58,13 @@ int waiting_signal(int signals, bool *ret_is_kernels)
 
 void waiting_poll(int signals, int other, const struct connection *connection, int64_t until)
 {
-    struct pollfd entries[] = {
+    waiting_poll_more(signals, other, connection, until, NULL, 0);
+}
+
+void waiting_poll_more(int signals, int other, const struct connection *connection, int64_t until,
+                       const struct pollfd *more, size_t count)
+{
+    struct pollfd entries[3 + WAITING_MORE] = {
         {.fd = signals, .events = POLLIN},
         {.fd = connection_fd(connection), .events = connection_poll_events(connection)},
         {.fd = other, .events = POLLIN},
@@ -66,12 +72,14 @@ void waiting_poll(int signals, int other, const struct connection *connection, i
     int64_t left = until == CONNECTION_FOREVER ? INT64_MAX : until - clock_monotonic();
     struct timespec span;
 
+    for (size_t i = 0; i < count; i++)
+        entries[3 + i] = more[i];
     if (entries[1].fd < 0 && left > RECONNECT_STEP)
         left = RECONNECT_STEP;
     if (left < 0)
         left = 0;
     span = (struct timespec){.tv_sec = left / NSEC_PER_SEC, .tv_nsec = left % NSEC_PER_SEC};
-    ppoll(entries, 3, left == INT64_MAX ? NULL : &span, NULL);
+    ppoll(entries, 3 + count, left == INT64_MAX ? NULL : &span, NULL);
 }
 
 /* ---- the wait ---- */

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 struct connection;
+struct pollfd;
 
 struct waiting {
     struct ctl *ctl;
@@ -53,6 +54,10 @@ int waiting_call(struct ctl *ctl, const char *method, json_t *params, double sec
 
 /* Polls until something comes from `signals`, `other` (-1: none) or the connection, or until the time. */
 void waiting_poll(int signals, int other, const struct connection *connection, int64_t until);
+/* The same with up to WAITING_MORE further entries. */
+#define WAITING_MORE 8
+void waiting_poll_more(int signals, int other, const struct connection *connection, int64_t until,
+                       const struct pollfd *more, size_t count);
 
 /* The next signal, or 0. ret_is_kernels: of a terminal, say, which sends it to the whole group. */
 int waiting_signal(int signals, bool *ret_is_kernels);

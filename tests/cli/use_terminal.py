@@ -61,7 +61,7 @@ class Terminal:
                 return found
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
-                fail(f'waited in vain for {pattern}; the terminal says {self.text!r}')
+                fail(f'waited in vain for {pattern}; the terminal says {self.text[-2000:]!r}')
             self.text += os.read(self.fd, 65536).decode('utf-8', 'replace')
 
     def status(self, number):
@@ -263,4 +263,5 @@ def main():
     terminal.close()
 
 
-main()
+if __name__ == '__main__':
+    main()
