@@ -80,6 +80,7 @@ unit_tests = \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_pages \
 	%D%/keeper/test_proc \
+	%D%/keeper/test_pty \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
 	%D%/keeper/test_store \
@@ -219,6 +220,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_pages_SOURCES = %D%/keeper/test_pages.c $(unit_keeper_helpers)
 %C%_keeper_test_proc_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_proc_SOURCES = %D%/keeper/test_proc.c $(unit_base_helpers)
+%C%_keeper_test_pty_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_pty_SOURCES = %D%/keeper/test_pty.c $(unit_keeper_helpers)
 %C%_keeper_test_spawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
 %C%_keeper_test_store_LDADD = $(unit_keeper_libs)

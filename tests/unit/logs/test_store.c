@@ -63,6 +63,25 @@ START_TEST(what_is_said_is_kept)
 }
 END_TEST
 
+START_TEST(what_others_have_taken)
+{
+    uint32_t log = logs_begin(&logs, PROCESS, UID);
+    static char many[3 * LOGS_CHUNK];
+
+    logs_put(&logs, log, LOGS_STDOUT, "one\ntw", 6, &now);
+    say(log, LOGS_STDERR, "error\n");
+    logs_put(&logs, log, LOGS_STDOUT, "o\n", 2, &now);
+    ck_assert_str_eq(lines_of(PROCESS), "1>one|2!error|3>two|");
+    memset(many, '\n', sizeof many); /* more than a chunk */
+    logs_put(&logs, log, LOGS_STDOUT, many, sizeof many, &now);
+    logs_put(&logs, log, LOGS_STDOUT, "last\n", 5, &now);
+    ck_assert_ptr_nonnull(strstr(lines_of(PROCESS), "|196612>last|"));
+    must_add_up();
+    logs_forget(&logs, log);
+    ck_assert_uint_eq(logs.index->bytes, 0);
+}
+END_TEST
+
 START_TEST(what_is_forgotten_is_gone)
 {
     for (int round = 0; round < 3; round++) {
@@ -251,6 +270,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, what_is_said_is_kept);
+    tcase_add_test(tcase, what_others_have_taken);
     tcase_add_test(tcase, what_is_forgotten_is_gone);
     tcase_add_test(tcase, the_oldest_lines_go_first);
     tcase_add_test(tcase, a_line_whose_beginning_went_goes_too);
