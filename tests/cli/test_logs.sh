@@ -50,12 +50,13 @@ expect 0 ctl logs filed
 out_is err
 
 # bytes come as they were written; on a terminal nothing of them is obeyed
-spawned bytes 'printf "\033[2J\t\302\233\377\\\\n\r\n"'
+spawned bytes 'printf "\033[2J\t\302\233\377\\\\n\r.\r\n"'
 over bytes
 ctl logs bytes >"$dir/out" || fail "logs"
-printf '\033[2J\t\302\233\377\\n\r\n' | cmp -s - "$dir/out" || fail "not the bytes that were written"
+printf '\033[2J\t\302\233\377\\n\r.\r\n' | cmp -s - "$dir/out" || fail "not the bytes that were written"
 script -qec "$PROCCTL -s $socket logs bytes" /dev/null >"$dir/out" 2>&1 </dev/null
-out_has "$(printf '\\x1b[2J\t\\xc2\\x9b\\xff\\n\\x0d')"
+out_has "$(printf '\\x1b[2J\t\\xc2\\x9b\\xff\\n\\x0d.')"
+! grep -qF '.\x0d' "$dir/out" || fail "the carriage return at the end of a line is shown"
 
 # a line that is kept in pieces is whole again
 spawned long 'head -c 100000 /dev/zero | tr "\0" x; echo y'
