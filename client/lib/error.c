@@ -95,8 +95,11 @@ int failure_note(int code, const char *message)
 
 int failure_note_daemon(int code, const json_t *error)
 {
+    json_t *data = json_object_get(error, "data");
+
+    /* whatever answers, it is what the header says */
     return note(code, json_string_value(json_object_get(error, "message")),
-                json_incref(json_object_get(error, "data")));
+                json_is_object(data) ? json_incref(data) : NULL);
 }
 
 const struct procd_failure *procd_last_error(void)
