@@ -13,6 +13,7 @@
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/limits.h"
 #include "daemon/keeper/orders.h"
+#include "daemon/keeper/pages.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/wire.h"
 #include "tests/fuzz/fuzz.h"
@@ -20,6 +21,7 @@
 #include "tests/unit/base/descriptors.h"
 #include "tests/unit/core/must.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -52,6 +54,18 @@ static int make_listener(void)
     return fd;
 }
 
+/* A check of another program: there is none here. */
+static int start_nothing(const struct keeper_config *unused, const char *role, bool fresh, int link_fd,
+                         int *ret_pidfd)
+{
+    (void) unused;
+    (void) role;
+    (void) fresh;
+    (void) link_fd;
+    (void) ret_pidfd;
+    return -EAGAIN;
+}
+
 static void keeper_begin(void)
 {
     bool written;
@@ -61,6 +75,7 @@ static void keeper_begin(void)
     TAILQ_INIT(&keeper.jobs);
     TAILQ_INIT(&keeper.free_jobs);
     config.listen_fd = make_listener();
+    config.start = start_nothing;
     keeper.config = &config;
     keeper.link.fd = -1;
     keeper.link.executed_at = INT64_MAX;
@@ -116,6 +131,7 @@ static void end(void)
         slot_free(&keeper, slot);
     while ((one = TAILQ_FIRST(&keeper.clients.all)))
         client_forget(&keeper, one);
+    pages_close(&keeper);
     must(TAILQ_EMPTY(&keeper.table.reports) && TAILQ_EMPTY(&keeper.jobs) && keeper.job_count == 0);
     client = close_fd(client);
 }
@@ -125,7 +141,7 @@ static void end(void)
 static void must_be_said(const struct link_head *head, size_t size, const struct fdpass *fds)
 {
     must(size >= sizeof *head && head->size == size && !fds->truncated);
-    must(head->kind >= LINK_SPAWNED && head->kind <= LINK_CHECKED);
+    must(head->kind >= LINK_SPAWNED && head->kind <= LINK_ATTACHED);
     must(head->kind != LINK_SPAWNED && head->kind != LINK_EXITED);
     if (head->kind < LINK_HELLO) {
         must(head->number > last_report && head->number <= keeper.table.last_report);

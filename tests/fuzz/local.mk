@@ -27,7 +27,8 @@ fuzz_sync_chance = tests/unit/core/pages.c tests/unit/core/pages.h tests/unit/co
 fuzz_base = $(daemon_base_libbase_la_SOURCES)
 fuzz_libproto = $(proto_libproto_la_SOURCES) $(fuzz_base)
 fuzz_libcore = $(daemon_core_libcore_la_SOURCES) $(fuzz_base)
-fuzz_libkeeper = $(daemon_keeper_libkeeper_la_SOURCES) $(daemon_base_libnotify_la_SOURCES) $(fuzz_base)
+fuzz_libkeeper = $(daemon_keeper_libkeeper_la_SOURCES) $(daemon_logs_liblogs_la_SOURCES) \
+	$(daemon_base_libnotify_la_SOURCES) $(fuzz_base)
 fuzz_libclient = $(client_lib_libclient_la_SOURCES) $(fuzz_libproto)
 
 %C%_fuzz_connection_ALL = $(%C%_fuzz_connection_SOURCES) $(fuzz_libclient)
