@@ -167,16 +167,15 @@ static void answer_mapped(struct call *call, const struct reply_sync *sync)
 {
     bool is_mapped = sync->flag && !backlog_has_all_fds(call->session->backlog);
     int fd = is_mapped ? page_copy(call->server, call->uid) : -1;
-    char *text = NULL;
+    char text[96];
 
     if (fd < 0) {
         (void) call_reply_text(call, "{\"mapped\":false}");
         return;
     }
-    if (asprintf(&text, "{\"mapped\":true,\"word\":%llu,\"slot\":%llu,\"page\":0}",
-                 (unsigned long long) sync->number, (unsigned long long) sync->token) < 0)
-        text = NULL;
-    (void) call_reply_with_fds(call, text, &fd, 1);
+    snprintf(text, sizeof text, "{\"mapped\":true,\"word\":%llu,\"slot\":%llu,\"page\":0}",
+             (unsigned long long) sync->number, (unsigned long long) sync->token);
+    (void) call_reply_with_fds(call, strdup(text), &fd, 1);
 }
 
 static void answer(struct call *call, const struct waiter *waiter)

@@ -43,13 +43,28 @@ def keyed(method, **params):
     return lambda client: client.call(method, _key='k%d' % next(client.numbers), **params)
 
 
-def attached(client):
-    number = client.start('process.spawn', argv=['/bin/true'], stdout='pty', attach=True, pidfd=True)
-    message = client.reply(number)
+def with_descriptors(client, method, **params):
+    message = client.reply(client.start(method, **params))
     for fd in message['_fds']:
         os.close(fd)
     if 'error' in message:
         raise Rpc(message['error'])
+
+
+def spawned_attached(client):
+    with_descriptors(client, 'process.spawn', argv=['/bin/true'], stdout='pty', attach=True, pidfd=True)
+
+
+def attached(client):
+    with_descriptors(client, 'process.attach', process='terminal')
+
+
+def mapped(client):
+    with_descriptors(client, 'object.map', name='free')
+
+
+def unsubscribed(client):
+    client.call('events.unsubscribe', subscription=client.call('events.subscribe')['subscription'])
 
 
 def wait(method, **params):
@@ -98,14 +113,21 @@ def acts():
     yield 'process.info', ask('process.info', **child)
     yield 'process.is_alive', ask('process.is_alive', **child)
     yield 'process.spawn, pty', ask('process.spawn', argv=['/bin/true'], stdin='pty', winsize=[24, 80])
-    yield 'process.spawn, attach', attached
+    yield 'process.spawn, attach', spawned_attached
+    yield 'process.attach', attached
+    yield 'process.terminate', keyed('process.terminate', **child)
+    yield 'process.logs', ask('process.logs', **other)
     yield 'process.close', keyed('process.close', **other)
+    yield 'events.unsubscribe', unsubscribed
+    yield 'object.map', mapped
+    yield 'barrier.done', keyed('barrier.done', name='action', ok=True)
     for kind in ('lock', 'rlock', 'event', 'condition', 'semaphore', 'bounded_semaphore'):
         yield 'object.create, ' + kind, keyed('object.create', kind=kind, name='new')
     yield 'object.create, barrier', ask('object.create', kind='barrier', name='new', parties=2)
     for method, name in (('object.open', 'free'), ('object.close', 'free'), ('object.info', 'held'),
                          ('object.unlink', 'held'), ('object.break', 'held'), ('lock.acquire', 'free'),
-                         ('lock.release', 'held'), ('rlock.acquire', 'new'), ('semaphore.acquire', 's'),
+                         ('lock.release', 'held'), ('rlock.acquire', 'new'), ('rlock.release', 'c.lock'),
+                         ('semaphore.acquire', 's'),
                          ('semaphore.release', 's'), ('event.set', 'new'), ('event.set', 'e'),
                          ('event.clear', 'e'), ('event.is_set', 'e'), ('condition.notify', 'c'),
                          ('condition.notify_all', 'c'), ('barrier.reset', 'b'), ('barrier.abort', 'b')):
@@ -131,13 +153,16 @@ def world(client):
     """What the methods find."""
     clear(client)
     client.call('process.spawn', argv=['/bin/sleep', '1000'], name='child')
+    client.call('process.spawn', argv=['/bin/sleep', '1000'], name='terminal', stdin='pty')
     client.join(client.call('process.spawn', argv=['/bin/true'], name='ended')['id'])
     for name, more in (('free', {'kind': 'lock'}), ('held', {'kind': 'lock'}), ('e', {'kind': 'event'}),
                        ('s', {'kind': 'semaphore', 'value': 1}), ('c', {'kind': 'condition'}),
-                       ('b', {'kind': 'barrier', 'parties': 2})):
+                       ('b', {'kind': 'barrier', 'parties': 2}),
+                       ('action', {'kind': 'barrier', 'parties': 1})):
         client.call('object.create', name=name, persist=True, **more)
     client.call('lock.acquire', name='held')
     client.call('rlock.acquire', name='c.lock')
+    same(client.call('barrier.wait', name='action', action=True), {'run_action': True})
 
 
 def connected(daemon):
@@ -216,6 +241,15 @@ def each_allocation_fails(daemon, lasting, step):
     assert chosen or held == held_undisturbed(), '%d blocks are not freed' % held
     ends = re.findall(r'the broker ended.*', daemon.log())
     same(len(ends), chosen, 'ends that were not chosen')
+
+
+def test_every_method_is_tried(daemon):
+    """All that the daemon has; but for its end, a restart, and what every wait here ends with."""
+    with Client(daemon.path) as client:
+        known = {each['name'] for each in client.call('rpc.discover')['methods']}
+    tried_here = {name.split(',')[0] for name, _ in acts()} - {'connect'}
+    same(known - tried_here, {'daemon.stop', 'daemon.restart', 'cancel'})
+    same(tried_here - known, set())
 
 
 @options(allow=['no memory for JSON'], root=True)
