@@ -8,3 +8,7 @@ start_daemon
 python3 "$TOP_SRCDIR/tests/cli/use_pty.py" "$PROCCTL" "$socket" || fail "on a terminal"
 ctl prune
 finish
+
+# The daemon is killed under it.
+start_daemon
+python3 "$TOP_SRCDIR/tests/cli/use_pty.py" "$PROCCTL" "$socket" lost || fail "on a terminal, without a daemon"
