@@ -14,7 +14,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 
 const struct command commands[] = {
 #define MANY WORDS_MANY
-#define OPTIONS(...) {__VA_ARGS__}
+#define OPTIONS(...) {__VA_ARGS__ __VA_OPT__(,) OPT_NONE} /* one too many does not compile */
 #define COMMAND(id, name, aliases, words, least, most, completes, options, summary, more) \
     {name, aliases, words, least, most, COMPLETES_##completes, options, summary, more, command_##id},
 #include "client/ctl/commands.def"

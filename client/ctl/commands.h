@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define WORDS_MANY          (-1)
-#define COMMAND_OPTIONS_MAX 12
+#define COMMAND_OPTIONS_MAX 16 /* with the OPT_NONE behind them */
 
 enum option_id {
     OPT_NONE, /* ends a list */
