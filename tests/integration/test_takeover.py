@@ -330,13 +330,15 @@ def check_a_holder_dies_meanwhile(manager, way):
 
 class Word:
     """A lock's word in the memory that a client shares with the daemon: see proto/page.h."""
-    def __init__(self, client, name):
+    def __init__(self, manager, client, name):
         client.call('object.create', kind='lock', name=name, persist=True)
         reply = client.reply(client.start('object.map', name=name, holder='h'))
         self.at, self.slot = reply['result']['word'] * 64, reply['result']['slot']
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, reply['_fds'][0])
             self.page = mmap.mmap(reply['_fds'][0], 0)
+        # a front that dies may take with it what it has not passed on
+        wait_for(lambda: any(name.startswith('page-') for name in manager.names()), 'its page in the store')
 
     def value(self):
         return struct.unpack_from('<Q', self.page, self.at)[0]
@@ -353,7 +355,7 @@ class Word:
 def check_a_lock_in_memory(manager, way):
     """Its word says who holds it, which the daemon was never told: whoever comes next sees it."""
     with manager.client() as client:
-        word = Word(client, 'm')
+        word = Word(manager, client, 'm')
         word.put(word.slot, 1)
         for _ in range(2):
             taken_over(manager, way)
@@ -371,7 +373,7 @@ def test_a_lock_in_memory_is_of_an_epoch():
         manager.start()
         for harm in ('state', 'ledger'):
             with manager.client() as client:
-                word = Word(client, harm)
+                word = Word(manager, client, harm)
                 word.put(word.slot, 1)
                 taken_over(manager, all_die, lambda name=harm: manager.drop(name), epoch=False)
                 assert word.is_gone(), 'it is open'
@@ -697,6 +699,8 @@ def check_a_restart_policy_goes_on(manager, way):
                                _fds=[out.fileno(), out.fileno()], stdout={'fd': 0}, stderr={'fd': 1})['id']
         pids = [runs(manager, process, 0)]
         for restarts in (1, 2):
+            # a front that dies may take with it what it has not passed on
+            wait_for(lambda: len(tickets(manager)) == 1, 'the ticket in the store')
             taken_over(manager, way)
             same(len(tickets(manager)), 1, 'tickets')
             os.kill(pids[-1], signal.SIGKILL)
