@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """pictures.py BUILD: makes the README's pictures from a real run of the programs in BUILD.
 
 top.svg is what `procctl top` shows on a terminal (tmux), graph.svg what `procctl graph` says of two processes

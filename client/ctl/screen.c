@@ -8,12 +8,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #define KEY_CTRL(letter) ((letter) & 0x1f)
 #define ESCAPE           0x1b
+#define SIZE_MOST        1000 /* rows, and columns */
 
 static SCREEN *screen;
+static volatile sig_atomic_t is_resized;
 
 enum { PAIR_RED = 1, PAIR_GREEN, PAIR_YELLOW };
 
@@ -26,11 +30,38 @@ static const struct {
     {"yellow", PAIR_YELLOW, COLOR_YELLOW},
 };
 
+static void on_resize(int unused)
+{
+    (void) unused;
+    is_resized = 1;
+}
+
+/* Any number may be told as a size, and curses counts in shorts. */
+static int within(int size)
+{
+    return size < 1 ? 1 : size < SIZE_MOST ? size : SIZE_MOST;
+}
+
+/* Curses does the same by itself, but for the limits. */
+static void take_size(void)
+{
+    struct winsize size;
+
+    is_resized = 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
+        resizeterm(within(size.ws_row), within(size.ws_col));
+}
+
 bool screen_open(bool has_color)
 {
+    struct sigaction resize = {.sa_handler = on_resize};
+
+    sigaction(SIGWINCH, &resize, NULL);
+    use_env(FALSE);
     screen = newterm(NULL, stdout, stdin);
     if (!screen)
         return false;
+    take_size();
     raw(); /* ^C and ^Z come as keys: the terminal is given back first */
     noecho();
     nonl();
@@ -94,6 +125,10 @@ int screen_key(int milliseconds)
 
     timeout(milliseconds);
     key = getch();
+    if (is_resized) {
+        take_size();
+        return SCREEN_NOTHING;
+    }
     if (key == KEY_CTRL('z')) {
         suspend();
         return SCREEN_NOTHING;

@@ -26,6 +26,7 @@ void service_fails(const struct ctl *ctl, struct services *services, const char 
                    const char *format, ...)
 {
     CLEANUP_MEMORY char *reason = NULL;
+    CLEANUP_MEMORY char *shown = text_escaped(path, strlen(path)); /* for JSON, which complain is not */
     va_list arguments;
 
     va_start(arguments, format);
@@ -37,7 +38,7 @@ void service_fails(const struct ctl *ctl, struct services *services, const char 
     else
         complain(ctl, "%s: %s", path, reason);
     json_array_append_new(services->failures,
-                          json_pack("{s:s,s:i,s:s}", "file", path, "line", line, "reason", reason));
+                          json_pack("{s:s,s:i,s:s}", "file", shown, "line", line, "reason", reason));
     services->bad++;
 }
 
@@ -304,6 +305,15 @@ static int is_service_file(const struct dirent *entry)
     return length > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + length - 5, ".json") == 0;
 }
 
+/* As names and labels are: what was started from the file would not be found again. */
+static bool is_text(const char *path)
+{
+    json_t *text = json_string(path);
+
+    json_decref(text);
+    return text != NULL;
+}
+
 static void read_file(const struct ctl *ctl, struct services *services, int directory, const char *folder,
                       const char *file)
 {
@@ -312,7 +322,10 @@ static void read_file(const struct ctl *ctl, struct services *services, int dire
 
     *service = (struct service){.path = text_format("%s/%s", folder, file)};
     service->name = service_name(file);
-    text = read_text(ctl, services, directory, file, service->path);
+    if (!is_text(service->path))
+        service_fails(ctl, services, service->path, 0, "its name is no UTF-8");
+    else
+        text = read_text(ctl, services, directory, file, service->path);
     if (text)
         understand(ctl, services, service, text);
 }

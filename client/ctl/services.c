@@ -6,8 +6,10 @@
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
 #include "client/ctl/service_file.h"
+#include "client/ctl/text.h"
 #include "daemon/base/cleanup.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,9 +32,11 @@ static const char *label(const json_t *process, const char *name)
 
 static void tell(const struct reload *reload, const char *what, const char *name)
 {
+    CLEANUP_MEMORY char *shown = text_escaped(name, strlen(name));
+
     json_array_append_new(json_object_get(reload->done, what), json_string(name));
     if (!reload->ctl->is_json && strcmp(what, "unchanged") != 0)
-        printf("%s: %s\n", name, what);
+        printf("%s: %s\n", shown, what);
 }
 
 /* An ended one is forgotten, so that its name means the next. */
@@ -190,6 +194,11 @@ int command_daemon_reload(struct ctl *ctl)
     const char *directory = real ? real : given;
     int status = call_local(ctl, "the files of %s are there: run procctl daemon reload there");
 
+    if (status == 0 && given != standard && !real) { /* only one's own may be missing */
+        complain(ctl, "%s: %s", given, strerror(errno));
+        print_failure(ctl, "Directory", strerror(errno));
+        status = CTL_FAILED;
+    }
     reload.done = json_pack("{s:[],s:[],s:[],s:[]}", "started", "changed", "stopped", "unchanged");
     if (status == 0)
         status = services_read(ctl, directory, &reload.services);

@@ -81,6 +81,10 @@ class Top:
         self.screen = Screen(rows)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, 120, 0, 0))
 
+    def odd_size(self, rows, columns):
+        """one that no screen has"""
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+
     def keys(self, text):
         os.write(self.fd, text.encode())
 
@@ -184,6 +188,9 @@ def follows(top):
     top.size(3)
     top.read(0.3)
     top.size(1)
+    for rows, columns in ((65535, 1), (1, 65535), (32768, 80), (24, 40000), (65535, 65535), (0, 0)):
+        top.odd_size(rows, columns)
+        top.read(0.3)
     ctl('stop', '-g', '0', first)
     top.size(30)
     second = new('follower')

@@ -152,6 +152,20 @@ def test_bad_files_are_named(daemon):
         same(failed['directory.json'][1], 'it is no regular file')
         same(failed['loose.json'][1], 'it can be written by others: chmod go-w')
         same(len(failed), len(BAD) + 3)
+        # a name that cannot be a label would be started anew each time
+        for name in (b'x\xff.json', b'w\x1b[31m.json'):
+            path = os.path.join(files.directory.encode(), name)
+            with open(path, 'wb') as file:
+                file.write(b'{"argv": ["/bin/sleep", "1000"]}')
+            os.chmod(path, 0o644)
+        done = files.run()
+        assert b'w\\x1b[31m: started' in done.stdout and b'\x1b' not in done.stdout + done.stderr, done
+        assert b'x\\xff.json: its name is no UTF-8' in done.stderr, done
+        assert not [each for each in client.call('process.list', alive=True)['processes']
+                    if each['name'] not in ('good', 'egg', 'w\x1b[31m')], 'something else was started'
+        for name in (b'x\xff.json', b'w\x1b[31m.json'):
+            os.unlink(os.path.join(files.directory.encode(), name))
+        files.run()
         before = services(client)['good']['pid']
         files.put('good.json', 'no')
         done = files.run()
