@@ -308,7 +308,7 @@ START_TEST(stopped_or_killed_before_its_exec)
     kill(pid, SIGKILL);
     harness_expect(&harness, LINK_SPAWN_FAILED, &message);
     ck_assert_int_eq(message.failed.error, ECANCELED);
-    ck_assert_uint_eq(message.failed.stage, LINK_STAGE_STDIO);
+    ck_assert_uint_le(message.failed.stage, LINK_STAGE_STDIO); /* on its way to the FIFO, or there */
 
     begun = clock_monotonic();
     harness_spawn(&harness, harness.connection, &spec, NULL, 0);
@@ -317,7 +317,7 @@ START_TEST(stopped_or_killed_before_its_exec)
     ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 4", NULL)), 4);
     harness_expect(&harness, LINK_SPAWN_FAILED, &message);
     ck_assert_int_eq(message.failed.error, ETIMEDOUT);
-    ck_assert_uint_eq(message.failed.stage, LINK_STAGE_STDIO);
+    ck_assert_uint_le(message.failed.stage, LINK_STAGE_STDIO); /* on its way to the FIFO, or there */
     ck_assert_int_ge(clock_monotonic() - begun, 9900 * NSEC_PER_MSEC);
     harness_until(kill(pid, 0) < 0);
     ck_assert(harness_silent(&harness, 100)); /* and no end of something that never began */
