@@ -260,10 +260,11 @@ START_TEST(a_fifo_holds_nobody_else_up)
 }
 END_TEST
 
-/* The child that sleeps before its exec: a session of its own, and still this program. */
+/* The child that sleeps before its exec: a session of its own, still this program, and in the directory that
+ * is its last step before its standard descriptors. */
 static pid_t child_before_exec(pid_t parent, pid_t but)
 {
-    char path[64], text[4096], own[256], other[256] = "";
+    char path[64], text[4096], own[256], other[256] = "", cwd[256] = "";
     int fd;
     ssize_t got;
     long pid;
@@ -280,11 +281,15 @@ static pid_t child_before_exec(pid_t parent, pid_t but)
         snprintf(path, sizeof path, "/proc/%ld/exe", pid);
         got = readlink(path, other, sizeof other - 1);
         other[got > 0 ? got : 0] = '\0';
+        snprintf(path, sizeof path, "/proc/%ld/cwd", pid);
+        got = readlink(path, cwd, sizeof cwd - 1);
+        cwd[got > 0 ? got : 0] = '\0';
         snprintf(path, sizeof path, "/proc/%ld/stat", pid);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         got = read(fd, stat, sizeof stat - 1);
         close(fd);
-        if (pid != but && getsid((pid_t) pid) == pid && strcmp(own, other) == 0 && strstr(stat, ") S "))
+        if (pid != but && getsid((pid_t) pid) == pid && strcmp(own, other) == 0 &&
+            strcmp(cwd, harness.folder) == 0 && strstr(stat, ") S "))
             return (pid_t) pid;
     }
     return 0;
@@ -303,12 +308,13 @@ START_TEST(stopped_or_killed_before_its_exec)
     spec_shell(&spec, "exit 3");
     spec_head(&spec)->stdio[1] =
         (struct link_stdio){.kind = LINK_STDIO_WRITE, .path = spec_text(&spec, fifo)};
+    spec_head(&spec)->cwd = spec_text(&spec, harness.folder);
     harness_spawn(&harness, harness.connection, &spec, NULL, 0);
     harness_until((pid = child_before_exec(harness.keeper, 0)) != 0);
     kill(pid, SIGKILL);
     harness_expect(&harness, LINK_SPAWN_FAILED, &message);
     ck_assert_int_eq(message.failed.error, ECANCELED);
-    ck_assert_uint_le(message.failed.stage, LINK_STAGE_STDIO); /* on its way to the FIFO, or there */
+    ck_assert_uint_eq(message.failed.stage, LINK_STAGE_STDIO);
 
     begun = clock_monotonic();
     harness_spawn(&harness, harness.connection, &spec, NULL, 0);
@@ -317,7 +323,7 @@ START_TEST(stopped_or_killed_before_its_exec)
     ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 4", NULL)), 4);
     harness_expect(&harness, LINK_SPAWN_FAILED, &message);
     ck_assert_int_eq(message.failed.error, ETIMEDOUT);
-    ck_assert_uint_le(message.failed.stage, LINK_STAGE_STDIO); /* on its way to the FIFO, or there */
+    ck_assert_uint_eq(message.failed.stage, LINK_STAGE_STDIO);
     ck_assert_int_ge(clock_monotonic() - begun, 9900 * NSEC_PER_MSEC);
     harness_until(kill(pid, 0) < 0);
     ck_assert(harness_silent(&harness, 100)); /* and no end of something that never began */
