@@ -284,9 +284,11 @@ static void all_words(const struct core *core, core_want_word *want, void *conte
                 core_words_of_object(object, want, context);
 }
 
-/* Whoever leaves a queue changes what can be offered, or was offered. */
+/* Whoever leaves a queue changes what can be, or was, offered. Who repeats a request has what it got. */
 static void words_of_waiter(const struct waiter *waiter, core_want_word *want, void *context)
 {
+    if (waiter->data.kind == WAIT_FOLLOW && waiter->key)
+        waiter = waiter->key->waiter;
     if (waiter->object)
         core_words_of_object(waiter->object, want, context);
 }

@@ -308,6 +308,22 @@ START_TEST(who_was_handed_it_in_time_has_it)
 }
 END_TEST
 
+/* Who repeats a request is too late to cancel it, too. */
+START_TEST(what_was_handed_over_is_not_cancelled)
+{
+    uint64_t waits, repeats;
+
+    take(my_slot);
+    waits = WAIT(other, .flags = REQUEST_BELL, .key = "k");
+    repeats = WAIT(other, .flags = REQUEST_BELL, .key = "k");
+    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    world_number(world, INPUT_CANCEL, repeats);
+    must_get(world, waits);
+    must_get(world, repeats);
+    must_hold(them, 1);
+}
+END_TEST
+
 /* Who has not may have given up, or not be there: all that is so for answers that nobody reads. */
 START_TEST(who_has_taken_it_needs_no_answer)
 {
@@ -461,6 +477,7 @@ int main(void)
     tcase_add_test(locks, the_first_in_the_queue_is_handed_it);
     tcase_add_test(locks, an_offer_is_taken_back);
     tcase_add_test(locks, who_was_handed_it_in_time_has_it);
+    tcase_add_test(locks, what_was_handed_over_is_not_cancelled);
     tcase_add_test(locks, who_has_taken_it_needs_no_answer);
     tcase_add_test(locks, nobody_is_offered_what_he_has);
     tcase_add_test(locks, the_dead_leave_it_abandoned);
