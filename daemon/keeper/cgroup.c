@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup_find.h"
+#include "daemon/keeper/cgroup_left.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -341,6 +342,8 @@ void cgroups_open(struct keeper *keeper)
         log_info("no cgroups here: the tree of a process is its session");
     else
         log_debug("children go into cgroups below %s", cgroups->path);
+    if (cgroups->base >= 0)
+        cgroup_left_remove(cgroup_folder());
 }
 
 void cgroups_close(struct keeper *keeper)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -77,6 +78,17 @@ static int name_folder(char *ret_path, size_t size, unsigned attempt)
     return 0;
 }
 
+/* Locked as long as we live: others can tell it from one that is left behind. */
+static int open_folder(void)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    (void) flock(fd, LOCK_EX | LOCK_NB);
+    return fd;
+}
+
 /* A directory of that name may be left from an earlier keeper that was killed, with its children in it. */
 static int make_folder(char *ret_path, size_t size)
 {
@@ -85,10 +97,8 @@ static int make_folder(char *ret_path, size_t size)
 
         if (r < 0)
             return r;
-        if (mkdir(folder, 0755) == 0) {
-            int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            return fd < 0 ? -errno : fd;
-        }
+        if (mkdir(folder, 0755) == 0)
+            return open_folder();
         if (errno != EEXIST)
             return -errno;
     }
@@ -160,10 +170,7 @@ int cgroup_find(char *ret_path, size_t size, bool *ret_memory_events)
 
 int cgroup_find_again(void)
 {
-    int fd =
-        mkdir(folder, 0755) < 0 && errno != EEXIST ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    return fd < 0 ? -errno : fd;
+    return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : open_folder();
 }
 
 const char *cgroup_folder(void)
@@ -184,6 +191,7 @@ int cgroup_find_left(const char *name)
     if (fd < 0 || fstatfs(fd, &system) < 0 || system.f_type != CGROUP2_SUPER_MAGIC)
         return -ENOENT;
     cgroup_found(name);
+    (void) flock(fd, LOCK_EX | LOCK_NB);
     return take_fd(&fd);
 }
 

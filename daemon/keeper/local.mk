@@ -3,7 +3,8 @@
 noinst_LTLIBRARIES += %D%/libkeeper.la
 %C%_libkeeper_la_SOURCES = %D%/accept.c %D%/adopt.c %D%/adopt.h %D%/adopt_image.c %D%/adopt_image.h \
 	%D%/adopted.c %D%/adopted.h %D%/begin.c %D%/begin.h %D%/broker.c %D%/broker.h %D%/capture.c %D%/capture.h \
-	%D%/cgroup.c %D%/cgroup.h %D%/cgroup_find.c %D%/cgroup_find.h %D%/clients.c %D%/clients.h %D%/drop.c %D%/drop.h \
+	%D%/cgroup.c %D%/cgroup.h %D%/cgroup_find.c %D%/cgroup_find.h %D%/cgroup_left.c %D%/cgroup_left.h \
+	%D%/clients.c %D%/clients.h %D%/drop.c %D%/drop.h \
 	%D%/handover.c %D%/handover.h %D%/handover_layout.h %D%/handover_read.c %D%/handover_ticket.c %D%/job.c %D%/job.h %D%/keeper.c %D%/keeper.h \
 	%D%/leave.c %D%/leave.h %D%/ledger.c %D%/ledger.h %D%/ledger_layout.h %D%/limits.c %D%/limits.h \
 	%D%/link.h %D%/loop.c %D%/loop.h %D%/manager.c %D%/manager.h %D%/map.h %D%/notified.c %D%/notified.h %D%/orders.c %D%/orders.h \

@@ -6,6 +6,7 @@ uses, and at its end descriptors, children, connections and log of that daemon m
 Daemon.finish. Whatever the daemon says meanwhile must be as it says in rpc.discover: see contract.py.
 """
 import collections
+import fnmatch
 import glob
 import os
 import re
@@ -58,7 +59,8 @@ def processes():
 
 
 def children_of(pid):
-    return {child: stat for child, stat in processes().items() if stat[2] == pid}
+    found = {child: stat_of(child) for child in quick_children_of(pid)}
+    return {child: stat for child, stat in found.items() if stat}
 
 
 def quick_children_of(pid):
@@ -67,7 +69,7 @@ def quick_children_of(pid):
         with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as file:
             return [int(child) for child in file.read().split()]
     except FileNotFoundError:
-        return list(children_of(pid)) if os.path.exists('/proc/%d' % pid) else []
+        return [child for child, stat in processes().items() if stat[2] == pid]
     except ProcessLookupError:
         return []
 
@@ -119,8 +121,11 @@ def cgroups_of(keeper_pid):
     """The directories that keepers with this pid have made for their children; '*': all keepers."""
     with open('/proc/self/mountinfo', encoding='utf-8') as file:
         mounts = [line.split()[4] for line in file if ' - cgroup2 ' in line]
-    pattern = '%s/**/procd-%s.*'
-    return [path for mount in mounts for path in glob.glob(pattern % (mount, keeper_pid), recursive=True)]
+    found = []
+    for folder, below, _ in (each for mount in mounts for each in os.walk(mount)):
+        found += [os.path.join(folder, name) for name in fnmatch.filter(below, 'procd-%s.*' % keeper_pid)]
+        below[:] = [name for name in below if not name.startswith('procd-')]  # many, each with many
+    return found
 
 
 def remove_cgroups(folders):

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """How the daemon ends: children first, or children left alone; and who finds its socket then."""
+import glob
 import os
 import signal
 import subprocess
 
 from clients import SOON, Client, Gate, fails, same, wait_for
-from harness import PROCD, Daemon, children_of, is_dead, main, remove_cgroups
+from harness import PROCD, Daemon, Skip, children_of, is_dead, main, remove_cgroups
 
 
 def stubborn(client):
@@ -164,7 +165,29 @@ def test_a_socket_left_behind(daemon):
     wait_for(lambda: all(is_dead(pid) for pid in roles), 'the end of broker and helper')
     daemon.start()
     same(daemon.info()['restarts'], 0)
-    remove_cgroups(folders)
+    same([path for path in folders if os.path.exists(path)], [], 'cgroups that are left behind')
+
+
+def below(folders):
+    return [path for folder in folders for path in glob.glob(folder + '/*/')]
+
+
+def test_cgroups_left_behind(daemon):
+    """The next daemon removes what a keeper that was killed has left, and nobody is in; and nothing else."""
+    if not daemon.cgroups():
+        raise Skip('there are no cgroups here')
+    with Daemon() as other, Gate() as gate:
+        child = Client(other.path).spawn('/bin/cat', _fds=gate.fds, stdin=gate.stdin, stdout='null')
+        os.kill(other.keeper_pid, signal.SIGKILL)
+        other.process.wait(SOON)
+        left, living = other.cgroups(), below(daemon.cgroups())
+        assert len(below(left)) > 1, 'no empty ones'
+        with Daemon():
+            same([len(below(left)), below(daemon.cgroups())], [1, living], 'in use, and of one that lives')
+        gate.open()
+        wait_for(lambda: is_dead(child['pid']))
+        with Daemon():
+            same([path for path in left if os.path.exists(path)], [], 'cgroups that are left behind')
 
 
 if __name__ == '__main__':

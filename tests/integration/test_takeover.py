@@ -14,7 +14,8 @@ import threading
 import time
 
 from clients import SOON, Closed, Gate, Lasting, Peer, fails, same, wait_for
-from harness import LONG, PROCD, descriptors, is_dead, main, options, quick_children_of, stat_of
+from harness import (LONG, PROCD, Daemon, Skip, cgroups_of, descriptors, is_dead, main, options,
+                     quick_children_of, stat_of)
 from manager import KEPT, Manager, ends_with_its_status, family_of, sleeper, without_libsystemd
 from strace import Strace
 from test_crash import GATES, LOCKERS, Joiner, Lockers, Watcher, begin_children, judge
@@ -104,6 +105,21 @@ def codes_of(manager, processes):
     with manager.client() as client:
         numbers = [client.start('process.join', process=each, timeout=SOON) for each in processes]
         return [client.result(number)['exitcode'] for number in numbers]
+
+
+@both_ways
+def check_its_cgroups(manager, way):
+    """They are the new keeper's: a daemon that removes what the dead have left leaves them alone."""
+    folders = cgroups_of(manager.info()['pid'])
+    if not folders:
+        raise Skip('there are no cgroups here')
+    process, pid = sleeper(manager)
+    names = sorted(os.listdir(folders[0]))
+    taken_over(manager, way)
+    wait_for(lambda: len(os.listdir(folders[0])) == len(names), 'its empty ones')
+    with Daemon():
+        same(sorted(os.listdir(folders[0])), names, 'its cgroups')
+    ends_with_its_status(manager, process, pid)
 
 
 @both_ways
