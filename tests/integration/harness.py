@@ -248,10 +248,13 @@ class Daemon:
                 'children': sorted(state == 'Z' for _, state, _ in children_of(self.keeper_pid).values())}
 
     def steady_accounts(self):
-        """The accounts, once they stay the same: the newest connections are still being handed over."""
+        """The accounts, once they stay the same and both roles sleep: until then the keeper may still hold a
+        connection that the broker serves already."""
         def steady():
-            readings = [self.accounts() for _ in range(10)]
-            return all(reading == readings[0] for reading in readings) and readings[0]
+            first = self.accounts()
+            broker = self.connection.call('daemon.info')['broker_pid']
+            stats = [stat_of(pid) for pid in (self.keeper_pid, broker)]
+            return all(stat and stat[1] == 'S' for stat in stats) and self.accounts() == first and first
 
         return wait_for(steady, 'a steady state')
 
