@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Measurements: built and run by `make bench` only.
 bench_programs = %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
-	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_throughput %D%/bench_wake
+	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_target \
+	%D%/bench_throughput %D%/bench_wake
 bench_scripts = %D%/peers.py %D%/report.py %D%/run.py
 
 # What they share. The children that they start have no C library and run no code before or after their own.
@@ -39,6 +40,9 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_lock_LDADD = %D%/libbench.la
 %C%_bench_ping_LDADD = %D%/libbench.la
 %C%_bench_spawn_LDADD = %D%/libbench.la
+# As a user's program is linked, and started again from /proc/self/exe.
+%C%_bench_target_LDADD = %D%/libbench.la libprocd.la $(JANSSON_LIBS)
+%C%_bench_target_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_throughput_LDADD = %D%/libbench.la
 %C%_bench_wake_LDADD = %D%/libbench.la
 EXTRA_%C%_bench_children_DEPENDENCIES = %D%/nothing %D%/sleeper

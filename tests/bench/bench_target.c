@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A function of this program as a process, start and join, one at a time. The floor is what starting the
+ * program again costs anybody.
+ */
+#include "client/lib/procd.h"
+#include "daemon/keeper/rawcall.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/raw.h"
+#include "tests/bench/subject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT 200 /* of a round */
+#define AGAIN "--nothing" /* the floor's child: this program, which ends as soon as it is there */
+
+PROCD_TARGET(nothing)
+{
+    return 0;
+}
+
+/* ---- the floor: what posix_spawn does, with a pidfd ---- */
+
+static int program = -1;
+static _Alignas(16) char stack[16 << 10];
+
+static void again(void *argv)
+{
+    raw5(__NR_execveat, program, "", argv, environ, AT_EMPTY_PATH);
+    for (;;)
+        raw1(__NR_exit_group, 127);
+}
+
+static int raw_start_again(void)
+{
+    static char *argv[] = {(char *) "bench_target", (char *) AGAIN, NULL};
+    int pidfd = -1;
+    struct clone_args args = {
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+        .pidfd = (uintptr_t) &pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uintptr_t) stack,
+        .stack_size = sizeof stack,
+    };
+    long pid = raw_clone3(&args, again, argv);
+
+    if (pid < 0) {
+        errno = (int) -pid;
+        bench_die("clone3");
+    }
+    return pidfd;
+}
+
+static double floor_round(void *context)
+{
+    double begin = bench_seconds();
+
+    (void) context;
+    for (int i = 0; i < COUNT; i++)
+        raw_reap(raw_start_again()); /* waitid(P_PIDFD) waits */
+    return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
+/* ---- the subject ---- */
+
+static void check(int result, int wanted, const char *what)
+{
+    errno = 0;
+    if (result != wanted)
+        bench_die("%s: %s", what, result < 0 ? procd_last_error()->message : "?");
+}
+
+static void start_and_join(void)
+{
+    struct procd_options options = {.target = "nothing"};
+    procd_process *process = procd_process_new(&options);
+    int exitcode = -1;
+
+    check(process ? 0 : -1, 0, "procd_process_new");
+    check(procd_process_start(process), 0, "procd_process_start");
+    check(procd_process_join(process, PROCD_FOREVER), 1, "procd_process_join");
+    check(procd_process_exitcode(process, &exitcode), 1, "procd_process_exitcode");
+    check(exitcode, 0, "the target's status");
+    procd_process_free(process);
+}
+
+static double subject_round(void *context)
+{
+    double begin = bench_seconds();
+
+    (void) context;
+    for (int i = 0; i < COUNT; i++)
+        start_and_join();
+    return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_case of = {.floor = floor_round, .subject = subject_round};
+    const struct subject *subject;
+
+    if (argc == 2 && strcmp(argv[1], AGAIN) == 0)
+        return 0;
+    procd_init(argc, argv);
+    bench_begin(argc, argv, "start and join of a target");
+    program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (program < 0)
+        bench_die("/proc/self/exe");
+    subject = subject_start();
+    setenv("PROCD_SOCKET", subject->socket, 1);
+    bench_compare(FIGURE_TARGET, &of);
+    return 0;
+}
