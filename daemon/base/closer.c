@@ -3,9 +3,17 @@
 
 #include "daemon/base/cleanup.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
+
+#define CLOSER_BATCH 64
+
+#define MEMORY_MAJOR 1 /* /dev/null, zero, full, random */
+#define PTS_FIRST    136 /* the slaves of pseudo-terminals */
+#define PTS_LAST     143
 
 /* One lock guards the queue and the counts; the threads hold it only to take a descriptor. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -14,6 +22,42 @@ static int *queue;
 static size_t queue_count, queue_room;
 static size_t threads, idle;
 static atomic_size_t pending;
+
+/* ---- at once ---- */
+
+static bool is_harmless_device(const struct statx *info)
+{
+    return S_ISCHR(info->stx_mode) &&
+           (info->stx_rdev_major == MEMORY_MAJOR ||
+            (info->stx_rdev_major >= PTS_FIRST && info->stx_rdev_major <= PTS_LAST));
+}
+
+/* What is only a path has nothing to write back. Of the rest the kernel tells from what it knows: to ask the
+ * server of a file system might block, too. */
+static bool cannot_block(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    struct statx info;
+
+    if (flags < 0)
+        return false;
+    if (flags & O_PATH)
+        return true;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &info) < 0)
+        return false;
+    return S_ISFIFO(info.stx_mode) || is_harmless_device(&info) || fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+bool closer_close_now(int fd)
+{
+    bool may = cannot_block(fd);
+
+    if (may)
+        close_fd(fd);
+    return may;
+}
+
+/* ---- in threads ---- */
 
 static void *closer_run(void *unused);
 
@@ -82,18 +126,13 @@ static int queue_reserve(size_t more)
     return 0;
 }
 
-void closer_close(const int *fds, size_t count)
+static void enqueue(const int *fds, size_t count)
 {
-    size_t kept = 0;
-
-    if (count == 0)
-        return;
     pthread_mutex_lock(&lock);
     if (queue_reserve(count) == 0) {
         for (size_t i = 0; i < count; i++)
-            if (fds[i] >= 0)
-                queue[queue_count++] = fds[i], kept++;
-        atomic_fetch_add(&pending, kept);
+            queue[queue_count++] = fds[i];
+        atomic_fetch_add(&pending, count);
         /* nobody is free to take it: every thread may be stuck, so one more */
         if (idle == 0 && threads < CLOSER_THREADS_MAX)
             (void) thread_start();
@@ -102,12 +141,30 @@ void closer_close(const int *fds, size_t count)
             pthread_mutex_unlock(&lock);
             return;
         }
-        queue_count -= kept;
-        atomic_fetch_sub(&pending, kept);
+        queue_count -= count;
+        atomic_fetch_sub(&pending, count);
     }
     pthread_mutex_unlock(&lock);
     for (size_t i = 0; i < count; i++)
         close_fd(fds[i]);
+}
+
+void closer_close(const int *fds, size_t count)
+{
+    int rest[CLOSER_BATCH];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] < 0 || closer_close_now(fds[i]))
+            continue;
+        rest[kept++] = fds[i];
+        if (kept == CLOSER_BATCH) {
+            enqueue(rest, kept);
+            kept = 0;
+        }
+    }
+    if (kept > 0)
+        enqueue(rest, kept);
 }
 
 size_t closer_pending(void)

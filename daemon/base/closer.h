@@ -7,12 +7,18 @@
 #ifndef PROCD_BASE_CLOSER_H
 #define PROCD_BASE_CLOSER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CLOSER_THREADS_MAX 32
 
-/* Takes the descriptors over. Never blocks, never fails: without memory or a thread it closes them itself.
- * Call from one thread only. Descriptors below 0 are passed over. */
+/* Closes it where that cannot block: pipes, memfds, descriptors of mere paths, /dev/null and its like, and
+ * pseudo-terminals. False: it is still open, or was none. Asks no file server about it. */
+bool closer_close_now(int fd);
+
+/* Takes the descriptors over, and closes at once what closer_close_now would. Never blocks, never fails:
+ * without memory or a thread it closes them itself. Call from one thread only. Descriptors below 0 are
+ * passed over. */
 void closer_close(const int *fds, size_t count);
 
 /* Descriptors that were handed over and are not closed yet. */

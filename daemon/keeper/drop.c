@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/drop.h"
 
-#include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/closer.h"
 
@@ -9,17 +8,8 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #define CLOSER_PATIENCE (100 * NSEC_PER_MSEC)
-
-/* Pipes and memfds, which are the bulk: their close never blocks. */
-static bool closes_at_once(int fd)
-{
-    struct stat st;
-
-    return (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) || fcntl(fd, F_GET_SEALS) >= 0;
-}
 
 void drop_descriptors(int *fds, size_t count)
 {
@@ -27,8 +17,8 @@ void drop_descriptors(int *fds, size_t count)
     int64_t until = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (closes_at_once(fds[i]))
-            fds[i] = close_fd(fds[i]);
+        if (closer_close_now(fds[i]))
+            fds[i] = -1;
         else
             closer_close(&fds[i], 1);
     }

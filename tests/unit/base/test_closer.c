@@ -7,12 +7,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +38,12 @@ static void await_begun(int fd)
     while (descriptor_open(fd) && clock_monotonic() < end)
         sched_yield();
     ck_assert(!descriptor_open(fd));
+}
+
+/* A socket, whose close may block for all that the closer knows: it goes to a thread. */
+static void make_pair(int ends[2])
+{
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 }
 
 static void await_closed(int other_end)
@@ -90,7 +98,7 @@ START_TEST(closes_all_but_negative_ones)
     for (size_t i = 0; i < 4; i++) {
         int ends[2];
 
-        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        make_pair(ends);
         reads[i] = ends[0];
         fds[i] = ends[1];
     }
@@ -114,7 +122,7 @@ START_TEST(a_stuck_one_holds_up_nobody)
     ck_assert_int_lt(clock_monotonic() - began, PATIENCE_MS / 2 * NSEC_PER_MSEC); /* nor the caller */
     await_begun(stuck); /* its thread is not there for the next */
     for (int round = 0; round < 10; round++) {
-        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        make_pair(ends);
         closer_close(&ends[1], 1);
         await_closed(ends[0]);
     }
@@ -129,8 +137,8 @@ START_TEST(nor_what_was_queued_with_it)
 {
     int peers[2], first[2], last[2], fds[4];
 
-    ck_assert_int_eq(pipe2(first, O_CLOEXEC), 0);
-    ck_assert_int_eq(pipe2(last, O_CLOEXEC), 0);
+    make_pair(first);
+    make_pair(last);
     fds[0] = first[1];
     fds[1] = lingering(&peers[0]);
     fds[2] = lingering(&peers[1]);
@@ -145,12 +153,43 @@ START_TEST(nor_what_was_queued_with_it)
 }
 END_TEST
 
+/* What cannot block is closed when the call returns, and no thread is begun for it. */
+START_TEST(at_once)
+{
+    char name[32];
+    int fds[9], ends[2], pair[2], master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    fds[0] = ends[0];
+    fds[1] = ends[1];
+    fds[2] = memfd_create("closer", MFD_CLOEXEC);
+    fds[3] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    fds[4] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    fds[5] = open("/", O_PATH | O_CLOEXEC);
+    fds[6] = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    ck_assert_int_eq(unlockpt(master), 0);
+    ck_assert_int_eq(ptsname_r(master, name, sizeof name), 0);
+    fds[7] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    fds[8] = -1;
+    closer_close(fds, 9);
+    for (size_t i = 0; i < 8; i++)
+        ck_assert(!descriptor_open(fds[i]));
+    ck_assert_uint_eq(closer_pending(), 0);
+    close(master);
+    make_pair(pair);
+    ck_assert(!closer_close_now(pair[0]) && !closer_close_now(-1) && !closer_close_now(fds[0]));
+    ck_assert(descriptor_open(pair[0]));
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
 START_TEST(many_in_one_go)
 {
     size_t before = descriptors_count();
     int fds[200], ends[2];
 
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    make_pair(ends);
     for (size_t i = 0; i < 200; i++)
         ck_assert_int_ge(fds[i] = dup(ends[1]), 0);
     close(ends[1]);
@@ -169,7 +208,7 @@ START_TEST(its_threads_take_no_signals)
     struct dirent *entry;
     DIR *tasks;
 
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    make_pair(ends);
     closer_close(&ends[1], 1);
     await_closed(ends[0]);
     ck_assert_ptr_nonnull(tasks = opendir("/proc/self/task"));
@@ -202,6 +241,7 @@ int main(void)
     tcase_add_test(tcase, closes_all_but_negative_ones);
     tcase_add_test(tcase, a_stuck_one_holds_up_nobody);
     tcase_add_test(tcase, nor_what_was_queued_with_it);
+    tcase_add_test(tcase, at_once);
     tcase_add_test(tcase, many_in_one_go);
     tcase_add_test(tcase, its_threads_take_no_signals);
     return RUN_SUITE(suite);
