@@ -33,7 +33,6 @@ struct connection;
 struct connection_request {
     const char *method;
     json_t *params;        /* an object, or NULL; not to be changed until the answer has come */
-    const char *members;   /* further members of params, encoded ("a":1,"b":2); for KEYED methods only */
     const char *key;       /* NULL: one is made where methods.def says that the method is KEYED */
     const char *epoch;     /* not NULL: the ids in params are of this epoch; -ESTALE in another one */
     const int *fds;        /* stay the caller's; sent again where a new broker has to be asked again */

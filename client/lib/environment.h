@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The environment as process.spawn wants it. Private to libprocd.
+ * The environment as process.spawn takes it, in `env_fd` or in `env`. Private to libprocd.
  *
- * It is the longest part of a request and seldom another than last time, so the text is kept for the next
- * start.
+ * It is the longest part of a request: as JSON it cost more than all the rest together.
  */
 #ifndef PROCD_CLIENT_LIB_ENVIRONMENT_H
 #define PROCD_CLIENT_LIB_ENVIRONMENT_H
 
-/* `"env":{...}` of NAME=VALUE strings, as getenv sees them: of several of one name the first counts, and what
- * has no name or no `=` is none. The caller frees it. NULL: no memory. */
-char *environment_encode(char *const *variables);
+#include <jansson.h>
+
+/* A sealed memfd of the NAME=VALUE strings, each with its NUL, in their order; what has no name or no `=` is
+ * left out. variables may be NULL, and are the caller's to keep still meanwhile. A CLOEXEC descriptor, or
+ * -errno (-EMSGSIZE: more than the daemon takes). */
+int environment_write(char *const *variables);
+
+/* The same as `env`, for a daemon that no descriptor reaches: as getenv sees them, of several of one name the
+ * first counts. A new reference, or NULL: no memory. */
+json_t *environment_pack(char *const *variables);
 
 #endif

@@ -237,7 +237,6 @@ static int spawn(procd_process *process)
     r = spawn_prepare(process, &spawn);
     if (r == 0) {
         request.params = spawn.params;
-        request.members = spawn.env;
         request.fds = spawn.fds;
         request.fd_count = spawn.fd_count;
         r = library_call(&request, &options, &answer, &info);

@@ -24,8 +24,6 @@ struct library {
     struct procd_process *children, *last_child; /* children.c */
     size_t child_count, started_since_sweep;
     struct procd_process *current; /* current.c */
-    char *env, *env_text;          /* environment.c: the last one, and how it was encoded */
-    size_t env_size;
     pid_t parent_pid;              /* told by the creator; 0: it was not */
     struct shared_page *pages;     /* shared.c */
     struct opened *opened[OPENED_BUCKETS]; /* opens.c */

@@ -45,25 +45,18 @@ static char *encode_head(const struct pending *pending)
     return text;
 }
 
-/* {"argv":...} with the members put in front. NULL members: none. */
-static int encode_line(const char *head, const char *params, const char *members, char **ret_line)
-{
-    if (!params)
-        return asprintf(ret_line, "%s\n", head);
-    return asprintf(ret_line, "%.*s,\"params\":{%s%s%s}\n", (int) strlen(head) - 1, head,
-                    members ? members : "", members && params[1] != '}' ? "," : "", params + 1);
-}
-
-static int encode(struct pending *pending, json_t *params, const char *members)
+static int encode(struct pending *pending, json_t *params)
 {
     CLEANUP_MEMORY char *head = encode_head(pending);
     CLEANUP_MEMORY char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
     char *line;
-    int length;
+    int length, before;
 
     if (!head || (params && !text))
         return -EINVAL; /* the method's name is no UTF-8, a number is infinite, or there is no memory */
-    length = encode_line(head, text, members, &line);
+    before = (int) strlen(head) - (text != NULL); /* params go in front of the brace */
+    length = asprintf(&line, "%.*s%s%s%s\n", before, head, text ? ",\"params\":" : "", text ? text : "",
+                      text ? "}" : "");
     if (length < 0)
         return -ENOMEM;
     if (length > (int) FRAME_LINE_MAX) {
@@ -112,7 +105,7 @@ static int fill(struct pending *pending, const struct connection_request *reques
         snprintf(pending->key, sizeof pending->key, "%s", request->key);
     else if (!request->is_notification && is_keyed(request->method))
         make_key(pending->key, sizeof pending->key);
-    return encode(pending, pending->params, request->members);
+    return encode(pending, pending->params);
 }
 
 static void append(struct pending_list *list, struct pending *pending)
@@ -251,7 +244,7 @@ static int renew(struct pending *pending)
     if (!params)
         return -ENOMEM;
     json_object_set_new(params, "timeout", json_real(rest > 0 ? (double) rest / (double) NSEC_PER_SEC : 0));
-    r = encode(pending, params, NULL);
+    r = encode(pending, params);
     json_decref(params);
     return r;
 }

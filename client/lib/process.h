@@ -74,10 +74,9 @@ struct procd_process **children_copy(size_t *ret_count);
 
 struct spawn {
     json_t *params;
-    char *env; /* a further member of params, encoded; NULL: none */
     int fds[FRAME_FDS_MAX];
     size_t fd_count;
-    int program, memory; /* ours, to be closed; < 0: none */
+    int program, memory, environment; /* ours, to be closed; < 0: none */
 };
 
 /* All that process.spawn wants to know. 0, or -errno (noted). ret_spawn is always set; spawn_done frees

@@ -113,6 +113,25 @@ static int find_umask(void)
     return __libc_single_threaded ? swap_umask() : read_umask();
 }
 
+static int add_environment(struct spawn *spawn, char *const *variables)
+{
+    int index;
+
+    if (library_is_remote())
+        return set(spawn->params, "env", environment_pack(variables));
+    spawn->environment = environment_write(variables);
+    if (spawn->environment < 0)
+        return spawn->environment;
+    index = fd_index(spawn, spawn->environment);
+    return index < 0 ? index : set(spawn->params, "env_fd", json_integer(index));
+}
+
+/* Is it said in `extra`? */
+static bool has_environment(const struct procd_process *process)
+{
+    return json_object_get(process->extra, "env") || json_object_get(process->extra, "env_fd");
+}
+
 /* What is ours means nothing on another machine: only what was said goes there. */
 static int add_surroundings(struct spawn *spawn, const struct procd_process *process)
 {
@@ -126,10 +145,8 @@ static int add_surroundings(struct spawn *spawn, const struct procd_process *pro
         r = set(spawn->params, "cwd", cwd);
     if (r == 0 && mask >= 0)
         r = set(spawn->params, "umask", json_integer(mask));
-    if (r == 0 && !json_object_get(process->extra, "env") && (process->env || !is_remote)) {
-        spawn->env = environment_encode(process->env ? process->env : environ);
-        r = spawn->env ? 0 : -ENOMEM;
-    }
+    if (r == 0 && !has_environment(process) && (process->env || !is_remote))
+        r = add_environment(spawn, process->env ? process->env : environ);
     for (int i = 0; i < 3 && r == 0; i++)
         r = add_stdio(spawn, i, process->stdio[i]);
     return r;
@@ -161,6 +178,8 @@ static int add_extra(struct spawn *spawn, const json_t *extra)
     }
     if (r == 0)
         r = translate(spawn, json_object_get(copy, "exe_fd"));
+    if (r == 0)
+        r = translate(spawn, json_object_get(copy, "env_fd"));
     for (int which = 0; which < 3 && r == 0; which++)
         r = translate(spawn, json_object_get(json_object_get(copy, stdio_names[which]), "fd"));
     json_decref(copy);
@@ -205,18 +224,16 @@ static int free_target(const json_t *placed)
     return target;
 }
 
-static int open_target(struct spawn *spawn, const struct procd_process *process)
+/* The text for the child, or NULL: no memory, or strings that are not UTF-8. */
+static char *pack_arguments(const struct procd_process *process)
 {
     json_t *arguments =
         json_pack("{s:s,s:O*,s:O*,s:s*,s:i}", "target", process->target, "args", process->args, "kwargs",
                   process->kwargs, "name", process->name, "parent", (int) getpid());
+    char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL;
 
-    spawn->memory = arguments ? arguments_write(arguments) : -ENOMEM;
     json_decref(arguments);
-    if (spawn->memory < 0)
-        return spawn->memory;
-    spawn->program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    return spawn->program < 0 ? -errno : 0;
+    return text;
 }
 
 /* What the child is given it has open before its first instruction: the creator may let go of it at once. */
@@ -238,24 +255,43 @@ static int add_objects(struct spawn *spawn, const struct procd_process *process)
     return r;
 }
 
+/* What marks the child: the text itself, or where it finds it. */
+static int add_arguments(struct spawn *spawn, const char *text)
+{
+    json_t *more = member(spawn->params, "env_add", json_object), *placed;
+    char number[16];
+    int memory, target;
+
+    if (strlen(text) <= ARGUMENTS_INLINE_MAX)
+        return set(more, ARGUMENTS_MARKER, json_string(text));
+    spawn->memory = arguments_write(text);
+    if (spawn->memory < 0)
+        return spawn->memory;
+    memory = fd_index(spawn, spawn->memory);
+    if (memory < 0)
+        return -EINVAL;
+    placed = member(spawn->params, "fds", json_array);
+    target = free_target(placed);
+    snprintf(number, sizeof number, "%d", target);
+    if (json_array_append_new(placed, json_pack("[i,i]", memory, target)) < 0)
+        return -ENOMEM;
+    return set(more, ARGUMENTS_MARKER, json_string(number));
+}
+
 /* This program once more, with a marker that leads procd_init to the target. */
 static int add_target(struct spawn *spawn, const struct procd_process *process)
 {
-    json_t *placed = member(spawn->params, "fds", json_array),
-           *more = member(spawn->params, "env_add", json_object);
-    int program, memory, target = free_target(placed), r = open_target(spawn, process);
-    char number[16];
+    CLEANUP_MEMORY char *text = pack_arguments(process);
+    int program, r = text ? add_arguments(spawn, text) : -ENOMEM;
 
     if (r < 0)
         return r;
+    spawn->program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (spawn->program < 0)
+        return -errno;
     program = fd_index(spawn, spawn->program);
-    memory = fd_index(spawn, spawn->memory);
-    if (program < 0 || memory < 0)
+    if (program < 0)
         return -EINVAL;
-    snprintf(number, sizeof number, "%d", target);
-    if (json_array_append_new(placed, json_pack("[i,i]", memory, target)) < 0 ||
-        set(more, ARGUMENTS_MARKER, json_string(number)) < 0)
-        return -ENOMEM;
     r = set(spawn->params, "exe_fd", json_integer(program));
     if (r == 0)
         r = set(spawn->params, "argv", pack_title(process));
@@ -287,6 +323,8 @@ static const char *explain(int error)
         return "the working directory is gone";
     if (error == -EOPNOTSUPP)
         return "no target and no descriptor goes to another host: PROCD_NULL or PROCD_LOG is wanted";
+    if (error == -EMSGSIZE)
+        return "more than 1 MiB of environment";
     return error == -EINVAL ? "too many descriptors, or a directory that is not absolute" : NULL;
 }
 
@@ -294,7 +332,7 @@ int spawn_prepare(const struct procd_process *process, struct spawn *ret_spawn)
 {
     int r;
 
-    *ret_spawn = (struct spawn) {.params = json_object(), .program = -1, .memory = -1};
+    *ret_spawn = (struct spawn) {.params = json_object(), .program = -1, .memory = -1, .environment = -1};
     r = fill(ret_spawn, process);
     return r < 0 ? failure_note(r, explain(r)) : 0;
 }
@@ -302,7 +340,7 @@ int spawn_prepare(const struct procd_process *process, struct spawn *ret_spawn)
 void spawn_done(struct spawn *spawn)
 {
     json_decref(spawn->params);
-    free(spawn->env);
     close_fd(spawn->program);
     close_fd(spawn->memory);
+    close_fd(spawn->environment);
 }

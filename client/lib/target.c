@@ -52,17 +52,17 @@ static json_t *argument(json_t *arguments, const char *name, json_t *(*make)(voi
     return value ? json_incref(value) : make();
 }
 
-static _Noreturn void run(int fd)
+static _Noreturn void run(char *marker)
 {
     json_t *arguments, *args, *kwargs;
     const struct procd_target *target;
     const char *name;
     procd_process *self;
-    int r = arguments_read(fd, &arguments);
+    int r = arguments_read(marker, &arguments);
 
     if (r < 0)
-        give_up("what " ARGUMENTS_MARKER " names cannot be read", procd_strerror(r));
-    close(fd);
+        give_up("what " ARGUMENTS_MARKER " tells cannot be read", procd_strerror(r));
+    free(marker);
     name = json_string_value(json_object_get(arguments, "target"));
     target = name ? find(name) : NULL;
     if (!target)
@@ -78,27 +78,22 @@ static _Noreturn void run(int fd)
     exit(r & 0xff);
 }
 
-/* The marker, taken out of the environment: what the target starts must not take it for its own. -1: there
- * is none. */
-static int take_marker(void)
+/* The marker, taken out of the environment: what the target starts must not take it for its own. The
+ * caller's; NULL: there is none, or no memory. */
+static char *take_marker(void)
 {
     const char *marker = secure_getenv(ARGUMENTS_MARKER);
-    char *rest;
-    long number;
+    char *copy = marker ? strdup(marker) : NULL;
 
-    if (!marker)
-        return -1;
-    number = strtol(marker, &rest, 10);
-    if (rest == marker || *rest || number < 3 || number > INT32_MAX)
-        number = -1;
-    unsetenv(ARGUMENTS_MARKER);
-    return (int) number;
+    if (marker)
+        unsetenv(ARGUMENTS_MARKER);
+    return copy;
 }
 
 void procd_init_program(int argc, char **argv, const struct procd_target *const *begin,
                         const struct procd_target *const *stop)
 {
-    int marker;
+    char *marker;
 
     if (program_name)
         return;
@@ -107,6 +102,6 @@ void procd_init_program(int argc, char **argv, const struct procd_target *const 
     end = stop;
     marker = take_marker();
     exit_prepare();
-    if (marker >= 0)
+    if (marker)
         run(marker);
 }

@@ -10,7 +10,7 @@ noinst_LTLIBRARIES += %D%/librpc.la
 	%D%/peer.h %D%/process_methods.c \
 	%D%/process_spawn.c %D%/process_spawn.h %D%/render.c %D%/render.h %D%/render_object.c \
 	%D%/render_object.h %D%/reports.c %D%/restart.c %D%/restart.h %D%/restart_policy.c %D%/restart_policy.h %D%/server.c %D%/server.h \
-	%D%/session.c %D%/session.h %D%/spawn_spec.c %D%/spawn_spec.h %D%/subscription.c \
-	%D%/subscription.h %D%/sync_methods.c %D%/threads.c %D%/threads.h %D%/undelivered.c \
+	%D%/session.c %D%/session.h %D%/spawn_append.h %D%/spawn_environment.c %D%/spawn_spec.c %D%/spawn_spec.h \
+	%D%/subscription.c %D%/subscription.h %D%/sync_methods.c %D%/threads.c %D%/threads.h %D%/undelivered.c \
 	%D%/undelivered.h
 %C%_librpc_la_LIBADD = daemon/logs/liblogs.la

@@ -124,7 +124,11 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
         return call_fail_param(call, "uid", "a user that exists");
     call->wants_pidfd = json_is_true(ARG(call, process_spawn, pidfd));
     call->wants_terminal = json_is_true(ARG(call, process_spawn, attach));
+    if (ARG(call, process_spawn, env) && ARG(call, process_spawn, env_fd))
+        return call_fail_param(call, "env_fd", "the environment once");
     r = spawn_spec_new(call, who, &call->spec);
+    if (r == -EINVAL)
+        return call_fail_param(call, "env_fd", "a sealed memfd of NAME=VALUE strings, each with its NUL");
     if (r < 0)
         return call_fail_limit(call, r == -ENOMEM ? "memory" : "descriptors", 0);
     head = (struct link_spec *) call->spec->bytes;

@@ -3,6 +3,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/rpc/session.h"
+#include "daemon/rpc/spawn_append.h"
 #include "proto/bytes.h"
 
 #include <errno.h>
@@ -12,19 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Without `env`: what a login would find, and what execvp(3) looks in when there is no PATH. */
-#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
-#define PATH_NONE    "/bin:/usr/bin"
-
 /* ---- appending ---- */
 
-static struct link_spec *head_of(const struct spawn_spec *spec)
-{
-    return (struct link_spec *) spec->bytes;
-}
-
-/* Room for size more bytes; NULL without memory, which sticks. */
-static char *extend(struct spawn_spec *spec, size_t size)
+char *spec_extend(struct spawn_spec *spec, size_t size)
 {
     size_t room = spec->room ? spec->room : 4096;
     char *bytes;
@@ -45,25 +36,25 @@ static char *extend(struct spawn_spec *spec, size_t size)
     return spec->bytes + spec->size - size;
 }
 
-static uint32_t add_bytes(struct spawn_spec *spec, const void *bytes, size_t size)
+uint32_t spec_add_bytes(struct spawn_spec *spec, const void *bytes, size_t size)
 {
-    char *to = extend(spec, size);
+    char *to = spec_extend(spec, size);
 
     if (to)
         memcpy(to, bytes, size);
     return (uint32_t) (spec->size - size);
 }
 
-static uint32_t add_text(struct spawn_spec *spec, const char *text)
+uint32_t spec_add_text(struct spawn_spec *spec, const char *text)
 {
-    return add_bytes(spec, text, strlen(text) + 1);
+    return spec_add_bytes(spec, text, strlen(text) + 1);
 }
 
 /* A byte string of the request, with a NUL. */
 static uint32_t add_json(struct spawn_spec *spec, const json_t *json)
 {
     size_t size = bytes_size(json);
-    char *to = extend(spec, size + 1);
+    char *to = spec_extend(spec, size + 1);
 
     if (to) {
         bytes_copy(json, to);
@@ -77,7 +68,7 @@ static void align(struct spawn_spec *spec)
     static const char zeros[8];
 
     if (spec->size % 8)
-        add_bytes(spec, zeros, 8 - spec->size % 8);
+        spec_add_bytes(spec, zeros, 8 - spec->size % 8);
 }
 
 /* ---- argv, cwd, labels ---- */
@@ -92,18 +83,18 @@ static void add_argv(struct spawn_spec *spec, const json_t *argv)
         add_json(spec, item);
     if (spec->failed)
         return;
-    head_of(spec)->argv = start;
-    head_of(spec)->argc = (uint32_t) json_array_size(argv);
+    spec_head(spec)->argv = start;
+    spec_head(spec)->argc = (uint32_t) json_array_size(argv);
     spec->argv_size = spec->size - start;
 }
 
 static void add_cwd(struct spawn_spec *spec, const json_t *cwd)
 {
-    uint32_t at = cwd ? add_json(spec, cwd) : add_text(spec, "/");
+    uint32_t at = cwd ? add_json(spec, cwd) : spec_add_text(spec, "/");
 
     if (spec->failed)
         return;
-    head_of(spec)->cwd = at;
+    spec_head(spec)->cwd = at;
     spec->cwd_size = spec->size - at - 1;
 }
 
@@ -130,98 +121,6 @@ static void add_labels(struct spawn_spec *spec, const json_t *labels)
     spec->label_count = json_object_size(labels);
 }
 
-/* ---- the environment ---- */
-
-static void add_variable(struct spawn_spec *spec, const char *name, const json_t *value)
-{
-    size_t name_size = strlen(name), value_size = bytes_size(value);
-    char *to;
-
-    if (spec->notifies && strcmp(name, "NOTIFY_SOCKET") == 0) /* the keeper adds its own */
-        return;
-    to = extend(spec, name_size + value_size + 2);
-    if (!to)
-        return;
-    memcpy(to, name, name_size);
-    to[name_size] = '=';
-    bytes_copy(value, to + name_size + 1);
-    to[name_size + 1 + value_size] = '\0';
-    head_of(spec)->envc++;
-}
-
-static void add_default(struct spawn_spec *spec, const json_t *laid_over, const char *name, const char *value)
-{
-    char *to;
-
-    if (json_object_get(laid_over, name))
-        return;
-    to = extend(spec, strlen(name) + strlen(value) + 2);
-    if (!to)
-        return;
-    stpcpy(stpcpy(stpcpy(to, name), "="), value);
-    head_of(spec)->envc++;
-}
-
-static void add_environment(struct spawn_spec *spec, const json_t *env, const json_t *env_add,
-                            const struct lookup_answer *who, uint32_t uid)
-{
-    uint32_t start = (uint32_t) spec->size;
-    const char *name;
-    json_t *value;
-    char number[16];
-
-    snprintf(number, sizeof number, "%u", uid);
-    json_object_foreach((json_t *) env, name, value)
-        if (!json_object_get(env_add, name))
-            add_variable(spec, name, value);
-    if (!env) {
-        bool found = who && who->found;
-
-        add_default(spec, env_add, "PATH", PATH_DEFAULT);
-        add_default(spec, env_add, "HOME", found ? who->home : "/");
-        add_default(spec, env_add, "USER", found ? who->user : number);
-        add_default(spec, env_add, "LOGNAME", found ? who->user : number);
-        add_default(spec, env_add, "SHELL", found && who->shell[0] ? who->shell : "/bin/sh");
-    }
-    json_object_foreach((json_t *) env_add, name, value)
-        add_variable(spec, name, value);
-    if (!spec->failed)
-        head_of(spec)->envp = start;
-}
-
-/* Where argv[0] is looked for: the child's PATH, but for folders that are not absolute. */
-static void add_search(struct spawn_spec *spec, const json_t *env, const json_t *env_add)
-{
-    const json_t *path = json_object_get(env_add, "PATH");
-    CLEANUP_MEMORY char *text = NULL;
-    size_t size, length = 0;
-    uint32_t at;
-
-    path = path ? path : json_object_get(env, "PATH");
-    if (path && bytes_from_json(path, &text, &size) < 0) {
-        spec->failed = true;
-        return;
-    }
-    if (!text && !(text = strdup(env ? PATH_NONE : PATH_DEFAULT))) {
-        spec->failed = true;
-        return;
-    }
-    for (char *from = text, *end; from; from = end ? end + 1 : NULL) {
-        end = strchr(from, ':');
-        size = end ? (size_t) (end - from) : strlen(from);
-        if (*from != '/')
-            continue;
-        if (length > 0)
-            text[length++] = ':';
-        memmove(text + length, from, size);
-        length += size;
-    }
-    text[length] = '\0';
-    at = add_bytes(spec, text, length + 1);
-    if (!spec->failed)
-        head_of(spec)->search = at;
-}
-
 /* ---- descriptors and limits ---- */
 
 static void add_stdio(struct spawn_spec *spec, int which, const json_t *json)
@@ -243,7 +142,7 @@ static void add_stdio(struct spawn_spec *spec, int which, const json_t *json)
         stdio.kind = LINK_STDIO_LOG;
     }
     if (!spec->failed)
-        head_of(spec)->stdio[which] = stdio;
+        spec_head(spec)->stdio[which] = stdio;
 }
 
 static void add_placed(struct spawn_spec *spec, const json_t *list)
@@ -257,12 +156,12 @@ static void add_placed(struct spawn_spec *spec, const json_t *list)
         struct link_placed_fd placed = {(uint32_t) json_integer_value(json_array_get(pair, 0)),
                                         (uint32_t) json_integer_value(json_array_get(pair, 1))};
 
-        add_bytes(spec, &placed, sizeof placed);
+        spec_add_bytes(spec, &placed, sizeof placed);
     }
     if (spec->failed)
         return;
-    head_of(spec)->placed = start;
-    head_of(spec)->placed_count = (uint32_t) json_array_size(list);
+    spec_head(spec)->placed = start;
+    spec_head(spec)->placed_count = (uint32_t) json_array_size(list);
 }
 
 static void add_limits(struct spawn_spec *spec, const json_t *limits)
@@ -278,12 +177,12 @@ static void add_limits(struct spawn_spec *spec, const json_t *limits)
         struct link_limit limit = {.resource = limit_from_name(name)};
 
         limit_values(value, &limit.soft, &limit.hard);
-        add_bytes(spec, &limit, sizeof limit);
+        spec_add_bytes(spec, &limit, sizeof limit);
     }
     if (spec->failed)
         return;
-    head_of(spec)->limits = start;
-    head_of(spec)->limit_count = (uint32_t) json_object_size(limits);
+    spec_head(spec)->limits = start;
+    spec_head(spec)->limit_count = (uint32_t) json_object_size(limits);
 }
 
 /* ---- who ---- */
@@ -295,7 +194,9 @@ static bool in_anothers_place(const struct call *call)
 
 bool spawn_spec_needs_lookup(const struct call *call)
 {
-    return !ARG(call, process_spawn, env) || in_anothers_place(call);
+    bool has_environment = ARG(call, process_spawn, env) || ARG(call, process_spawn, env_fd);
+
+    return !has_environment || in_anothers_place(call);
 }
 
 static void add_credentials(struct spawn_spec *spec, const struct lookup_answer *who)
@@ -303,21 +204,21 @@ static void add_credentials(struct spawn_spec *spec, const struct lookup_answer 
     uint32_t start;
 
     align(spec);
-    start = add_bytes(spec, who->groups, who->group_count * sizeof who->groups[0]);
+    start = spec_add_bytes(spec, who->groups, who->group_count * sizeof who->groups[0]);
     if (spec->failed)
         return;
-    head_of(spec)->flags |= LINK_SPEC_AS;
-    head_of(spec)->as_uid = who->uid;
-    head_of(spec)->as_gid = who->gid;
-    head_of(spec)->groups = start;
-    head_of(spec)->group_count = who->group_count;
+    spec_head(spec)->flags |= LINK_SPEC_AS;
+    spec_head(spec)->as_uid = who->uid;
+    spec_head(spec)->as_gid = who->gid;
+    spec_head(spec)->groups = start;
+    spec_head(spec)->group_count = who->group_count;
 }
 
 static void add_numbers(struct spawn_spec *spec, const struct call *call)
 {
     const json_t *mask = ARG(call, process_spawn, umask), *nice = ARG(call, process_spawn, nice);
     const json_t *exe_fd = ARG(call, process_spawn, exe_fd), *size = ARG(call, process_spawn, winsize);
-    struct link_spec *head = head_of(spec);
+    struct link_spec *head = spec_head(spec);
 
     head->umask = mask ? (uint32_t) json_integer_value(mask) : 022;
     if (nice) {
@@ -358,7 +259,6 @@ static int seal(struct spawn_spec *spec)
 
 int spawn_spec_new(const struct call *call, const struct lookup_answer *who, struct spawn_spec **ret_spec)
 {
-    const json_t *env = ARG(call, process_spawn, env), *env_add = ARG(call, process_spawn, env_add);
     struct spawn_spec *spec = calloc(1, sizeof *spec);
     char *head;
     int r = 0;
@@ -367,7 +267,7 @@ int spawn_spec_new(const struct call *call, const struct lookup_answer *who, str
         return -ENOMEM;
     spec->memfd = -1;
     spec->notifies = json_is_true(ARG(call, process_spawn, notify));
-    head = extend(spec, sizeof(struct link_spec));
+    head = spec_extend(spec, sizeof(struct link_spec));
     if (head) {
         memset(head, 0, sizeof(struct link_spec));
         add_numbers(spec, call);
@@ -377,19 +277,18 @@ int spawn_spec_new(const struct call *call, const struct lookup_answer *who, str
             add_credentials(spec, who);
         add_argv(spec, ARG(call, process_spawn, argv));
         add_cwd(spec, ARG(call, process_spawn, cwd));
-        add_environment(spec, env, env_add, who, call->uid);
-        add_search(spec, env, env_add);
+        r = spec_add_environment(spec, call, who);
         add_stdio(spec, 0, ARG(call, process_spawn, stdin));
         add_stdio(spec, 1, ARG(call, process_spawn, stdout));
         add_stdio(spec, 2, ARG(call, process_spawn, stderr));
         add_labels(spec, ARG(call, process_spawn, labels));
     }
     if (!spec->failed)
-        head_of(spec)->size = (uint32_t) spec->size;
-    if (!spec->failed && spec->size > LINK_SPEC_INLINE)
+        spec_head(spec)->size = (uint32_t) spec->size;
+    if (r == 0 && !spec->failed && spec->size > LINK_SPEC_INLINE)
         r = seal(spec);
     if (spec->failed || r < 0) {
-        r = spec->failed ? -ENOMEM : r;
+        r = r < 0 ? r : -ENOMEM;
         spawn_spec_free(spec);
         return r;
     }

@@ -17,7 +17,8 @@ struct spawn_spec {
 };
 
 /* Builds the spec of a checked call. who: its uid's entry of passwd(5), for the default environment and for
- * root in another's place; NULL where neither is needed. 0 or -errno. */
+ * root in another's place; NULL where neither is needed. 0 or -errno;
+ * -EINVAL: env_fd is the index of no environment. */
 int spawn_spec_new(const struct call *call, const struct lookup_answer *who, struct spawn_spec **ret_spec);
 void spawn_spec_free(struct spawn_spec *spec);
 

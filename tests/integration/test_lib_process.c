@@ -41,6 +41,15 @@ PROCD_TARGET(wait_for_end_of_pipe)
     return read((int) json_integer_value(json_array_get(args, 0)), &byte, 1) == 0 ? 0 : 1;
 }
 
+/* 0: args[0] is args[1] times the letter x, and no marker of its own is left for its children. */
+PROCD_TARGET(measure)
+{
+    const char *text = json_string_value(json_array_get(args, 0));
+    size_t length = (size_t) json_integer_value(json_array_get(args, 1));
+
+    return !(strlen(text) == length && strspn(text, "x") == length && !getenv("PROCD_CHILD"));
+}
+
 /* Says who it is, as JSON, into descriptor 1. */
 PROCD_TARGET(introduce)
 {
@@ -272,6 +281,23 @@ START_TEST(programs)
 }
 END_TEST
 
+/* Whether they are in its environment or in a memfd, beside which it has no further descriptor. */
+START_TEST(arguments_of_any_length)
+{
+    static const size_t lengths[] = {0, 1, 1900, 2000, 2100, 4096, 1 << 17, 1 << 22};
+
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *text = malloc(lengths[i] + 1);
+
+        memset(text, 'x', lengths[i]);
+        text[lengths[i]] = '\0';
+        ck_assert_int_eq(finish(start_target("measure", json_pack("[s,I]", text, (json_int_t) lengths[i]))),
+                         0);
+        free(text);
+    }
+}
+END_TEST
+
 START_TEST(too_much_for_a_line)
 {
     char *text = malloc(1 << 20);
@@ -282,6 +308,17 @@ START_TEST(too_much_for_a_line)
     memset(text, 'x', (1 << 20) - 1);
     text[(1 << 20) - 1] = '\0';
     process = procd_process_new(&options);
+    ck_assert_int_eq(procd_process_start(process), -EMSGSIZE);
+    procd_process_free(process);
+    text[0] = 'A';
+    text[1] = '=';
+    process = procd_process_new(&(struct procd_options) {.target = "leave", .env = &argv[1]});
+    ck_assert_int_eq(procd_process_start(process), PROCD_E_SPAWN_FAILED); /* the kernel's own limit */
+    procd_process_free(process);
+    text = realloc(text, (1 << 20) + 1);
+    strcat(text, "x");
+    argv[1] = text;
+    process = procd_process_new(&(struct procd_options) {.target = "leave", .env = &argv[1]});
     ck_assert_int_eq(procd_process_start(process), -EMSGSIZE);
     procd_process_free(process);
     free(text);
@@ -398,6 +435,7 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, statuses);
     tcase_add_test(tcase, alive_until_its_end);
     tcase_add_test(tcase, programs);
+    tcase_add_test(tcase, arguments_of_any_length);
     tcase_add_test(tcase, too_much_for_a_line);
     tcase_add_test(tcase, active_children);
     tcase_add_test(tcase, threads_block_only_themselves);

@@ -109,7 +109,7 @@ SAMPLES = [
 # of anybody's (owner_pid and uid: test_identity.py).
 NAMING = {'process': PROCESS, 'processes': PROCESS, 'object': OBJECT, 'objects': OBJECT, 'lock': OBJECT,
           'subscription': SUBSCRIPTION, 'id': REQUEST}
-PLAIN = set('''client mode argv env env_add cwd stdin stdout stderr fds exe_fd daemon umask nice limits
+PLAIN = set('''client mode argv env env_fd env_add cwd stdin stdout stderr fds exe_fd daemon umask nice limits
     stop_signal stop_timeout restart notify labels owner_pid pidfd timeout holder on_deadlock tree signal
     grace for alive kind value parties exist_ok persist trace token undo n action ok since kinds
     uid stream tail follow bell winsize attach'''.split())

@@ -3,6 +3,7 @@
 """process.spawn: what the child gets, and what a failed start leaves: nothing."""
 import base64
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -194,6 +195,64 @@ def test_environment(daemon):
         same((added[b'PATH'], added[b'X']), (b'/bin', b'y'))
         # nor does a failed start or another program of the daemon know it
         assert b'secret' not in client.output('/bin/cat', '/proc/self/environ')
+
+
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def block(data, seals=SEALS):
+    """A memfd as env_fd wants it."""
+    fd = os.memfd_create('environment', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(fd, data)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return fd
+
+
+def test_environment_in_a_memfd(daemon):
+    def environment(data, **params):
+        read, write = os.pipe()
+        with Client(daemon.path) as client:
+            process = client.spawn('/usr/bin/env', '-0', _fds=[write, block(data)], stdout={'fd': 0},
+                                   env_fd=1, **params)
+            os.close(write)
+            text = drain(read)
+            same(client.exitcode(process['id']), 0)
+            return text
+
+    same(environment(b''), b'')
+    same(environment(b'A=1\0B=\0C=x=y\0\xff=\xfe\0'), b'A=1\0B=\0C=x=y\0\xff=\xfe\0', 'as it is')
+    same(environment(b'A=1\0B=2\0A=3\0', env_add={'C': '4'}), b'A=1\0B=2\0A=3\0C=4\0')
+    same(environment(b'A=1\0B=2\0A=3\0B2=5\0', env_add={'A': '4', 'B': ''}), b'B2=5\0A=4\0B=\0')
+    large = b'A=' + b'x' * 100000 + b'\0' + b'B=' + b'y' * 100000 + b'\0'
+    same(environment(large), large)
+    with Client(daemon.path) as client:
+        found = [client.exitcode(client.spawn('sh', '-c', 'exit 7', _fds=[block(data)], env_fd=0)['id'])
+                 for data in (b'PATH=/nowhere:/bin\0PATH=/nowhere\0', b'')]
+        same(found, [7, 7], 'looked for in its PATH, or where execvp(3) does')
+        fails('SpawnFailed', lambda: client.spawn('sh', _fds=[block(b'PATH=/nowhere\0')], env_fd=0))
+
+
+def test_what_is_no_environment(daemon):
+    accounts = daemon.steady_accounts()
+    with Client(daemon.path) as client:
+        def refused(fd, **params):
+            fails('InvalidParams', lambda: client.spawn('/bin/true', _fds=[fd], env_fd=0, **params),
+                  param='env_fd')
+            os.close(fd)
+
+        large = b'x=' + b'y' * (1 << 20) + b'\0'
+        for data in (b'A=1', b'\0', b'=1\0', b'A=1\0\0', b'A\0', b'A=1\0B\0', large):
+            refused(block(data))
+        for missing in (fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_GROW, fcntl.F_SEAL_WRITE):
+            refused(block(b'A=1\0', SEALS & ~missing))
+        refused(os.open('/dev/zero', os.O_RDONLY))
+        refused(os.open('/proc/self/environ', os.O_RDONLY))
+        read, write = os.pipe()
+        refused(read)
+        os.close(write)
+        refused(block(b'A=1\0'), env={'A': '2'})
+        fails('InvalidParams', lambda: client.spawn('/bin/true', env_fd=0), param='env_fd')
+    wait_for(lambda: daemon.accounts() == accounts, 'descriptors and children as before')
 
 
 def test_search_in_the_path(daemon):

@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* The environment's text: which variables count, and that a change is seen though the last text is kept. */
+/* The environment as a memfd: which variables count, and that nobody changes it any more. */
 #include "client/lib/environment.h"
 #include "daemon/base/cleanup.h"
 
 #include <check.h>
-#include <jansson.h>
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-static json_t *decode(char *const *variables)
+/* It holds these bytes, from its front. */
+static void check_block(char *const *variables, const char *wanted, size_t size)
 {
-    CLEANUP_MEMORY char *text = environment_encode(variables);
-    CLEANUP_MEMORY char *object = NULL;
-    json_t *params, *env;
+    CLEANUP_FD int fd = environment_write(variables);
+    char bytes[256];
 
-    ck_assert_ptr_nonnull(text);
-    ck_assert_int_gt(asprintf(&object, "{%s}", text), 0);
-    params = json_loads(object, JSON_REJECT_DUPLICATES, NULL);
-    env = json_incref(json_object_get(params, "env"));
-    ck_assert(json_is_object(env));
-    json_decref(params);
-    return env;
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, bytes, sizeof bytes, 0), (ssize_t) size);
+    ck_assert_int_eq(memcmp(bytes, wanted, size), 0);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
+
+START_TEST(as_exec_passes_it_on)
+{
+    static const char wanted[] = "A=1\0A=2\0B=\0E=x=y\0F=\xff\0\xff=G";
+    char *variables[] = {"A=1", "A=2", "B=", "C", "=D", "E=x=y", "F=\xff", "\xff=G", "", NULL};
+    char *none[] = {NULL};
+
+    check_block(variables, wanted, sizeof wanted);
+    check_block(none, "", 0);
+    check_block(NULL, "", 0);
+}
+END_TEST
 
 static const char *value(const json_t *env, const char *name)
 {
@@ -32,7 +43,7 @@ static const char *value(const json_t *env, const char *name)
 START_TEST(as_getenv_sees_it)
 {
     char *variables[] = {"A=1", "A=2", "B=", "C", "=D", "E=x=y", "F=\xff", "\xff=G", NULL}, *none[] = {NULL};
-    json_t *env = decode(variables);
+    json_t *env = environment_pack(variables);
 
     ck_assert_uint_eq(json_object_size(env), 4);
     ck_assert_str_eq(value(env, "A"), "1");
@@ -40,41 +51,29 @@ START_TEST(as_getenv_sees_it)
     ck_assert_str_eq(value(env, "E"), "x=y");
     ck_assert_str_eq(value(json_object_get(env, "F"), "b64"), "/w==");
     json_decref(env);
-    env = decode(none);
+    env = environment_pack(none);
     ck_assert_uint_eq(json_object_size(env), 0);
     json_decref(env);
-    env = decode(NULL);
+    env = environment_pack(NULL);
     ck_assert_uint_eq(json_object_size(env), 0);
     json_decref(env);
 }
 END_TEST
 
-START_TEST(changes_are_seen)
+START_TEST(up_to_what_the_daemon_takes)
 {
-    json_t *env;
+    char *text = malloc((1 << 20) + 1), *variables[] = {text, NULL};
+    int fd;
 
-    for (int i = 0; i < 6; i++) {
-        char text[16];
-
-        snprintf(text, sizeof text, "%d", i / 2); /* each twice */
-        setenv("CHANGING", text, 1);
-        env = decode(environ);
-        ck_assert_str_eq(value(env, "CHANGING"), text);
-        json_decref(env);
-    }
-    unsetenv("CHANGING");
-    env = decode(environ);
-    ck_assert_ptr_null(json_object_get(env, "CHANGING"));
-    json_decref(env);
-    /* The same bytes, cut elsewhere, are another environment. */
-    {
-        char *one[] = {"A=B", "C=D", NULL}, *other[] = {"A=BC", "=D", NULL};
-
-        json_decref(decode(one));
-        env = decode(other);
-        ck_assert_str_eq(value(env, "A"), "BC");
-        json_decref(env);
-    }
+    memset(text, '=', 1 << 20);
+    text[0] = 'A';
+    text[1 << 20] = '\0';
+    ck_assert_int_eq(environment_write(variables), -EMSGSIZE);
+    text[(1 << 20) - 1] = '\0';
+    fd = environment_write(variables);
+    ck_assert_int_ge(fd, 0);
+    close_fd(fd);
+    free(text);
 }
 END_TEST
 
@@ -85,8 +84,9 @@ int main(void)
     SRunner *runner;
     int failed;
 
+    tcase_add_test(tcase, as_exec_passes_it_on);
     tcase_add_test(tcase, as_getenv_sees_it);
-    tcase_add_test(tcase, changes_are_seen);
+    tcase_add_test(tcase, up_to_what_the_daemon_takes);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
