@@ -5,6 +5,7 @@
 #include "daemon/keeper/pty.h"
 #include "daemon/keeper/store.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -140,8 +141,8 @@ void pipe_drain(struct keeper *keeper, struct capture_pipe *pipe)
 
     if (pipe->is_terminal)
         left = PTY_HOLDS;
-    else
-        (void) ioctl(pipe->fd, FIONREAD, &left);
+    else if (ioctl(pipe->fd, FIONREAD, &left) < 0) /* no more than it can hold */
+        left = fcntl(pipe->fd, F_GETPIPE_SZ);
     do {
         ssize_t size;
 

@@ -14,7 +14,7 @@ int logs_rebuild(struct logs *logs);
 /* Of store.c: the record that was being taken is complete, with what the kernel had moved. */
 void logs_fill_end(struct logs *logs);
 /* Puts a record's header in front of the size bytes that are behind it already. */
-void logs_record_put(struct logs *logs, uint32_t chunk, const struct logs_record *record, size_t size,
+bool logs_record_put(struct logs *logs, uint32_t chunk, const struct logs_record *record, size_t size,
                      int64_t mono);
 
 #endif

@@ -216,7 +216,7 @@ static uint32_t chunk_for(struct logs *logs, uint32_t log, int64_t mono)
     return begin_chunk(logs, log, mono);
 }
 
-void logs_record_put(struct logs *logs, uint32_t chunk, const struct logs_record *record, size_t size,
+bool logs_record_put(struct logs *logs, uint32_t chunk, const struct logs_record *record, size_t size,
                      int64_t mono)
 {
     struct logs_index *index = logs->index;
@@ -228,7 +228,7 @@ void logs_record_put(struct logs *logs, uint32_t chunk, const struct logs_record
     if (pwrite(logs->data_fd, record, sizeof *record, logs_offset(chunk) + entry->used) !=
         (ssize_t) sizeof *record) {
         of->lost += of->lost < UINT32_MAX / 2;
-        return;
+        return false;
     }
     of->bytes += sizeof *record + size;
     index->accounts[of->account].bytes += more;
@@ -239,22 +239,23 @@ void logs_record_put(struct logs *logs, uint32_t chunk, const struct logs_record
         chunk_take(index, of->account, chunk);
         chunk_put(index, of->account, chunk);
     }
+    return true;
 }
 
-static void mark(struct logs *logs, uint32_t log, enum logs_stream stream, enum logs_kind kind, uint32_t size,
+/* Is it recorded? */
+static bool mark(struct logs *logs, uint32_t log, enum logs_stream stream, enum logs_kind kind, uint32_t size,
                  const struct logs_clock *now)
 {
     struct logs_record record = {
         .wall = now->wall, .size = size, .stream = (uint8_t) stream, .kind = (uint8_t) kind};
     uint32_t chunk = chunk_for(logs, log, now->mono);
 
-    if (chunk)
-        logs_record_put(logs, chunk, &record, 0, now->mono);
+    return chunk && logs_record_put(logs, chunk, &record, 0, now->mono);
 }
 
 void logs_mark_end(struct logs *logs, uint32_t log, enum logs_stream stream, const struct logs_clock *now)
 {
-    mark(logs, log, stream, LOGS_END, 0, now);
+    (void) mark(logs, log, stream, LOGS_END, 0, now);
 }
 
 static void tell_lost(struct logs *logs, uint32_t log, enum logs_stream stream, const struct logs_clock *now)
@@ -262,7 +263,31 @@ static void tell_lost(struct logs *logs, uint32_t log, enum logs_stream stream, 
     uint32_t lost = logs->index->logs[log].lost;
 
     logs->index->logs[log].lost = 0;
-    mark(logs, log, stream, LOGS_LOST, lost, now);
+    if (!mark(logs, log, stream, LOGS_LOST, lost, now))
+        logs->index->logs[log].lost = lost;
+}
+
+static void count_lost(struct logs_log *of, const char *bytes, size_t size)
+{
+    if (of->lost > UINT32_MAX / 2)
+        return;
+    of->lost += 1;
+    for (size_t i = 0; i < size; i++)
+        of->lost += bytes[i] == '\n';
+}
+
+/* What was moved, and is not in a record. */
+static void count_unrecorded(struct logs *logs, struct logs_log *of, off_t from, size_t size)
+{
+    while (size > 0) {
+        ssize_t part = pread(logs->data_fd, scratch, size < sizeof scratch ? size : sizeof scratch, from);
+
+        if (part <= 0)
+            return;
+        count_lost(of, scratch, (size_t) part);
+        from += part;
+        size -= (size_t) part;
+    }
 }
 
 /* What the kernel has moved until now is in the record. */
@@ -277,7 +302,8 @@ void logs_fill_end(struct logs *logs)
 
     if (index->cursor > from && index->chunks[chunk].used == filling->at) {
         record.size = (uint32_t) (index->cursor - from);
-        logs_record_put(logs, chunk, &record, record.size, filling->mono);
+        if (!logs_record_put(logs, chunk, &record, record.size, filling->mono))
+            count_unrecorded(logs, &index->logs[index->chunks[chunk].log], from, record.size);
     }
     __atomic_store_n(&filling->log, 0, __ATOMIC_RELEASE);
 }
@@ -302,15 +328,6 @@ static ssize_t fill(struct logs *logs, uint32_t log, enum logs_stream stream, in
     size = size < 0 ? -errno : size;
     logs_fill_end(logs);
     return size;
-}
-
-static void count_lost(struct logs_log *of, const char *bytes, size_t size)
-{
-    if (of->lost > UINT32_MAX / 2)
-        return;
-    of->lost += 1;
-    for (size_t i = 0; i < size; i++)
-        of->lost += bytes[i] == '\n';
 }
 
 /* Rather lines that are lost than a process that waits for room. */
@@ -353,8 +370,7 @@ static size_t put_part(struct logs *logs, uint32_t log, enum logs_stream stream,
     if (pwrite(logs->data_fd, bytes, record.size, logs_offset(chunk) + at + (off_t) sizeof record) !=
         (ssize_t) record.size)
         return 0;
-    logs_record_put(logs, chunk, &record, record.size, now->mono);
-    return record.size;
+    return logs_record_put(logs, chunk, &record, record.size, now->mono) ? record.size : 0;
 }
 
 void logs_put(struct logs *logs, uint32_t log, enum logs_stream stream, const void *bytes, size_t size,

@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/logs/piece.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -119,39 +120,42 @@ static bool rewind_cursor(const struct logs_view *view, struct logs_cursor *curs
     return true;
 }
 
-/* Has the copy what the chunk has? Copies it, if not. False: it was dropped. */
-static bool copy_chunk(struct logs_view *view, const struct logs_cursor *cursor, uint32_t used)
+/* Has the copy what the chunk has? Copies it, if not: 1. 0: it was dropped. -errno: it cannot be read. */
+static int copy_chunk(struct logs_view *view, const struct logs_cursor *cursor, uint32_t used)
 {
     ssize_t size;
+    int r;
 
     if (used > LOGS_CHUNK)
-        return false;
+        return 0;
     if (view->chunk != cursor->chunk || view->process != cursor->process || view->number != cursor->number)
         view->used = 0;
     if (view->used >= used)
-        return true;
+        return 1;
     view->chunk = 0;
-    size = pread(view->data_fd, view->copy + view->used, used - view->used,
-                 logs_offset(cursor->chunk) + view->used);
+    size = TEMP_FAILURE_RETRY(pread(view->data_fd, view->copy + view->used, used - view->used,
+                                    logs_offset(cursor->chunk) + view->used));
+    r = size < 0 ? -errno : 0;
     if (size != (ssize_t) (used - view->used) ||
         !chunk_is(view, cursor->chunk, cursor->process, cursor->number)) {
         view->used = 0;
-        return false;
+        return r;
     }
     view->chunk = cursor->chunk;
     view->process = cursor->process;
     view->number = cursor->number;
     view->used = used;
-    return true;
+    return 1;
 }
 
-/* The record that the cursor is at is in the copy: 1. 0: there is none yet. */
+/* The record that the cursor is at is in the copy: 1. 0: there is none yet. -errno: it cannot be read. */
 static int find_record(struct logs_view *view, struct logs_cursor *cursor)
 {
     /* as often as the writer may drop what we have just found */
     for (int tries = 0; tries < 64; tries++) {
         const struct logs_chunk *entry = &view->index->chunks[cursor->chunk];
         uint32_t next, used;
+        int r = 0;
 
         if (!chunk_is(view, cursor->chunk, cursor->process, cursor->number)) {
             if (!rewind_cursor(view, cursor))
@@ -160,12 +164,12 @@ static int find_record(struct logs_view *view, struct logs_cursor *cursor)
         }
         next = LOAD(entry->next); /* first: what has a successor does not grow any more */
         used = LOAD(entry->used);
-        if (cursor->at < used && copy_chunk(view, cursor, used))
+        if (cursor->at < used && (r = copy_chunk(view, cursor, used)) > 0)
             return 1;
         if (!chunk_is(view, cursor->chunk, cursor->process, cursor->number))
             continue;
         if (cursor->at < used || !chunk_is(view, next, cursor->process, cursor->number + 1))
-            return 0;
+            return r;
         cursor->chunk = next;
         cursor->number++;
         cursor->at = cursor->done = 0;
@@ -288,7 +292,11 @@ int logs_next(struct logs_view *view, struct logs_cursor *cursor, struct logs_li
     struct logs_record record;
     int r = 0;
 
-    while (r == 0 && log_is(view, cursor) && find_record(view, cursor) > 0) {
+    while (r == 0 && log_is(view, cursor)) {
+        r = find_record(view, cursor);
+        if (r <= 0)
+            return r;
+        r = 0;
         memcpy(&record, view->copy + cursor->at, sizeof record);
         if (record.stream >= LOGS_STREAMS)
             return 0; /* not the writer's: nobody else can write there */

@@ -53,7 +53,8 @@ struct logs_line {
 void logs_cursor_open(const struct logs_view *view, struct logs_cursor *cursor, uint64_t process);
 void logs_cursor_close(struct logs_cursor *cursor);
 
-/* 1 and the next line; 0: there is none now, or -ENOMEM. A process without a log has no lines. */
+/* 1 and the next line; 0: there is none now; -ENOMEM; another -errno: what is there cannot be read. A process
+ * without a log has no lines. */
 int logs_next(struct logs_view *view, struct logs_cursor *cursor, struct logs_line *ret_line);
 /* Where a log ends now, for those who do not want to read as fast as it is written. */
 struct logs_mark {

@@ -25,7 +25,7 @@ static bool is_wanted(const struct log_query *query, const struct logs_line *lin
            (query->stream == LOGS_ANY_STREAM || query->stream == (int) line->stream);
 }
 
-/* How many lines there are that are wanted, or -ENOMEM. */
+/* How many lines there are that are wanted, or -errno. */
 static int64_t count_lines(struct logs_view *view, const struct log_query *query)
 {
     struct logs_cursor cursor;
@@ -130,7 +130,7 @@ struct outcome handle_process_logs(struct call *call)
     const json_t *stream = ARG(call, process_logs, stream), *tail = ARG(call, process_logs, tail);
     struct logs_view *view = call->server->logs;
     struct log_query query = {.stream = LOGS_ANY_STREAM};
-    int64_t skip = 0;
+    int64_t count = 0;
     struct writer writer;
 
     if (!process)
@@ -143,10 +143,11 @@ struct outcome handle_process_logs(struct call *call)
     if (view) {
         logs_cursor_open(view, &query.cursor, process->data.id);
         query.until = logs_now(view, &query.cursor);
-        skip = tail ? count_lines(view, &query) - json_integer_value(tail) : 0;
+        count = tail ? count_lines(view, &query) : 0;
     }
     writer_begin(&writer);
+    writer.failed |= count < 0;
     writer_open(&writer, NULL, '{');
-    write_lines(view, &query, skip, &writer);
+    write_lines(view, &query, tail ? count - json_integer_value(tail) : 0, &writer);
     return answer(call, &query, &writer);
 }

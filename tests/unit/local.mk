@@ -128,7 +128,7 @@ unit_logs_helpers = %D%/base/descriptors.h %D%/core/must.h %D%/logs/world.c %D%/
 %C%_logs_test_rebuild_LDADD = $(unit_logs_libs)
 %C%_logs_test_rebuild_SOURCES = %D%/logs/test_rebuild.c $(unit_logs_helpers)
 %C%_logs_test_store_LDADD = $(unit_logs_libs)
-%C%_logs_test_store_LDFLAGS = -Wl,--wrap=splice
+%C%_logs_test_store_LDFLAGS = -Wl,--wrap=pwrite,--wrap=splice
 %C%_logs_test_store_SOURCES = %D%/logs/test_store.c $(unit_logs_helpers)
 %C%_logs_test_view_LDADD = $(unit_logs_libs)
 %C%_logs_test_view_SOURCES = %D%/logs/test_view.c $(unit_logs_helpers)

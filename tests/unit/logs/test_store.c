@@ -10,7 +10,7 @@
 #include <string.h>
 
 static size_t descriptors;
-static int splice_error; /* what the kernel says, or 0 */
+static int splice_error, write_error; /* what the kernel says, or 0 */
 
 ssize_t __real_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
 ssize_t __wrap_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
@@ -21,10 +21,19 @@ ssize_t __wrap_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
     return splice_error ? -1 : __real_splice(in, in_offset, out, out_offset, size, flags);
 }
 
+ssize_t __real_pwrite(int fd, const void *bytes, size_t size, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t at);
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t at)
+{
+    errno = write_error;
+    return write_error ? -1 : __real_pwrite(fd, bytes, size, at);
+}
+
 static void set_up(void)
 {
     descriptors = descriptors_count();
-    splice_error = 0;
+    splice_error = write_error = 0;
     world_open(&plenty);
 }
 
@@ -216,6 +225,25 @@ START_TEST(without_memory_lines_are_lost_and_counted)
 }
 END_TEST
 
+/* Neither can it be recorded that they are. */
+START_TEST(lost_lines_stay_counted_until_that_is_told)
+{
+    uint32_t log = logs_begin(&logs, PROCESS, UID);
+
+    say(log, LOGS_STDOUT, "kept\n");
+    splice_error = write_error = ENOSPC;
+    for (int i = 0; i < 10; i++)
+        say(log, LOGS_STDOUT, "lost\n");
+    logs_put(&logs, log, LOGS_STDERR, "lost\nlost\n", 10, &now);
+    splice_error = 0;
+    say(log, LOGS_STDOUT, "lost\nlost\nlost\n"); /* moved, and without a record nobody's */
+    write_error = 0;
+    say(log, LOGS_STDOUT, "kept again\n");
+    ck_assert_str_eq(lines_of(PROCESS), "1>kept|30>kept again|");
+    must_add_up();
+}
+END_TEST
+
 START_TEST(more_logs_than_there_are)
 {
     for (uint32_t i = 1; i < LOGS_MAX; i++)
@@ -278,6 +306,7 @@ int main(void)
     tcase_add_test(tcase, all_together_have_their_share);
     tcase_add_test(tcase, what_is_too_old_goes);
     tcase_add_test(tcase, without_memory_lines_are_lost_and_counted);
+    tcase_add_test(tcase, lost_lines_stay_counted_until_that_is_told);
     tcase_add_test(tcase, more_logs_than_there_are);
     tcase_add_test(tcase, more_chunks_than_there_are);
     tcase_add_test(tcase, any_bytes_in_any_order);
