@@ -263,8 +263,8 @@ void cgroup_kill_orphans(struct keeper *keeper)
         cgroup_kill(keeper, cgroup);
 }
 
-void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
-                 void (*each)(pid_t pid, void *data), void *data)
+int cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
+                void (*each)(pid_t pid, void *data), void *data)
 {
     CLEANUP_FD int fd = open_file(keeper, cgroup, "cgroup.procs", O_RDONLY);
     char text[4096];
@@ -272,7 +272,7 @@ void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
     ssize_t got;
 
     if (fd < 0)
-        return;
+        return -errno;
     while ((got = read(fd, text, sizeof text)) > 0) {
         for (ssize_t i = 0; i < got; i++) {
             if (text[i] >= '0' && text[i] <= '9') {
@@ -284,9 +284,10 @@ void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
             }
         }
     }
+    return got < 0 ? -errno : 0;
 }
 
-bool cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid)
+int cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid)
 {
     char own[640], path[64], text[1024];
     CLEANUP_FD int fd = -1;
@@ -298,11 +299,11 @@ bool cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_
     fd = open(path, O_RDONLY | O_CLOEXEC);
     got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (got < 0)
-        return false;
+        return -errno;
     text[got] = '\0';
     line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
     if (!line)
-        return false;
+        return 0;
     length = (size_t) snprintf(own, sizeof own, "0::%s/%u", keeper->cgroups.path, index_of(keeper, cgroup));
     line += *line == '\n';
     return strncmp(line, own, length) == 0 && (line[length] == '\n' || line[length] == '/');

@@ -34,11 +34,11 @@ void cgroup_sweep(struct keeper *keeper);
 bool cgroup_empty(struct keeper *keeper, struct cgroup *cgroup);
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup);
 void cgroup_kill_orphans(struct keeper *keeper);
-/* Calls back for each process in it. */
-void cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
-                 void (*each)(pid_t pid, void *data), void *data);
-/* Is the process in it? By /proc: to be asked while a pidfd of it is held. */
-bool cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid);
+/* Calls back for each process in it. 0, or -errno: not for all of them. */
+int cgroup_each(const struct keeper *keeper, const struct cgroup *cgroup,
+                void (*each)(pid_t pid, void *data), void *data);
+/* Is the process in it? 1 or 0, or -errno. By /proc: to be asked while a pidfd of it is held. */
+int cgroup_holds(const struct keeper *keeper, const struct cgroup *cgroup, pid_t pid);
 enum link_unknown_bool cgroup_oom(const struct keeper *keeper, const struct cgroup *cgroup);
 
 #endif

@@ -93,14 +93,18 @@ ssize_t proc_scan(struct proc_entry **ret_entries)
         for (long at = 0; at < got;) {
             const struct dirent_raw *entry = (const void *) (buffer + at);
 
-            if (isdigit((unsigned char) entry->name[0]) && count < ENTRIES_MAX &&
-                proc_read(atoi(entry->name), &entries[count]) == 0)
-                count++;
+            if (isdigit((unsigned char) entry->name[0]) && count < ENTRIES_MAX) {
+                int r = proc_read(atoi(entry->name), &entries[count]);
+
+                if (is_shortage(r))
+                    return r;
+                count += r == 0;
+            }
             at += entry->length;
         }
     }
     *ret_entries = entries;
-    return count;
+    return got < 0 ? -errno : count;
 }
 
 /* The number of columns of NSpid is the depth of its pid namespace below that of /proc, which is ours. */

@@ -368,6 +368,7 @@ void spawn_again(struct keeper *keeper, struct slot *slot)
     slot->adopted = false;
     slot->pid = 0;
     slot->failed = slot->ended = slot->reaped = slot->tree_gone = slot->tree_watched = false;
+    slot->kill_again = false;
     slot->stop_seen = 0;
     slot->flags &= ~(uint32_t) (LINK_SPAWN_PIDFD | LINK_SPAWN_ATTACH); /* they were promised of the first */
     r = ticket_plan(keeper, slot->ticket, &job);

@@ -97,6 +97,7 @@ struct slot {
     bool reaped;     /* waited for: the number is free */
     bool tree_gone;
     bool tree_watched;
+    bool kill_again; /* SIGKILL may not have reached all of its tree */
     bool lingers;
     bool again;    /* it has run before: a failure is none of the process's, and its slot stays */
     bool respawns; /* it is among those that are to begin again */

@@ -52,7 +52,16 @@ struct round {
     struct slot *slot;
     int signal;
     unsigned news; /* signalled in this pass */
+    bool missed;   /* somebody could not be looked at */
 };
+
+static bool holds(struct round *round, pid_t pid)
+{
+    int r = cgroup_holds(round->keeper, round->slot->cgroup, pid);
+
+    round->missed |= is_shortage(r);
+    return r > 0;
+}
 
 /* The descriptor first, the proof after it: whoever holds the number then is signalled, or has ended. */
 static void signal_in_cgroup(pid_t pid, void *data)
@@ -63,8 +72,8 @@ static void signal_in_cgroup(pid_t pid, void *data)
     if (set_has(&reached, pid))
         return;
     pidfd = pidfd_open_process(pid);
-    if (pidfd < 0 || !cgroup_holds(round->keeper, round->slot->cgroup, pid) ||
-        pidfd_signal(pidfd, round->signal) < 0)
+    round->missed |= is_shortage(pidfd);
+    if (pidfd < 0 || !holds(round, pid) || pidfd_signal(pidfd, round->signal) < 0)
         return;
     set_add(&reached, pid);
     round->news++;
@@ -74,12 +83,14 @@ static void signal_entry(struct round *round, const struct proc_entry *entry)
 {
     struct proc_entry again;
     CLEANUP_FD int pidfd = -1;
+    int r;
 
     if (set_has(&reached, entry->pid) || entry->state == 'Z' || entry->state == 'X')
         return;
     pidfd = pidfd_open_process(entry->pid);
-    if (pidfd < 0 || proc_read(entry->pid, &again) < 0 || again.start != entry->start ||
-        pidfd_signal(pidfd, round->signal) < 0)
+    r = pidfd < 0 ? pidfd : proc_read(entry->pid, &again);
+    round->missed |= is_shortage(r);
+    if (r < 0 || again.start != entry->start || pidfd_signal(pidfd, round->signal) < 0)
         return;
     set_add(&reached, entry->pid);
     round->news++;
@@ -109,8 +120,10 @@ static void signal_sessions(struct round *round)
     ssize_t count = proc_scan(&entries);
     struct slot *slot;
 
-    if (count < 0 || !set_empty(&members))
+    if (count < 0 || !set_empty(&members)) {
+        round->missed = true;
         return;
+    }
     if (round->slot)
         set_add(&members, round->slot->pid);
     else
@@ -128,7 +141,7 @@ static void signal_passes(struct round *round)
     for (int pass = 0; pass < PASSES_MAX; pass++) {
         round->news = 0;
         if (round->slot && round->slot->cgroup)
-            cgroup_each(round->keeper, round->slot->cgroup, signal_in_cgroup, round);
+            round->missed |= cgroup_each(round->keeper, round->slot->cgroup, signal_in_cgroup, round) < 0;
         else
             signal_sessions(round);
         if (round->news == 0)
@@ -139,16 +152,22 @@ static void signal_passes(struct round *round)
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
 {
     struct round round = {.keeper = keeper, .slot = slot, .signal = signal};
+    pid_t leader = 0;
 
+    slot->kill_again = false;
     if (slot->tree_gone || slot->pid <= 0)
         return;
     if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0)
         return;
-    if (!set_empty(&reached))
-        return;
     if (!slot->ended && pidfd_signal(slot->pidfd, signal) == 0)
-        set_add(&reached, slot->pid);
-    signal_passes(&round);
+        leader = slot->pid;
+    round.missed = !set_empty(&reached);
+    if (!round.missed) {
+        set_add(&reached, leader);
+        signal_passes(&round);
+    }
+    /* nobody else comes back to it: whoever has asked waits for the end of the tree */
+    slot->kill_again = round.missed && signal == SIGKILL;
 }
 
 void tree_kill_all(struct keeper *keeper)
@@ -194,7 +213,7 @@ bool tree_holds(struct keeper *keeper, const struct slot *slot, pid_t pid)
     pidfd = pidfd_open_process(pid);
     if (pidfd < 0)
         return pidfd == -ESRCH;
-    holds = slot->cgroup ? cgroup_holds(keeper, slot->cgroup, pid) : session_holds(slot, pid);
+    holds = slot->cgroup ? cgroup_holds(keeper, slot->cgroup, pid) > 0 : session_holds(slot, pid);
     return holds || !pidfd_alive(pidfd); /* it may have gone while we looked */
 }
 
@@ -296,6 +315,8 @@ static void look_at_watched(struct keeper *keeper, bool scanned)
         next = TAILQ_NEXT(slot, linger);
         if (is_empty(keeper, slot, scanned))
             tree_give_up(keeper, slot);
+        else if (slot->kill_again)
+            tree_signal(keeper, slot, SIGKILL);
     }
 }
 

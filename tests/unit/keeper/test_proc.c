@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -132,6 +133,27 @@ START_TEST(has_it_come_through_an_exec)
 }
 END_TEST
 
+/* One descriptor is free, for the directory, and none for what is in it: that is not nobody. */
+START_TEST(without_descriptors_nothing_is_known)
+{
+    struct proc_entry *entries, entry;
+    struct rlimit limit, few;
+    int last = dup(0);
+    ssize_t count;
+
+    ck_assert_int_gt(proc_scan(&entries), 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t) last + 1, .rlim_max = limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    ck_assert(is_shortage(proc_read(getpid(), &entry)));
+    close(last);
+    count = proc_scan(&entries);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(count, -EMFILE);
+    ck_assert_int_gt(proc_scan(&entries), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("proc");
@@ -141,5 +163,6 @@ int main(void)
     tcase_add_test(tcase, who_had_the_number);
     tcase_add_test(tcase, how_it_ended);
     tcase_add_test(tcase, has_it_come_through_an_exec);
+    tcase_add_test(tcase, without_descriptors_nothing_is_known);
     return RUN_SUITE(suite);
 }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,6 +77,70 @@ START_TEST(kill_reaches_every_descendant)
     harness_signal(&harness, process, SIGKILL, true);
     await_nobody(witness);
     ck_assert_int_eq(harness_exit(&harness, process), -SIGKILL);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    ck_assert_uint_eq(message.process.process, process);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* The keeper may have so many more descriptors than it has now; -1: as many as before. */
+static void leave_descriptors(int count)
+{
+    static struct rlimit before;
+    struct rlimit limit = before;
+    char path[64] = "/proc/self";
+
+    if (count >= 0) {
+        ck_assert_int_eq(prlimit(harness.keeper, RLIMIT_NOFILE, NULL, &before), 0);
+        for (int fd = 0; access(path, F_OK) == 0; fd++) {
+            limit = (struct rlimit){.rlim_cur = (rlim_t) (fd + count), .rlim_max = before.rlim_max};
+            snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", harness.keeper, fd);
+        }
+    }
+    ck_assert_int_eq(prlimit(harness.keeper, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+/* It looks again, and those that it cannot see are not gone. */
+START_TEST(kill_without_descriptors)
+{
+    int witness;
+    union message message;
+    uint64_t process;
+
+    start(_i);
+    process = begin_tree("sh -c 'printf x; sleep 100 & printf x; wait' & printf x; wait", &witness, NULL);
+    await_members(witness, 3);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    leave_descriptors(0);
+    harness_signal(&harness, process, SIGKILL, true);
+    ck_assert_int_eq(harness_exit(&harness, process), -SIGKILL);
+    ck_assert(harness_silent(&harness, 150));
+    leave_descriptors(-1);
+    await_nobody(witness);
+    harness_expect(&harness, LINK_TREE_GONE, &message);
+    ck_assert_uint_eq(message.process.process, process);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* One is left, for the folder of processes, and none for what is in it. */
+START_TEST(who_cannot_be_looked_at_is_not_gone)
+{
+    int witness;
+    union message message;
+    uint64_t process;
+
+    start(_i);
+    process = begin_tree("sleep 100 & printf x; wait", &witness, NULL);
+    await_members(witness, 1);
+    harness_signal(&harness, process, SIGKILL, false);
+    ck_assert_int_eq(harness_exit(&harness, process), -SIGKILL);
+    leave_descriptors(1);
+    harness_about(&harness, LINK_WATCH_TREE, process);
+    ck_assert(harness_silent(&harness, 150));
+    leave_descriptors(-1);
+    harness_signal(&harness, process, SIGKILL, true);
+    await_nobody(witness);
     harness_expect(&harness, LINK_TREE_GONE, &message);
     ck_assert_uint_eq(message.process.process, process);
     harness_stop(&harness);
@@ -449,6 +514,8 @@ END_TEST
 static void add(TCase *test)
 {
     tcase_add_loop_test(test, kill_reaches_every_descendant, 0, 2);
+    tcase_add_loop_test(test, kill_without_descriptors, 0, 2);
+    tcase_add_loop_test(test, who_cannot_be_looked_at_is_not_gone, 0, 2);
     tcase_add_loop_test(test, other_signals_reach_every_descendant, 0, 2);
     tcase_add_loop_test(test, a_tree_outlives_its_child, 0, 2);
     tcase_add_loop_test(test, a_tree_that_ends_by_itself, 0, 2);
