@@ -154,26 +154,40 @@ void client_forget(struct keeper *keeper, struct client *client)
     client_free_unused(client);
 }
 
+/* Why the client cannot have it identified: errno, 0: it can. The number that it means is one of its own pid
+ * namespace; so that must be ours. */
+static int not_identified(const struct connection *connection, pid_t pid, int pidfd, uid_t *ret_uid)
+{
+    bool same, asker_same = true;
+    uid_t unused;
+    int r;
+
+    if (pidfd < 0 || !connection)
+        return is_shortage(pidfd) ? -pidfd : ESRCH;
+    r = connection->client->pid > 0 ? proc_identity(connection->client->pid, &unused, &asker_same) : 0;
+    if (is_shortage(r))
+        return -r;
+    r = proc_identity(pid, ret_uid, &same);
+    if (r < 0 || !pidfd_alive(pidfd))
+        return is_shortage(r) ? -r : ESRCH;
+    if (connection->client->pid <= 0 || !asker_same || !same ||
+        (connection->uid != 0 && connection->uid != *ret_uid))
+        return EPERM;
+    return 0;
+}
+
 int client_identify(struct keeper *keeper, const struct link_identify *order,
                     struct link_identity *ret_answer)
 {
     struct connection *connection = connection_find(keeper, order->connection);
     int pidfd = order->pid > 0 ? pidfd_open_process(order->pid) : -ESRCH;
-    bool same, asker_same = true, is_new;
     struct client *client;
-    uid_t uid, unused;
+    bool is_new;
+    uid_t uid;
 
-    *ret_answer = (struct link_identity){.tag = order->tag, .pid = order->pid, .error = ESRCH};
-    if (pidfd < 0 || !connection)
-        return close_fd(pidfd);
-    /* the number that the asker means is one of its own pid namespace */
-    if (connection->client->pid > 0)
-        (void) proc_identity(connection->client->pid, &unused, &asker_same);
-    if (proc_identity(order->pid, &uid, &same) < 0 || !pidfd_alive(pidfd))
-        return close_fd(pidfd);
-    ret_answer->error = EPERM;
-    if (connection->client->pid <= 0 || !asker_same || !same ||
-        (connection->uid != 0 && connection->uid != uid))
+    *ret_answer = (struct link_identity){.tag = order->tag, .pid = order->pid};
+    ret_answer->error = not_identified(connection, order->pid, pidfd, &uid);
+    if (ret_answer->error != 0)
         return close_fd(pidfd);
     client = client_get(keeper, order->pid, pidfd, uid, &is_new);
     ret_answer->error = client ? 0 : ENOMEM;

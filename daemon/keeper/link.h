@@ -190,7 +190,8 @@ struct link_identity {
     uint64_t tag;
     uint64_t client; /* 0 with error */
     uint64_t process; /* the managed process that this is, or 0 */
-    /* ESRCH: no such process, or it has ended; EPERM: another uid, or another pid namespace */
+    /* ESRCH: no such process, or it has ended; EPERM: another uid, or another pid namespace; others: it could
+     * not be looked at */
     int32_t error;
     int32_t pid;
     uint32_t uid;

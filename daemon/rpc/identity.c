@@ -42,8 +42,10 @@ void identity_answered(struct server *server, const struct link_identity *messag
         (void) call_fail_limit(call, "memory", 0);
     else if (message->error == EPERM)
         (void) call_fail(call, ERROR_PERMISSION_DENIED, "owner_pid: a process of another uid");
-    else if (message->error != 0)
+    else if (message->error == ESRCH)
         (void) call_fail(call, ERROR_NO_SUCH_PROCESS, "owner_pid: no such process");
+    else if (message->error != 0)
+        (void) call_fail_limit(call, message->error == ENOMEM ? "memory" : "descriptors", 0);
     else
         (void) dispatch_identified(call, message->client);
     session_resume(session);
