@@ -9,7 +9,9 @@ import threading
 import time
 
 from clients import SOON, Client, Closed, Lasting, same
+from harness import is_dead
 
+DEAD_MOST = 1  # seconds that a hold outlives its process
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -50,6 +52,44 @@ class Joiner(threading.Thread):
         for process in self.processes:
             self.codes[process] = self.last.call('process.join', process=process)['exitcode']
         self.last.close()
+
+
+class Mortuary(threading.Thread):
+    """Looks for holds of the dead, whatever brokers die: each ends within a second."""
+    def __init__(self, daemon, names):
+        super().__init__()
+        self.last, self.names, self.seen = Lasting(daemon.path), names, {}
+        self.stop, self.wrong, self.looks = False, None, 0
+
+    def judge(self, name, holds, asked):
+        """These held it at some moment since then."""
+        self.looks += 1
+        for hold in holds:
+            key = name, hold['pid'], hold['token']
+            if not is_dead(hold['pid']):
+                continue
+            lasted = asked - self.seen.setdefault(key, time.monotonic())
+            if lasted > DEAD_MOST and not self.wrong:
+                self.wrong = '%s, pid %d, token %r: held by the dead for %.3f s' % (*key, lasted)
+
+    def run(self):
+        while not self.stop:
+            for name in self.names:
+                asked = time.monotonic()
+                self.judge(name, self.last.call('object.info', name=name)['holders'], asked)
+            time.sleep(0.1)  # whoever is killed meanwhile is seen later
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def end(self):
+        self.stop = True
+        self.join()
+        self.last.close()
+
+    def __exit__(self, *unused):
+        self.end()
 
 
 class Lockers:

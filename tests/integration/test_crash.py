@@ -9,12 +9,13 @@ import time
 
 import histories
 from clients import SOON, Client, Closed, Gate, same, wait_for, windowed
-from harness import LONG, main, options
-from onlookers import Joiner, Lockers, Watcher
+from harness import LONG, is_dead, main, options
+from onlookers import Joiner, Lockers, Mortuary, Watcher
 
 KILLS, CHILDREN, LOCKERS = (1000, 1000, 64) if LONG else (40, 200, 16)
 LOCKS = 4
 RECOVERY = 0.2  # seconds, of 99 in 100
+START = 0.02  # in which a machine that has time for us starts the program, and ends it: it takes a tenth of that
 GATES = 10
 
 
@@ -30,6 +31,20 @@ def kill_broker(daemon, broker):
                     return time.monotonic() - begin, found
         except (Closed, ConnectionRefusedError):
             assert time.monotonic() < begin + SOON, 'no broker stays'
+
+
+def start_program(daemon):
+    """The seconds that it takes meanwhile to start the same program, which does nothing, and to see its end."""
+    begin = time.monotonic()
+    with open(os.devnull, 'wb') as null:
+        pid = os.posix_spawn(daemon.program, [daemon.program, '--version'], {},
+                             file_actions=[(os.POSIX_SPAWN_DUP2, null.fileno(), 1)])
+    same(os.waitpid(pid, 0)[1], 0, 'status of --version')
+    return time.monotonic() - begin
+
+
+def of_99_in_100(spans):
+    return sorted(spans)[len(spans) * 99 // 100]
 
 
 # ---------------------------------------------------------------- the tests
@@ -51,7 +66,7 @@ def begin_children(daemon, gates):
 @options(limit=1500 if LONG else 150)
 def test_nothing_is_lost(daemon):
     """Children, statuses, events, locks and those who wait for them, while brokers and lockers are killed."""
-    chance, took = random.Random(11), []
+    chance, took, floor = random.Random(11), [], []
     gates = [Gate() for _ in range(GATES)]
     locks = ['crash-%d' % i for i in range(LOCKS)]
     with Client(daemon.path) as client:
@@ -64,7 +79,8 @@ def test_nothing_is_lost(daemon):
     watcher.start()
     joiner.start()
     wait_for(lockers.turns, 'the first turn')
-    broker = daemon.broker_pid
+    broker, mortuary = daemon.broker_pid, Mortuary(daemon, locks)
+    mortuary.start()
     try:
         for kill in range(KILLS):
             moment = time.monotonic() + chance.random() * 0.05
@@ -75,20 +91,31 @@ def test_nothing_is_lost(daemon):
                 lockers.kill_one(chance)
             seconds, broker = kill_broker(daemon, broker)
             took.append(seconds)
+            floor.append(start_program(daemon))
         lockers.end()
         joiner.join(SOON)
         wait_for(lambda: sum(watcher.exits.values()) >= len(want), 'the last event')
     finally:
         watcher.stop = True
         watcher.join(SOON)
+        mortuary.end()
         lockers.kill()
+    same(mortuary.wrong, None, 'holds')
+    assert mortuary.looks > KILLS, 'somebody has looked'
     judge(daemon, want, joiner, watcher, lockers, locks)
-    took.sort()
-    print('%d brokers killed, the next one serves after %.1f ms (median), %.1f (99 of 100), %.1f (most)'
-          % (KILLS, took[KILLS // 2] * 1e3, took[KILLS * 99 // 100] * 1e3, took[-1] * 1e3))
-    # on a machine that does nothing else
-    limit = RECOVERY if os.getloadavg()[0] <= os.cpu_count() and not daemon.sanitized() else 10 * RECOVERY
-    assert took[KILLS * 99 // 100] < limit, 'the time to the next broker: %r' % took[-5:]
+    judge_times(daemon, took, floor)
+
+
+def judge_times(daemon, took, floor):
+    """The bound is for a machine that has time for us; on another one it grows as the start of a program that
+    does nothing has grown, seen between the kills."""
+    took, least, scale = sorted(took), of_99_in_100(floor), 10 if daemon.sanitized() else 1
+    print('%d brokers killed, the next one serves after %.1f ms (median), %.1f (99 of 100), %.1f (most); the '
+          'start of the program alone took %.1f (median), %.1f (99 of 100)'
+          % (KILLS, took[KILLS // 2] * 1e3, of_99_in_100(took) * 1e3, took[-1] * 1e3,
+             sorted(floor)[KILLS // 2] * 1e3, least * 1e3))
+    limit = RECOVERY * scale * max(1, least / START)
+    assert of_99_in_100(took) < limit, 'the time to the next broker: %r, above %g' % (took[-5:], limit)
 
 
 def holders_of(client, lock):
@@ -132,6 +159,25 @@ def test_the_judge_finds_what_is_wrong(daemon):
     }
     for what, holds in wrong.items():
         assert histories.check(holds, kills), what
+
+
+def test_the_mortuary_finds_the_dead(daemon):
+    """A hold that lasts is found; several in a row, none of which does, are in order."""
+    with Client(daemon.path) as client:
+        client.call('object.create', kind='lock', name='held', persist=True)
+        child = client.spawn('/bin/true')
+        client.join(child['id'])
+        wait_for(lambda: is_dead(child['pid']))
+        living = {'pid': os.getpid(), 'token': 4}
+        mortuary = Mortuary(daemon, ['held'])
+        begin = time.monotonic()
+        for token, asked in ((1, 0), (1, 0.9), (2, 0.9), (3, 0.9)):
+            mortuary.judge('held', [{'pid': child['pid'], 'token': token}, living], begin + asked)
+        same(mortuary.wrong, None)
+        mortuary.judge('held', [{'pid': child['pid'], 'token': 3}, living], begin + 5)
+        assert mortuary.wrong, 'it does not see it'
+        client.call('process.close', process=child['id'])
+        client.call('object.unlink', name='held')
 
 
 if __name__ == '__main__':

@@ -12,8 +12,8 @@ import time
 
 from clients import SOON, Client, Peer, drain, fails, ready, same, wait_for
 from harness import LONG, is_dead, main, options
+from onlookers import DEAD_MOST, Mortuary
 
-DEAD_MOST = 1  # seconds that a hold outlives its process
 HERE = os.path.dirname(os.path.abspath(__file__))
 numbers = itertools.count(1)
 
@@ -328,37 +328,6 @@ def test_killed_holders(daemon):
     same((told['doubles'], told['missed']), (0, 0))
     # on a machine that does nothing else
     assert told['p99_ms'] < (5 if os.getloadavg()[0] <= 2 * os.cpu_count() else 100), told
-
-
-class Mortuary(threading.Thread):
-    """Looks for holds of the dead: each ends within a second."""
-    def __init__(self, daemon, names):
-        super().__init__()
-        self.path, self.names, self.stop, self.wrong = daemon.path, names, False, None
-
-    def look(self, client, seen):
-        for made in self.names:
-            for hold in holders(client, made):
-                key = made, hold['pid'], hold['token']
-                if is_dead(hold['pid']):
-                    since = seen.setdefault(key, time.monotonic())
-                    if time.monotonic() - since > DEAD_MOST and not self.wrong:
-                        self.wrong = '%s: held by the dead for %g s' % (key, time.monotonic() - since)
-
-    def run(self):
-        seen = {}
-        with Client(self.path) as client:
-            while not self.stop:
-                self.look(client, seen)
-                time.sleep(0.1)  # whoever is killed meanwhile is seen later
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.stop = True
-        self.join()
 
 
 @options(limit=3600 if LONG else 200)
