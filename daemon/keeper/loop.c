@@ -7,8 +7,11 @@
 
 #include <limits.h>
 
+#define LATE_PAUSE (10 * NSEC_PER_MSEC)
+
 int loop_open(struct loop *loop)
 {
+    LIST_INIT(&loop->late);
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     return loop->epoll < 0 ? -errno : 0;
 }
@@ -28,20 +31,46 @@ int loop_add(struct loop *loop, struct watch *watch, int fd, uint32_t events, wa
     return 0;
 }
 
+static void set_late(struct loop *loop, struct watch *watch, bool is_late)
+{
+    if (watch->is_late)
+        LIST_REMOVE(watch, late);
+    watch->is_late = is_late;
+    if (is_late)
+        LIST_INSERT_HEAD(&loop->late, watch, late);
+}
+
 void loop_arm(struct loop *loop, struct watch *watch, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = watch};
 
-    if (!watch->ready || watch->events == events)
+    if (!watch->ready)
         return;
+    set_late(loop, watch, false);
+    if (watch->events == events)
+        return;
+    watch->wanted = events;
     if (epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0)
         watch->events = events;
+    else
+        set_late(loop, watch, true);
+}
+
+static void arm_late(struct loop *loop)
+{
+    struct watch *watch, *next;
+
+    for (watch = LIST_FIRST(&loop->late); watch; watch = next) {
+        next = LIST_NEXT(watch, late);
+        loop_arm(loop, watch, watch->wanted);
+    }
 }
 
 void loop_remove(struct loop *loop, struct watch *watch)
 {
     if (!watch->ready)
         return;
+    set_late(loop, watch, false);
     epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->ready = NULL;
     for (int i = loop->at + 1; i < loop->count; i++)
@@ -63,9 +92,13 @@ static int wait_span(int64_t now, int64_t until)
 
 int loop_turn(struct keeper *keeper, struct loop *loop, int64_t now, int64_t until)
 {
-    int span = busy_poll_again(&keeper->busy) ? 0 : wait_span(now, until);
-    int ready = epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, span);
+    int span, ready;
 
+    arm_late(loop);
+    if (!LIST_EMPTY(&loop->late) && until > now + LATE_PAUSE)
+        until = now + LATE_PAUSE;
+    span = busy_poll_again(&keeper->busy) ? 0 : wait_span(now, until);
+    ready = epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, span);
     /* what is begun now gets all of its time, however long the wait was */
     keeper->now = clock_monotonic();
     if (ready < 0)

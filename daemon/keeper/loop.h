@@ -6,9 +6,11 @@
 #ifndef PROCD_KEEPER_LOOP_H
 #define PROCD_KEEPER_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 
 #define LOOP_BATCH 64
 
@@ -21,12 +23,16 @@ struct watch {
     int fd; /* not owned by the watch */
     uint32_t events;
     watch_fn *ready; /* NULL: not in the loop */
+    bool is_late;    /* wants other events, which the kernel has refused: among those of the loop */
+    uint32_t wanted;
+    LIST_ENTRY(watch) late;
 };
 
 struct loop {
     int epoll;
     int at, count; /* where in the batch the turn is */
     struct epoll_event batch[LOOP_BATCH];
+    LIST_HEAD(, watch) late;
 };
 
 #define owner_of(pointer, type, member) ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))
@@ -34,7 +40,8 @@ struct loop {
 int loop_open(struct loop *loop);
 void loop_close(struct loop *loop);
 int loop_add(struct loop *loop, struct watch *watch, int fd, uint32_t events, watch_fn *ready);
-/* Sets what is waited for; 0 pauses. Nothing happens when it is set already. */
+/* Sets what is waited for; 0 pauses. Nothing happens when it is set already. Where the kernel has no means it is
+ * tried again each turn, and soon. */
 void loop_arm(struct loop *loop, struct watch *watch, uint32_t events);
 /* The watch is not called any more, not even for events that were fetched already. No-op when it is not in
  * the loop. */

@@ -76,6 +76,7 @@ unit_tests = \
 	%D%/keeper/test_handover \
 	%D%/keeper/test_hostile \
 	%D%/keeper/test_ledger \
+	%D%/keeper/test_loop \
 	%D%/keeper/test_respawn \
 	%D%/keeper/test_orders \
 	%D%/keeper/test_pages \
@@ -212,6 +213,9 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_ledger_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_ledger_LDFLAGS = -Wl,--wrap=fallocate
 %C%_keeper_test_ledger_SOURCES = %D%/keeper/test_ledger.c $(unit_base_helpers)
+%C%_keeper_test_loop_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_loop_LDFLAGS = -Wl,--wrap=epoll_ctl
+%C%_keeper_test_loop_SOURCES = %D%/keeper/test_loop.c $(unit_base_helpers)
 %C%_keeper_test_respawn_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_respawn_SOURCES = %D%/keeper/test_respawn.c $(unit_keeper_helpers)
 %C%_keeper_test_orders_LDADD = $(unit_keeper_libs)
