@@ -6,6 +6,7 @@ Only the system calls that are named are stopped at; `when` counts those of each
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 from clients import SOON, wait_for
@@ -18,6 +19,16 @@ def tracer_of(pid):
             return int(re.search(r'^TracerPid:\t(\d+)', file.read(), re.M).group(1))
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+STOPPED = '--- stopped by SIGSTOP ---'
+
+
+def signal_to(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
 
 
 class Strace:
@@ -38,14 +49,26 @@ class Strace:
                 raise Skip('nothing can be traced here: ' + why.strip())
             raise AssertionError('strace: ' + why)
 
+    def log(self):
+        with open(self.log_path, encoding='utf-8', errors='replace') as file:
+            return file.read()
+
+    def stop(self):
+        """Between two calls: who is let go of in the middle of one that was to fail is told ENOSYS instead."""
+        before = self.log().count(STOPPED)
+        signal_to(self.pid, signal.SIGSTOP)
+        wait_for(lambda: self.log().count(STOPPED) > before or self.process.poll() is not None
+                 or is_dead(self.pid), 'its stop', step=0.0005)
+
     def detach(self):
         """What it has seen."""
         if self.process.poll() is None:
+            self.stop()
             self.process.terminate()
         self.process.wait(SOON)
+        signal_to(self.pid, signal.SIGCONT)
         self.process.stderr.close()
-        with open(self.log_path, encoding='utf-8', errors='replace') as file:
-            return file.read()
+        return self.log()
 
     def __enter__(self):
         return self
@@ -63,8 +86,7 @@ class Injection(Strace):
 
     def has_begun(self):
         """Has it changed a call?"""
-        with open(self.log_path, encoding='utf-8', errors='replace') as file:
-            return '(INJECTED)' in file.read()
+        return '(INJECTED)' in self.log()
 
     def injected(self):
         """How many calls it has changed; ends it."""
