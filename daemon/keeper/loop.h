@@ -40,8 +40,8 @@ struct loop {
 int loop_open(struct loop *loop);
 void loop_close(struct loop *loop);
 int loop_add(struct loop *loop, struct watch *watch, int fd, uint32_t events, watch_fn *ready);
-/* Sets what is waited for; 0 pauses. Nothing happens when it is set already. Where the kernel has no means it is
- * tried again each turn, and soon. */
+/* Sets what is waited for; 0 pauses. Nothing happens when it is set already. Where the kernel has no means it
+ * is tried again each turn, and soon. */
 void loop_arm(struct loop *loop, struct watch *watch, uint32_t events);
 /* The watch is not called any more, not even for events that were fetched already. No-op when it is not in
  * the loop. */

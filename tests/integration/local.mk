@@ -57,7 +57,8 @@ integration_helpers = \
 	%D%/manager.py \
 	%D%/package_inside.sh \
 	%D%/strace.py \
-	%D%/systemd_inside.py
+	%D%/systemd_inside.py \
+	%D%/uses.py
 # Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory, one whose
 # clock goes wrong and one that dies of what is on record, where a test wants it; and what is none.
 integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/procd_fatal %D%/no_procd

@@ -140,12 +140,14 @@ WRAPPED(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 
 WRAPPED(ssize_t, recv, int fd, void *bytes, size_t size, int flags)
 {
-    return is_interrupted(RECV) ? -1 : __real_recv(fd, bytes, is_stream(fd) ? piece(RECV, size) : size, flags);
+    size = is_stream(fd) ? piece(RECV, size) : size;
+    return is_interrupted(RECV) ? -1 : __real_recv(fd, bytes, size, flags);
 }
 
 WRAPPED(ssize_t, send, int fd, const void *bytes, size_t size, int flags)
 {
-    return is_interrupted(SEND) ? -1 : __real_send(fd, bytes, is_stream(fd) ? piece(SEND, size) : size, flags);
+    size = is_stream(fd) ? piece(SEND, size) : size;
+    return is_interrupted(SEND) ? -1 : __real_send(fd, bytes, size, flags);
 }
 
 /* Reads that are not of a socket are of something that has a size. */

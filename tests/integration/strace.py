@@ -54,7 +54,7 @@ class Strace:
             return file.read()
 
     def stop(self):
-        """Between two calls: who is let go of in the middle of one that was to fail is told ENOSYS instead."""
+        """Between two calls: let go of in the middle of one that was to fail, it would be told ENOSYS."""
         before = self.log().count(STOPPED)
         signal_to(self.pid, signal.SIGSTOP)
         wait_for(lambda: self.log().count(STOPPED) > before or self.process.poll() is not None

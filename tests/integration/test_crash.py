@@ -15,7 +15,7 @@ from onlookers import Joiner, Lockers, Mortuary, Watcher
 KILLS, CHILDREN, LOCKERS = (1000, 1000, 64) if LONG else (40, 200, 16)
 LOCKS = 4
 RECOVERY = 0.2  # seconds, of 99 in 100
-START = 0.02  # in which a machine that has time for us starts the program, and ends it: it takes a tenth of that
+START = 0.02  # in which a machine that has time for us starts and ends the program, ten times over
 GATES = 10
 
 
@@ -34,7 +34,7 @@ def kill_broker(daemon, broker):
 
 
 def start_program(daemon):
-    """The seconds that it takes meanwhile to start the same program, which does nothing, and to see its end."""
+    """The seconds that it takes meanwhile to start the program, which does nothing, and to see its end."""
     begin = time.monotonic()
     with open(os.devnull, 'wb') as null:
         pid = os.posix_spawn(daemon.program, [daemon.program, '--version'], {},
