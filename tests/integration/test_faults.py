@@ -101,7 +101,7 @@ def use(daemon, uses=SOME, may_close=False):
 def one_fault(daemon, role, call, error, when, uses):
     """Was there such a call? Others are served meanwhile, and everything is as before afterwards."""
     pid, broker = pid_of(daemon, role), daemon.broker_pid
-    with Client(daemon.path) as bystander, Injection(daemon, pid, call, 'error=' + error, when) as injection:
+    with new_client(daemon) as bystander, Injection(daemon, pid, call, 'error=' + error, when) as injection:
         use(daemon, uses, may_close=(role, call) == ('broker', 'epoll_ctl'))
         same(bystander.call('daemon.ping'), {})
         count = injection.injected()

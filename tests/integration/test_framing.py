@@ -7,14 +7,16 @@ import json
 import os
 import random
 import resource
+import signal
 import socket
 import time
 
 from clients import Client, Closed, Peer, Rpc, fails, ready, same, wait_for
-from harness import LONG, Skip, main, options, prompt
+from harness import LONG, Skip, main, options, prompt, stat_of
 
 LINE_MAX = 1 << 20
 PING = b'{"jsonrpc":"2.0","id":%d,"method":"daemon.ping"}\n'
+CREATE = b'{"jsonrpc":"2.0","id":"%d","method":"object.create","params":{"name":"%d-%d","kind":"lock"}}\n'
 
 
 def errors_of(client, count):
@@ -149,6 +151,32 @@ def test_many_lines_in_one_write(daemon):
     for number, file in enumerate(files):
         same(os.pread(file, 100, 0), b'%d\n' % number)
         os.close(file)
+
+
+def test_connections_take_turns(daemon):
+    """All have said a lot, and none more than the others is done before its turn comes again."""
+    count, turn, broker = 200, 16, daemon.broker_pid
+    clients = [Client(daemon.path) for _ in range(4)]
+    with Client(daemon.path) as watcher:
+        watcher.call('events.subscribe', kinds=['object.created'])
+        for client in clients:
+            client.call('daemon.ping')
+        os.kill(broker, signal.SIGSTOP)
+        wait_for(lambda: stat_of(broker)[1] == 'T')
+        for number, client in enumerate(clients):
+            client.raw(b''.join(CREATE % (each, number, each) for each in range(count)))
+        os.kill(broker, signal.SIGCONT)
+        done = [0] * len(clients)
+        for _ in range(count * len(clients)):
+            name = watcher.event_of('object.created')['object']
+            done[int(name.split('-')[0])] += 1
+            if max(done) < count:
+                assert max(done) - min(done) <= turn, done
+    for number, client in enumerate(clients):
+        for each in range(count):
+            client.result(str(each))
+            client.call('object.unlink', name='%d-%d' % (number, each))
+        client.close()
 
 
 def test_the_longest_line(daemon):

@@ -43,7 +43,7 @@ def use_log(client):
     child = client.sh('seq 20000; echo end >&2')
     client.join(child['id'])
     found = client.call('process.logs', process=child['id'], tail=1)
-    assert found['seq'] >= 20001, 'lines are neither there nor counted: %d' % found['seq']
+    assert found['seq'] >= 20001 or found['gap'], 'lines are neither there nor missed: %r' % found
     end(client, child, 0)
 
 
