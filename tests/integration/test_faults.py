@@ -19,8 +19,8 @@ ERRORS = {
         'clone3': 'EAGAIN ENOMEM', 'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR', 'fcntl': 'EMFILE',
         'fstatfs': 'EINTR', 'getsockopt': 'EMFILE ENOMEM', 'ioctl': 'EIO', 'mkdirat': 'ENOSPC EMFILE',
         'mmap': 'ENOMEM', 'mprotect': 'ENOMEM', 'newfstatat': 'ENOMEM', 'openat': 'EMFILE ENFILE ENOMEM',
-        'pidfd_open': 'EMFILE ENFILE ENOMEM', 'pidfd_send_signal': 'EAGAIN', 'pipe2': 'EMFILE ENFILE',
-        'poll': 'EINTR ENOMEM', 'pread64': 'EINTR EIO', 'pwrite64': 'ENOSPC EIO EINTR',
+        'pidfd_open': 'EMFILE ENFILE ENOMEM', 'pipe2': 'EMFILE ENFILE', 'poll': 'EINTR ENOMEM',
+        'pread64': 'EINTR EIO', 'pwrite64': 'ENOSPC EIO EINTR',
         'read': 'EINTR EAGAIN EIO', 'recvmsg': 'EINTR EAGAIN',
         'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM', 'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM',
         'setsockopt': 'ENOMEM', 'socket': 'EMFILE ENFILE ENOBUFS', 'splice': 'ENOSPC EIO ENOMEM EINTR EAGAIN',
@@ -34,10 +34,10 @@ ERRORS = {
         'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM', 'write': 'ENOSPC EIO EINTR',
     },
 }
-# These cannot fail, or nobody asks whether they have.
+# These cannot fail (a signal only where the process is somebody else's), or nobody asks whether they have.
 HARMLESS = {'brk', 'close', 'futex', 'getegid', 'geteuid', 'getpid', 'getuid', 'madvise', 'munmap',
-            'restart_syscall', 'rt_sigaction', 'rt_sigprocmask', 'sched_getaffinity', 'sched_yield',
-            'setfsgid', 'setfsuid', 'setitimer', 'shutdown', 'umask'}
+            'pidfd_send_signal', 'restart_syscall', 'rt_sigaction', 'rt_sigprocmask', 'sched_getaffinity',
+            'sched_yield', 'setfsgid', 'setfsuid', 'setitimer', 'shutdown', 'umask'}
 # Only where it makes cgroups.
 OF_CGROUPS = {'mkdirat', 'unlinkat', 'write'}
 PATIENCE = 0.3  # seconds that a lasting fault lasts
