@@ -163,13 +163,13 @@ static int not_identified(const struct connection *connection, pid_t pid, int pi
     int r;
 
     if (pidfd < 0 || !connection)
-        return is_shortage(pidfd) ? -pidfd : ESRCH;
+        return tells_nothing(pidfd) ? -pidfd : ESRCH;
     r = connection->client->pid > 0 ? proc_identity(connection->client->pid, &unused, &asker_same) : 0;
-    if (is_shortage(r))
+    if (tells_nothing(r))
         return -r;
     r = proc_identity(pid, ret_uid, &same);
     if (r < 0 || !pidfd_alive(pidfd))
-        return is_shortage(r) ? -r : ESRCH;
+        return tells_nothing(r) ? -r : ESRCH;
     if (connection->client->pid <= 0 || !asker_same || !same ||
         (connection->uid != 0 && connection->uid != *ret_uid))
         return EPERM;

@@ -39,7 +39,7 @@ static ssize_t read_file(pid_t pid, const char *file, char *text, size_t size)
 
     snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    got = fd < 0 ? -1 : read(fd, text, size - 1);
+    got = fd < 0 ? -1 : TEMP_FAILURE_RETRY(read(fd, text, size - 1));
     if (got < 0)
         return -errno;
     text[got] = '\0';
@@ -96,7 +96,7 @@ ssize_t proc_scan(struct proc_entry **ret_entries)
             if (isdigit((unsigned char) entry->name[0]) && count < ENTRIES_MAX) {
                 int r = proc_read(atoi(entry->name), &entries[count]);
 
-                if (is_shortage(r))
+                if (tells_nothing(r))
                     return r;
                 count += r == 0;
             }

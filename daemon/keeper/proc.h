@@ -19,17 +19,17 @@ struct proc_entry {
     uint64_t start; /* clock ticks since boot */
 };
 
-/* Was it for want of descriptors or memory that nothing was seen? It says nothing about who is there. */
-static inline bool is_shortage(ssize_t r)
+/* Did a look at a process fail for a reason of our own, as the want of descriptors? Then it may be there. */
+static inline bool tells_nothing(ssize_t r)
 {
-    return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+    return r < 0 && r != -ENOENT && r != -ESRCH && r != -EINVAL && r != -EACCES && r != -EPERM;
 }
 
 /* One process. 0, or -errno (-ENOENT, -ESRCH: there is none). */
 int proc_read(pid_t pid, struct proc_entry *ret_entry);
 
 /* All processes that we can see, into memory that the next scan uses again. Returns how many, or -errno: some
- * could not be looked at for want of descriptors or memory. */
+ * could not be looked at (tells_nothing). */
 ssize_t proc_scan(struct proc_entry **ret_entries);
 
 /* The effective uid of a process, and whether it and we share a pid namespace. 0, or -errno. */

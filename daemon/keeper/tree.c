@@ -59,7 +59,7 @@ static bool holds(struct round *round, pid_t pid)
 {
     int r = cgroup_holds(round->keeper, round->slot->cgroup, pid);
 
-    round->missed |= is_shortage(r);
+    round->missed |= tells_nothing(r);
     return r > 0;
 }
 
@@ -72,7 +72,7 @@ static void signal_in_cgroup(pid_t pid, void *data)
     if (set_has(&reached, pid))
         return;
     pidfd = pidfd_open_process(pid);
-    round->missed |= is_shortage(pidfd);
+    round->missed |= tells_nothing(pidfd);
     if (pidfd < 0 || !holds(round, pid) || pidfd_signal(pidfd, round->signal) < 0)
         return;
     set_add(&reached, pid);
@@ -89,7 +89,7 @@ static void signal_entry(struct round *round, const struct proc_entry *entry)
         return;
     pidfd = pidfd_open_process(entry->pid);
     r = pidfd < 0 ? pidfd : proc_read(entry->pid, &again);
-    round->missed |= is_shortage(r);
+    round->missed |= tells_nothing(r);
     if (r < 0 || again.start != entry->start || pidfd_signal(pidfd, round->signal) < 0)
         return;
     set_add(&reached, entry->pid);
