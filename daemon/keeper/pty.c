@@ -320,7 +320,7 @@ ssize_t pty_take(struct keeper *keeper, struct capture_pipe *pty, const struct l
 {
     static char bytes[READ_MOST];
     ssize_t size = pty->was_shared ? read_shared(pty->fd, bytes, sizeof bytes)
-                                   : read(pty->fd, bytes, sizeof bytes);
+                                   : TEMP_FAILURE_RETRY(read(pty->fd, bytes, sizeof bytes));
 
     if (size < 0 && !pty->was_shared)
         size = -errno;

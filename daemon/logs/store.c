@@ -324,7 +324,8 @@ static ssize_t fill(struct logs *logs, uint32_t log, enum logs_stream stream, in
         .chunk = chunk, .at = at, .stream = stream, .wall = now->wall, .mono = now->mono};
     index->cursor = logs_offset(chunk) + at + (off_t) sizeof(struct logs_record);
     __atomic_store_n(&index->filling.log, log, __ATOMIC_SEQ_CST);
-    size = splice(pipe, NULL, logs->data_fd, &index->cursor, most < room ? most : room, SPLICE_F_NONBLOCK);
+    size = TEMP_FAILURE_RETRY(splice(pipe, NULL, logs->data_fd, &index->cursor, most < room ? most : room,
+                                     SPLICE_F_NONBLOCK));
     size = size < 0 ? -errno : size;
     logs_fill_end(logs);
     return size;
@@ -333,7 +334,7 @@ static ssize_t fill(struct logs *logs, uint32_t log, enum logs_stream stream, in
 /* Rather lines that are lost than a process that waits for room. */
 static ssize_t discard(struct logs *logs, uint32_t log, int pipe, size_t most)
 {
-    ssize_t size = read(pipe, scratch, most < sizeof scratch ? most : sizeof scratch);
+    ssize_t size = TEMP_FAILURE_RETRY(read(pipe, scratch, most < sizeof scratch ? most : sizeof scratch));
 
     if (size <= 0)
         return size < 0 ? -errno : 0;
@@ -349,8 +350,8 @@ ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int 
     if (logs->index->logs[log].lost > 0)
         tell_lost(logs, log, stream, now);
     size = fill(logs, log, stream, pipe, most, now);
-    if (size >= 0 || size == -EAGAIN || size == -EINTR || size == -EBADF)
-        return size == -EINTR ? -EAGAIN : size;
+    if (size >= 0 || size == -EAGAIN || size == -EBADF)
+        return size;
     return discard(logs, log, pipe, most);
 }
 

@@ -23,7 +23,7 @@ ERRORS = {
         'pread64': 'EINTR EIO', 'pwrite64': 'ENOSPC EIO EINTR',
         'read': 'EINTR EAGAIN EIO', 'recvmsg': 'EINTR EAGAIN',
         'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM', 'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM',
-        'setsockopt': 'ENOMEM', 'socket': 'EMFILE ENFILE ENOBUFS', 'splice': 'ENOSPC EIO ENOMEM EINTR EAGAIN',
+        'setsockopt': 'ENOMEM', 'socket': 'EMFILE ENFILE ENOBUFS', 'splice': 'ENOSPC EIO ENOMEM EINTR',
         'unlink': 'EIO', 'unlinkat': 'EBUSY EIO', 'waitid': 'EINTR', 'write': 'EIO ENOSPC EINTR',
     },
     'broker': {

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static size_t descriptors;
-static int splice_error, write_error; /* what the kernel says, or 0 */
+static int splice_error, write_error; /* what the kernel says, or 0; EINTR once */
 
 ssize_t __real_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
 ssize_t __wrap_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
@@ -18,6 +19,10 @@ ssize_t __wrap_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
 ssize_t __wrap_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags)
 {
     errno = splice_error;
+    if (splice_error == EINTR) {
+        splice_error = 0;
+        return -1;
+    }
     return splice_error ? -1 : __real_splice(in, in_offset, out, out_offset, size, flags);
 }
 
@@ -225,6 +230,22 @@ START_TEST(without_memory_lines_are_lost_and_counted)
 }
 END_TEST
 
+/* Whoever asked might not ask again, as at a process's end. */
+START_TEST(an_interruption_is_none)
+{
+    uint32_t log = logs_begin(&logs, PROCESS, UID);
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "kept\n", 5), 5);
+    splice_error = EINTR;
+    ck_assert_int_eq(logs_take(&logs, log, LOGS_STDOUT, ends[0], 100, &now), 5);
+    ck_assert_str_eq(lines_of(PROCESS), "1>kept|");
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
 /* Neither can it be recorded that they are. */
 START_TEST(lost_lines_stay_counted_until_that_is_told)
 {
@@ -306,6 +327,7 @@ int main(void)
     tcase_add_test(tcase, all_together_have_their_share);
     tcase_add_test(tcase, what_is_too_old_goes);
     tcase_add_test(tcase, without_memory_lines_are_lost_and_counted);
+    tcase_add_test(tcase, an_interruption_is_none);
     tcase_add_test(tcase, lost_lines_stay_counted_until_that_is_told);
     tcase_add_test(tcase, more_logs_than_there_are);
     tcase_add_test(tcase, more_chunks_than_there_are);
