@@ -149,6 +149,11 @@ static int take_memory(struct config *config, const char *value)
     return sscanf(value, "%d", &config->memory) == 1 && config->memory > 2 ? 0 : -EINVAL;
 }
 
+static int take_attempts(struct config *config, const char *value)
+{
+    return sscanf(value, "%u", &config->attempts) == 1 ? 0 : -EINVAL;
+}
+
 static const struct option {
     const char *name;
     const char *argument; /* NULL: none */
@@ -172,6 +177,7 @@ static const struct option {
     {"role", "ROLE", NULL, take_role},
     {"as", "UID:GID", NULL, take_as},
     {"memory", "FD", NULL, take_memory},
+    {"attempts", "N", NULL, take_attempts},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
 

@@ -27,6 +27,7 @@ struct config {
     /* of the other roles; not for people */
     const char *role; /* NULL: keeper; "keeper": one that was another program before */
     int memory;       /* what that has left */
+    unsigned attempts; /* how often it has tried to go on with it */
     uid_t as_uid;
     gid_t as_gid;
 };

@@ -274,8 +274,11 @@ static int resumed_main(const struct config *config)
     log_open("keeper", config->log_level);
     head = handover_open(config->memory);
     r = head ? role_open() : -EBADMSG;
+    if (r < 0)
+        role_again(config->memory, config->attempts, r);
     if (r == 0) {
         handover_configure(head, &keeper);
+        keeper.attempts = config->attempts;
         keeper.start = role_start;
         log_open("keeper", keeper.log_level);
         log_info("goes on as version %s", PROCD_VERSION);

@@ -225,43 +225,45 @@ int handover_write(const struct keeper *keeper)
 
 /* ---- descriptors ---- */
 
-static void set_inherit(int fd, bool inherit)
+static void set_inherit(int fd, bool inherit, int *r)
 {
-    if (fd >= 0)
-        fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC);
+    if (fd >= 0 && fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC) < 0)
+        *r = -errno;
 }
 
-void handover_inherit(const struct keeper *keeper, int memory, bool inherit)
+int handover_inherit(const struct keeper *keeper, int memory, bool inherit)
 {
     const struct capture_pipe *pipe;
     const struct kept_page *page;
     const struct client *client;
     const struct slot *slot;
+    int r = 0;
 
-    set_inherit(memory, inherit);
-    set_inherit(keeper->clients.listening.ready ? keeper->clients.listening.fd : -1, inherit);
-    set_inherit(keeper->front.ready ? keeper->front.fd : -1, inherit);
-    set_inherit(keeper->state_fd, inherit);
-    set_inherit(keeper->ledger.fd, inherit);
-    set_inherit(keeper->table.dead_pidfd, inherit);
-    set_inherit(keeper->cgroups.base, inherit);
+    set_inherit(memory, inherit, &r);
+    set_inherit(keeper->clients.listening.ready ? keeper->clients.listening.fd : -1, inherit, &r);
+    set_inherit(keeper->front.ready ? keeper->front.fd : -1, inherit, &r);
+    set_inherit(keeper->state_fd, inherit, &r);
+    set_inherit(keeper->ledger.fd, inherit, &r);
+    set_inherit(keeper->table.dead_pidfd, inherit, &r);
+    set_inherit(keeper->cgroups.base, inherit, &r);
     TAILQ_FOREACH(slot, &keeper->table.used, order) {
-        set_inherit(slot->pidfd, inherit);
-        set_inherit(slot->notify_fd, inherit);
+        set_inherit(slot->pidfd, inherit, &r);
+        set_inherit(slot->notify_fd, inherit, &r);
         for (uint32_t i = 0; slot->ticket && i < slot->ticket->fd_count; i++)
-            set_inherit(slot->ticket->fds[i], inherit);
+            set_inherit(slot->ticket->fds[i], inherit, &r);
     }
     TAILQ_FOREACH(client, &keeper->clients.all, order)
-        set_inherit(client->pidfd, inherit);
-    set_inherit(keeper->capture.logs.index ? keeper->capture.logs.index_fd : -1, inherit);
-    set_inherit(keeper->capture.logs.index ? keeper->capture.logs.data_fd : -1, inherit);
+        set_inherit(client->pidfd, inherit, &r);
+    set_inherit(keeper->capture.logs.index ? keeper->capture.logs.index_fd : -1, inherit, &r);
+    set_inherit(keeper->capture.logs.index ? keeper->capture.logs.data_fd : -1, inherit, &r);
     TAILQ_FOREACH(pipe, &keeper->capture.all, order)
     {
-        set_inherit(pipe->fd, inherit);
-        set_inherit(pipe->lease, inherit);
+        set_inherit(pipe->fd, inherit, &r);
+        set_inherit(pipe->lease, inherit, &r);
     }
     LIST_FOREACH(page, &keeper->pages, order)
-        set_inherit(page->fd, inherit);
+        set_inherit(page->fd, inherit, &r);
+    return r;
 }
 
 /* ---- reading the whole ---- */

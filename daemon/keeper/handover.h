@@ -23,8 +23,8 @@ void handover_facts(const struct keeper *keeper, const struct slot *slot, struct
 /* A descriptor of memory with all of it, or -errno. */
 int handover_write(const struct keeper *keeper);
 
-/* Shall the descriptors that are named in it stay open through an exec? */
-void handover_inherit(const struct keeper *keeper, int memory, bool inherit);
+/* Shall the descriptors that are named in it stay open through an exec? 0, or -errno: not all of them will. */
+int handover_inherit(const struct keeper *keeper, int memory, bool inherit);
 
 /* Can this program go on from it? Descriptors are not looked at. The memory of the rehearsal stays until the
  * process's end or exec, which is near. 0; or -errno, and why. */

@@ -19,6 +19,7 @@
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/respawn.h"
+#include "daemon/keeper/role.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
@@ -205,7 +206,9 @@ static int keeper_reopen(struct keeper *keeper, const struct handover_head *head
     r = rooms_open(keeper);
     if (r == 0)
         r = begin_again(keeper, head);
-    handover_inherit(keeper, memory, false);
+    if (r < 0) /* nobody else can go on with it */
+        role_again(memory, keeper->config->attempts, r);
+    (void) handover_inherit(keeper, memory, false);
     handover_close(head);
     close_fd(memory);
     return r;

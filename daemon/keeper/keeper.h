@@ -19,6 +19,7 @@ struct keeper_config {
     int front_fd;            /* behind a front: the link to it; else 0 */
     struct shelf *shelf;     /* what an earlier keeper has had kept; the keeper empties it. NULL: nothing */
     int64_t watchdog;        /* the service manager's patience, ns; 0: it has no watchdog */
+    unsigned attempts;       /* how often this program has tried to go on already */
     bool system;             /* serves every uid; else only its own and root */
     bool no_cgroups;         /* does without, though there may be some */
     uint32_t idle_exit;      /* seconds; 0: never */

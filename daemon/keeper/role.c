@@ -14,6 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
+
+#define AGAIN_PAUSE (50 * 1000 * 1000) /* ns */
+#define AGAIN_MOST  40                 /* times: two seconds */
 
 static int held = -1; /* the program's file */
 static int candidate = -1; /* what has its name now, to be checked */
@@ -122,6 +126,22 @@ int role_exec(int memory)
     snprintf(memory_option, sizeof memory_option, "--memory=%d", memory);
     syscall(SYS_execveat, candidate, "", argv, environ, AT_EMPTY_PATH);
     return -errno;
+}
+
+/* What the program before has left is inherited until it has been taken over. */
+void role_again(int memory, unsigned attempts, int why)
+{
+    const struct timespec pause = {.tv_nsec = AGAIN_PAUSE};
+    char memory_option[32], attempts_option[32];
+    char *argv[] = {(char *) "procd", (char *) "--role=keeper", memory_option, attempts_option, NULL};
+
+    if (attempts >= AGAIN_MOST)
+        return;
+    log_warning("cannot go on as another program yet: %s", strerror(-why));
+    snprintf(memory_option, sizeof memory_option, "--memory=%d", memory);
+    snprintf(attempts_option, sizeof attempts_option, "--attempts=%u", attempts + 1);
+    nanosleep(&pause, NULL);
+    execve("/proc/self/exe", argv, environ);
 }
 
 int role_start(const struct keeper_config *config, const char *role, bool fresh, int link_fd, int *ret_pidfd)

@@ -24,6 +24,10 @@ void role_reject(void);
  * could not: -errno. */
 int role_exec(int memory);
 
+/* Becomes this program once more, to try again, a moment later, what has failed for that reason (-errno).
+ * Returns where it could not, or has tried often enough. */
+void role_again(int memory, unsigned attempts, int why);
+
 /* The program's file, which stays held. */
 int role_program(void);
 

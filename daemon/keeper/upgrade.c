@@ -238,9 +238,10 @@ static int become(struct keeper *keeper)
     if (r < 0)
         return r;
     log_info("another program takes over: %s", role_name());
-    handover_inherit(keeper, memory, true);
-    r = role_exec(memory);
-    handover_inherit(keeper, memory, false);
+    r = handover_inherit(keeper, memory, true);
+    if (r == 0)
+        r = role_exec(memory);
+    (void) handover_inherit(keeper, memory, false);
     return r;
 }
 
