@@ -7,6 +7,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/orders.h"
+#include "daemon/keeper/proc.h"
 #include "daemon/keeper/table.h"
 
 #include <fcntl.h>
@@ -41,6 +42,15 @@ bool link_send(struct keeper *keeper, const void *message, size_t size, const in
     keeper->link.full = true; /* or its end is at hand, which is told elsewhere */
     if (fdpass_is_short(sent))
         keeper->link.retry_at = keeper->now + FDPASS_PAUSE * NSEC_PER_MSEC;
+    arm(keeper);
+    return false;
+}
+
+/* What is to be sent cannot be had now. */
+static bool send_later(struct keeper *keeper)
+{
+    keeper->link.full = true;
+    keeper->link.retry_at = keeper->now + FDPASS_PAUSE * NSEC_PER_MSEC;
     arm(keeper);
     return false;
 }
@@ -187,7 +197,7 @@ static bool send_hello_and_clients(struct keeper *keeper)
     return true;
 }
 
-/* Where it cannot be shared this broker does without: there are logs, and nobody to ask. */
+/* Where there is none to be shared this broker does without: nobody can ask for lines. */
 static bool send_logs(struct keeper *keeper)
 {
     struct link_head head = {.kind = LINK_LOGS, .size = sizeof head};
@@ -197,6 +207,8 @@ static bool send_logs(struct keeper *keeper)
     if (!(keeper->link.due & DUE_LOGS))
         return true;
     r = capture_share(keeper, fds);
+    if (tells_nothing(r))
+        return send_later(keeper);
     if (r < 0)
         log_error("the broker gets no logs: %s", strerror(-r));
     is_sent = r < 0 || link_send(keeper, &head, sizeof head, fds, 3);

@@ -135,6 +135,8 @@ struct outcome handle_process_logs(struct call *call)
 
     if (!process)
         return fail_no_such_process(call);
+    if (!logs_are_kept(call->server))
+        return call_fail_limit(call, "memory", 0);
     if (stream)
         query.stream = strcmp(json_string_value(stream), "stdout") == 0 ? LOGS_STDOUT : LOGS_STDERR;
     query.since = (uint64_t) json_integer_value(ARG(call, process_logs, since));

@@ -46,6 +46,11 @@ void logs_shared(struct server *server, struct fdpass *fds)
         close_fd(bell);
 }
 
+bool logs_are_kept(const struct server *server)
+{
+    return server->hello.log_to_journal || (server->logs && server->logs->index);
+}
+
 void logs_end(struct server *server)
 {
     if (server->logs_bell) {
