@@ -19,7 +19,7 @@ ERRORS = {
         'clone3': 'EAGAIN ENOMEM', 'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR', 'fcntl': 'EMFILE',
         'fstatfs': 'EINTR', 'getsockopt': 'EMFILE ENOMEM', 'ioctl': 'EIO', 'mkdirat': 'ENOSPC EMFILE',
         'mmap': 'ENOMEM', 'mprotect': 'ENOMEM', 'newfstatat': 'ENOMEM', 'openat': 'EMFILE ENFILE ENOMEM',
-        'pidfd_open': 'EMFILE ENFILE ENOMEM', 'pipe2': 'EMFILE ENFILE', 'poll': 'EINTR ENOMEM',
+        'pidfd_open': 'EMFILE ENFILE ENOMEM', 'pipe2': 'EMFILE ENFILE', 'poll': 'EINTR',
         'pread64': 'EINTR EIO', 'pwrite64': 'ENOSPC EIO EINTR',
         'read': 'EINTR EAGAIN EIO', 'recvmsg': 'EINTR EAGAIN',
         'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM', 'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM',
@@ -173,6 +173,83 @@ def test_each_call_of_the_keeper_fails(daemon):
 @options(limit=3600 if LONG else 600)
 def test_each_call_of_the_broker_fails(daemon):
     each_call_fails(daemon, 'broker')
+
+
+# ---------------------------------------------------------------- while another program takes over
+
+OF_THE_LOADER = ['access', 'arch_prctl', 'execveat', 'getrandom', 'prlimit64', 'rseq', 'set_robust_list',
+                 'set_tid_address']  # before main, where nobody can do anything
+
+
+def restart(daemon):
+    """The broker's answer, or how it ended the connection; and waits until another one serves, or the same."""
+    before = daemon.broker_pid
+    try:
+        with new_client(daemon) as client:
+            client.call('daemon.restart')
+    except Closed:
+        pass
+    except Rpc as error:
+        return 'not restarted' in str(error)
+    wait_for(lambda: daemon.broker_pid != before, 'another broker')
+    return False
+
+
+def calls_of_restart(daemon, role):
+    """[(call, the how-manieth)], without those of the loader of programs, and what may be one in another run."""
+    made = calls_of(daemon, pid_of(daemon, role), lambda: restart(daemon))
+    begin = made.index('execveat') if 'execveat' in made else len(made)
+    end = made.index('prctl', begin) if begin < len(made) else begin
+    before, loader = collections.Counter(made[:begin]), collections.Counter(made[begin:end])
+    for call, count in collections.Counter(made).items():
+        for when in range(1, count + 1):
+            is_loaders = loader[call] and before[call] - 5 < when <= before[call] + loader[call] + 5
+            if not is_loaders and call not in HARMLESS:
+                yield call, when
+
+
+def each_call_of_a_restart_fails(daemon, role):
+    """It is refused, or it comes about: the same epoch, children, objects and lines."""
+    with Client(daemon.path) as client, Gate() as gate:
+        child = client.spawn('/bin/sh', '-c', 'echo here; read x; exit 5', _fds=gate.fds, stdin=gate.stdin)
+        client.call('object.create', kind='lock', name='kept', persist=True)
+        wait_for(lambda: client.call('process.logs', process=child['id'])['lines'])
+        epoch, hits, refusals = client.call('daemon.hello')['epoch'], collections.Counter(), 0
+        for call, when in list(calls_of_restart(daemon, role)):
+            if when > 30 or call in OF_THE_LOADER:
+                continue
+            error = ERRORS[role].get(call, 'ENOMEM').split()[0]
+            try:
+                with Injection(daemon, pid_of(daemon, role), call, 'error=' + error, when) as injection:
+                    refusals += restart(daemon)
+                    hits[call] += injection.injected()
+                with new_client(daemon) as other:
+                    same(other.call('daemon.hello')['epoch'], epoch)
+                    same([each['id'] for each in other.call('process.list')['processes']], [child['id']])
+                    same([each['name'] for each in other.call('object.list')['objects']], ['kept'])
+                    lines = other.call('process.logs', process=child['id'])['lines']
+                    same([line['text'] for line in lines], ['here'])
+            except BaseException:
+                print('%s: %s %s at the call number %d' % (role, call, error, when))
+                raise
+        print('%s: %d calls failed, %d restarts refused: %s'
+              % (role, hits.total(), refusals, sorted(hits.items())))
+        assert refusals > 0 and hits.total() > 10, 'the premise'
+        gate.open()
+    with new_client(daemon) as client:
+        same(client.exitcode(child['id']), 5)
+        client.call('process.close', process=child['id'])
+        client.call('object.unlink', name='kept')
+
+
+@options(limit=600)
+def test_each_call_of_the_broker_fails_in_a_restart(daemon):
+    each_call_of_a_restart_fails(daemon, 'broker')
+
+
+@options(limit=1200 if LONG else 600, allow=['cannot be started', 'this program goes on', 'broker: start: '])
+def test_each_call_of_the_keeper_fails_in_a_restart(daemon):
+    each_call_of_a_restart_fails(daemon, 'keeper')
 
 
 # ---------------------------------------------------------------- faults that last
