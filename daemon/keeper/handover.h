@@ -23,7 +23,7 @@ void handover_facts(const struct keeper *keeper, const struct slot *slot, struct
 /* A descriptor of memory with all of it, or -errno. */
 int handover_write(const struct keeper *keeper);
 
-/* Shall the descriptors that are named in it stay open through an exec? 0, or -errno: not all of them will. */
+/* Shall the descriptors that are named in it stay open through an exec? 0, or -errno: not all of them do. */
 int handover_inherit(const struct keeper *keeper, int memory, bool inherit);
 
 /* Can this program go on from it? Descriptors are not looked at. The memory of the rehearsal stays until the

@@ -30,7 +30,7 @@ struct log_follow {
 
 /* The keeper shares its logs: LINK_LOGS. */
 void logs_shared(struct server *server, struct fdpass *fds);
-/* Can lines be read here? Without memory the broker may have to do without, and has nothing to say of them. */
+/* Can lines be read here? Without memory the broker may have to do without, and knows nothing of them. */
 bool logs_are_kept(const struct server *server);
 /* At the broker's end. */
 void logs_end(struct server *server);

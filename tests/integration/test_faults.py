@@ -90,8 +90,7 @@ def use(daemon, uses=SOME, may_close=False):
     with new_client(daemon) as client:
         # what one of these could not undo can be undone
         for child in client.call('process.list')['processes']:
-            client.call('process.kill', process=child['id'])
-            client.join(child['id'])
+            client.call('process.stop', process=child['id'], grace=0)
             client.call('process.close', process=child['id'])
         for each in client.call('object.list')['objects']:
             client.call('object.unlink', name=each['name'])
@@ -182,7 +181,7 @@ OF_THE_LOADER = ['access', 'arch_prctl', 'execveat', 'getrandom', 'prlimit64', '
 
 
 def restart(daemon):
-    """The broker's answer, or how it ended the connection; and waits until another one serves, or the same."""
+    """Was it refused? Else it waits until another broker serves."""
     before = daemon.broker_pid
     try:
         with new_client(daemon) as client:
@@ -196,7 +195,7 @@ def restart(daemon):
 
 
 def calls_of_restart(daemon, role):
-    """[(call, the how-manieth)], without those of the loader of programs, and what may be one in another run."""
+    """[(call, the how-manieth)], but for those that may be of the loader of programs in another run."""
     made = calls_of(daemon, pid_of(daemon, role), lambda: restart(daemon))
     begin = made.index('execveat') if 'execveat' in made else len(made)
     end = made.index('prctl', begin) if begin < len(made) else begin
