@@ -140,14 +140,16 @@ WRAPPED(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 
 WRAPPED(ssize_t, recv, int fd, void *bytes, size_t size, int flags)
 {
-    size = is_stream(fd) ? piece(RECV, size) : size;
-    return is_interrupted(RECV) ? -1 : __real_recv(fd, bytes, size, flags);
+    if (is_interrupted(RECV))
+        return -1;
+    return __real_recv(fd, bytes, is_stream(fd) ? piece(RECV, size) : size, flags);
 }
 
 WRAPPED(ssize_t, send, int fd, const void *bytes, size_t size, int flags)
 {
-    size = is_stream(fd) ? piece(SEND, size) : size;
-    return is_interrupted(SEND) ? -1 : __real_send(fd, bytes, size, flags);
+    if (is_interrupted(SEND))
+        return -1;
+    return __real_send(fd, bytes, is_stream(fd) ? piece(SEND, size) : size, flags);
 }
 
 /* Reads that are not of a socket are of something that has a size. */
