@@ -106,9 +106,10 @@ def use_ready(client):
 
 
 def use_file(client):
-    with open(os.devnull, 'rb') as null:
+    """One that is closed by a thread, as that might block."""
+    with open(__file__, 'rb') as file:
         child = client.spawn('/bin/true', stdout={'file': '/dev/null'}, cwd='/usr', limits={'nofile': 100},
-                             stdin={'fd': 0}, _fds=[null.fileno()])
+                             stdin={'fd': 0}, _fds=[file.fileno()])
     end(client, child, 0)
 
 
