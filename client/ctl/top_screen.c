@@ -31,7 +31,7 @@ struct top {
 };
 
 static const char keys[] = "q quit  c cpu  m memory  t time  n name  i id  r reverse  a all  "
-                           "k signal  l logs  Tab objects";
+                           "k signal  l logs  Tab ";
 
 /* ---- what is shown ---- */
 
@@ -96,13 +96,14 @@ static void draw(struct top *top)
         text_format("processes: %zu   objects: %zu   order: %s%s   every %g s", top->processes.line_count,
                     top->objects.line_count, monitor_order_names[top->monitor->order],
                     top->monitor->reversed ? ", reversed" : "", (double) top->span / NSEC_PER_SEC);
+    CLEANUP_MEMORY char *help = text_format("%s%s", keys, top->at_objects ? "processes" : "objects");
 
     below = below > height / 3 ? height / 3 : below;
     screen_clear();
     screen_line(0, title, false);
     screen_table(&top->processes, 1, height - 2 - below, !top->at_objects);
     screen_table(&top->objects, height - 1 - below, below, top->at_objects);
-    screen_line(height - 1, top->message ? top->message : keys, true);
+    screen_line(height - 1, top->message ? top->message : help, true);
     screen_show();
 }
 
