@@ -2,6 +2,7 @@
 #include "client/ctl/restart_option.h"
 
 #include "client/ctl/output.h"
+#include "client/ctl/text.h"
 #include "client/ctl/values.h"
 #include "daemon/base/cleanup.h"
 #include "proto/restart.h"
@@ -26,8 +27,11 @@ static int add_policy(const struct ctl *ctl, char *text, json_t *restart)
         *tries++ = '\0';
     if (strcmp(text, "no") != 0 && strcmp(text, "on-failure") != 0 && strcmp(text, "always") != 0)
         return wrong(ctl, text, "no, on-failure or always");
-    if (tries && !parse_integer(tries, 1, INT32_MAX, &number))
-        return wrong(ctl, tries, "a number of tries");
+    if (tries && !parse_integer(tries, 1, INT32_MAX, &number)) {
+        CLEANUP_MEMORY char *wanted = wanted_integer(tries, "a number of tries", 1, INT32_MAX);
+
+        return wrong(ctl, tries, wanted);
+    }
     json_object_set_new(restart, "policy", json_string(text));
     if (tries)
         json_object_set_new(restart, "max_tries", json_integer(number));
@@ -38,11 +42,11 @@ static int add_policy(const struct ctl *ctl, char *text, json_t *restart)
 static int add_number(const struct ctl *ctl, char *text, json_t *restart)
 {
     static const struct {
-        const char *word, *member;
+        const char *word, *member, *what;
         double low, high;
-    } numbers[] = {{"delay", "delay", 0, RESTART_SECONDS_MAX},
-                 {"factor", "factor", 1, RESTART_FACTOR_MAX},
-                 {"max-delay", "max_delay", 0, RESTART_SECONDS_MAX}};
+    } numbers[] = {{"delay", "delay", "number of seconds", 0, RESTART_SECONDS_MAX},
+                 {"factor", "factor", "factor", 1, RESTART_FACTOR_MAX},
+                 {"max-delay", "max_delay", "number of seconds", 0, RESTART_SECONDS_MAX}};
     char *value = strchr(text, '='), *end = NULL;
     double number;
 
@@ -53,8 +57,12 @@ static int add_number(const struct ctl *ctl, char *text, json_t *restart)
             continue;
         number = strtod(value, &end);
         if (end == value || *end || isspace((unsigned char) *value) || !isfinite(number) ||
-            number < numbers[i].low || number > numbers[i].high)
-            return wrong(ctl, value, i == 1 ? "a factor from 1 to 1000" : "a number of seconds");
+            number < numbers[i].low || number > numbers[i].high) {
+            CLEANUP_MEMORY char *wanted = text_format("a %s from %.0f to %.0f", numbers[i].what,
+                                                      numbers[i].low, numbers[i].high);
+
+            return wrong(ctl, value, wanted);
+        }
         json_object_set_new(restart, numbers[i].member, json_real(number));
         return 0;
     }

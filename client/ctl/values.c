@@ -8,11 +8,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SECONDS_MAX 1e9 /* thirty years; the protocol takes no more for a grace */
+#define SECONDS_MAX_TEXT "1000000000"
 
 static int wrong_value(const struct ctl *ctl, enum option_id id, const char *value, const char *wanted)
 {
@@ -32,8 +34,10 @@ int value_seconds(const struct ctl *ctl, enum option_id id, double *ret_seconds)
     if (!value)
         return 0;
     seconds = strtod(value, &end);
-    if (end == value || *end || !(seconds >= 0) || seconds > SECONDS_MAX || isspace((unsigned char) *value))
+    if (end == value || *end || isnan(seconds) || isspace((unsigned char) *value))
         return wrong_value(ctl, id, value, "a number of seconds");
+    if (seconds < 0 || seconds > SECONDS_MAX)
+        return wrong_value(ctl, id, value, "a number of seconds from 0 to " SECONDS_MAX_TEXT);
     *ret_seconds = seconds;
     return 0;
 }
@@ -53,13 +57,28 @@ bool parse_integer(const char *text, int64_t least, int64_t most, int64_t *ret_n
     return true;
 }
 
+static bool is_whole(const char *text)
+{
+    text += *text == '-';
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+char *wanted_integer(const char *text, const char *what, int64_t least, int64_t most)
+{
+    if (is_whole(text))
+        return text_format("%s from %" PRId64 " to %" PRId64, what, least, most);
+    return text_format("%s", what);
+}
+
 int value_integer(const struct ctl *ctl, enum option_id id, int64_t least, int64_t most, int64_t *ret_number)
 {
     const char *value = argument_value(&ctl->arguments, id);
+    CLEANUP_MEMORY char *wanted = NULL;
 
     if (!value || parse_integer(value, least, most, ret_number))
         return 0;
-    return wrong_value(ctl, id, value, "a number");
+    wanted = wanted_integer(value, "a number", least, most);
+    return wrong_value(ctl, id, value, wanted);
 }
 
 int parse_signal(const char *text)

@@ -31,4 +31,8 @@ int parse_signal(const char *text);
 /* A decimal number, whole and nothing else, within bounds. */
 bool parse_integer(const char *text, int64_t least, int64_t most, int64_t *ret_number);
 
+/* What is wanted where that says false: "a number", or where the text is one, "a number from 1 to 255". A
+ * new string. */
+char *wanted_integer(const char *text, const char *what, int64_t least, int64_t most);
+
 #endif

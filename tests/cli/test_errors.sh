@@ -47,6 +47,21 @@ says 2 'events: unknown option --folow (perhaps --follow?)' events --folow
 says 2 'events: unknown option --frobnicate' events --frobnicate
 says 2 "unknown command $(printf '%0300d' 0 | cut -c1-255)" "$(printf '%0300d' 0)"
 says 2 'barrier is only the first word of several commands (wait, reset, abort)' barrier
+# numbers: what is none, and what is one, but too small or too large
+most=9007199254740991
+says 2 'logs: -n some: a number is wanted' logs -n some 1
+says 2 'logs: -n 1.5: a number is wanted' logs -n 1.5 1
+for number in 9007199254740992 99999999999999999999 -1; do
+    says 2 "logs: -n $number: a number from 0 to $most is wanted" logs -n $number 1
+done
+says 2 'lock: -E 256: a number from 0 to 255 is wanted' lock -E 256 x -- true
+says 2 'join: -w soon: a number of seconds is wanted' join -w soon 99
+for number in -1 1000000001 inf; do
+    says 2 "join: -w $number: a number of seconds from 0 to 1000000000 is wanted" join -w $number 99
+done
+says 2 'spawn: --restart 0: a number of tries from 1 to 2147483647 is wanted' spawn --restart always:0 -- true
+says 2 'spawn: --restart x: a number of tries is wanted' spawn --restart always:x -- true
+says 2 'spawn: --restart 0.5: a factor from 1 to 1000 is wanted' spawn --restart always,factor=0.5 -- true
 for name in b held deep; do ctl unlink $name; done
 kill $owner $other
 finish
