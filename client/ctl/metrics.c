@@ -208,10 +208,34 @@ static int print_metrics(struct ctl *ctl)
     return CTL_OK;
 }
 
+/* PORT, or as other tools write it, with the one address before it that is served: there is no password, so
+ * there is no way for other machines. */
+static int take_port(struct ctl *ctl, int64_t *ret_port)
+{
+    static const char *const own[] = {"127.0.0.1:", "localhost:"};
+    const char *value = argument_value(&ctl->arguments, OPT_LISTEN), *port = NULL;
+    CLEANUP_MEMORY char *wanted = NULL;
+
+    if (!value || !strpbrk(value, ".:"))
+        return value_integer(ctl, OPT_LISTEN, 1, UINT16_MAX, ret_port);
+    for (size_t i = 0; !port && i < sizeof own / sizeof *own; i++)
+        if (strncmp(value, own[i], strlen(own[i])) == 0)
+            port = value + strlen(own[i]);
+    if (!port)
+        return usage_error(ctl,
+                           "--listen %s: it listens on 127.0.0.1 only, at a port: ssh -L leads there from "
+                           "other machines",
+                           value);
+    if (parse_integer(port, 1, UINT16_MAX, ret_port))
+        return 0;
+    wanted = wanted_integer(port, "a port", 1, UINT16_MAX);
+    return usage_error(ctl, "--listen %s: %s is wanted", value, wanted);
+}
+
 int command_metrics(struct ctl *ctl)
 {
     int64_t port = 0;
-    int status = value_integer(ctl, OPT_LISTEN, 1, UINT16_MAX, &port);
+    int status = take_port(ctl, &port);
 
     if (status == 0 && ctl->is_json)
         return usage_error(ctl, "--json: metrics have a format of their own");

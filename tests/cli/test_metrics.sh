@@ -43,20 +43,34 @@ assert one('procd_process_threads{id="1",name="evil') == 1
 assert one('procd_process_start_time_seconds{id="2"') > 1e9
 END
 
-expect 2 ctl metrics --listen 0
-expect 2 ctl metrics --listen 65536
+for wrong in 0 65536 99999999999999999999 -1; do
+    expect 2 timeout 20 "$PROCCTL" -s "$socket" metrics --listen "$wrong"
+    err_has "--listen $wrong: a number from 1 to 65535 is wanted"
+done
+expect 2 ctl metrics --listen 12x
+err_has "--listen 12x: a number is wanted"
+
+# loopback is all there is
+for wrong in 0.0.0.0:9100 :9100 '[::]:9100' ::1 10.0.0.1 127.0.0.2:9100 example.org:9100 '*:9100'; do
+    expect 2 timeout 20 "$PROCCTL" -s "$socket" metrics --listen "$wrong"
+    err_has "--listen $wrong: it listens on 127.0.0.1 only"
+done
+expect 2 ctl metrics --listen 127.0.0.1:65536
+err_has "a port from 1 to 65535 is wanted"
+expect 2 ctl metrics --listen localhost:
+err_has "a port is wanted"
 expect 2 ctl --json metrics
 err_has "format of their own"
 
 # a free port; should another take it before us, that is said
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$PROCCTL" -s "$socket" metrics --listen "$port" 2>"$dir/served" &
+"$PROCCTL" -s "$socket" metrics --listen "127.0.0.1:$port" 2>"$dir/served" &
 server=$!
 serves() { grep -q "serving http://127.0.0.1:$port/metrics" "$dir/served"; }
 wait_until "it serves" serves
 ctl metrics >"$dir/out"
 python3 - "$port" "$dir/out" <<'END' || fail "over HTTP"
-import http.client, socket, sys
+import http.client, os, socket, struct, sys
 port = int(sys.argv[1])
 def ask(method='GET', path='/metrics', **headers):
     connection = http.client.HTTPConnection('127.0.0.1', port, timeout=20)
@@ -85,6 +99,11 @@ for junk in (b'\0' * 4096, b'GET\r\n\r\n', b'GET /metrics HTTP/1.1\r\n' + b'a: b
         raw(junk)
     except OSError:
         pass
+# what the kernel has listening at that port: it alone, on that address alone
+tables = [open(path).readlines()[1:] for path in ('/proc/net/tcp', '/proc/net/tcp6') if os.path.exists(path)]
+local = [line.split()[1] for table in tables for line in table if line.split()[3] == '0A']
+own = '%08X:%04X' % (struct.unpack('=I', socket.inet_aton('127.0.0.1'))[0], port)
+assert [each for each in local if each.endswith(own[8:])] == [own], (local, own)
 idle = [socket.create_connection(('127.0.0.1', port)) for _ in range(50)]
 assert ask()[0] == 200
 END
