@@ -84,7 +84,7 @@ static int absolute_path(const struct ctl *ctl, const char *path, json_t **ret_j
         return usage_error(ctl, "%s: a path on another machine begins with /", path);
     here = getcwd(NULL, 0);
     if (!here) {
-        complain(ctl, "the working directory cannot be named: %s", strerror(errno));
+        complain(ctl, "the working directory cannot be named: %s (-C DIR tells another)", strerror(errno));
         print_failure(ctl, "WorkingDirectory", strerror(errno));
         return own_status(ctl, CTL_FAILED);
     }

@@ -154,13 +154,13 @@ static bool is_absent(int error)
 }
 
 /* Of many simultaneous starters one forks. Its lock goes with its process, so a starter that dies is
- * replaced. */
+ * replaced. The directory, where there is none, is made as the daemon would make it. */
 static int take_start_lock(const struct endpoint *endpoint)
 {
     char path[ENDPOINT_PATH_MAX + sizeof ".start"];
     CLEANUP_FD int fd = -1;
 
-    if (endpoint->own) {
+    if (endpoint->path[0] == '/') {
         folder_of(endpoint, path);
         mkdir(path, 0700);
     }

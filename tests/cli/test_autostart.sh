@@ -178,6 +178,25 @@ expect 0 sh -c "cd '$dir/relative' && '$PROCCTL' -s socket ps"
 [ -S "$dir/relative/socket" ] || fail "the daemon's socket is not where its starter is"
 expect 0 "$PROCCTL" -s "$dir/relative/socket" daemon stop
 
+# a directory that is not there yet is made, as procd makes it: the caller's own
+expect 0 "$PROCCTL" -s "$dir/new/s" ps
+[ "$(stat -c %a "$dir/new")" = 700 ] || fail "the new directory is open to others"
+expect 0 "$PROCCTL" -s "$dir/new/s" daemon stop
+expect 125 "$PROCCTL" -s "$dir/no/such/directory/s" ps
+err_has "(run procd --user --socket $dir/no/such/directory/s to see why)"
+[ ! -e "$dir/no" ] || fail "more than the last directory was made"
+
+# from a working directory that is gone: a daemon starts, and a command that names another one runs
+wait_until "all have left" no_daemons
+from_nowhere() { (mkdir "$dir/gone" && cd "$dir/gone" && rmdir "$dir/gone" && exec "$PROCCTL" "$@"); }
+expect 0 from_nowhere ps
+expect 0 from_nowhere run -C / -- true
+expect 125 from_nowhere run -- true
+err_has "the working directory cannot be named: No such file or directory (-C DIR tells another)"
+expect 0 "$PROCCTL" daemon stop
+expect 125 from_nowhere -s relative ps
+err_has "relative: procd is not running, and could not be started"
+
 # paths and directories that cannot be
 long=$dir/$(printf '%0110d' 0)
 expect 125 "$PROCCTL" -s "$long" ps
