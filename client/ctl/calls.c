@@ -177,9 +177,9 @@ int error_status(const struct ctl *ctl, const json_t *error)
 
 int report_error(const struct ctl *ctl, json_t *error, const json_t *params)
 {
-    CLEANUP_MEMORY char *text = error_text(ctl, error, params);
+    CLEANUP_MEMORY char *text = error_line(ctl, error, params);
 
-    complain(ctl, "%s", text);
+    complain_escaped(ctl, text);
     if (ctl->is_json)
         print_document(json_pack("{s:O}", "error", error));
     return error_status(ctl, error);

@@ -35,8 +35,9 @@ int call_with_fds(struct ctl *ctl, const char *method, json_t *params, const int
 int report_connection(const struct ctl *ctl, int error);
 
 /* An error object of the daemon: what to tell a person (a new string) and the status. params: of the request,
- * or NULL. */
+ * or NULL. error_line, for complain_escaped, has the next step behind it, which is there to be typed. */
 char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params);
+char *error_line(const struct ctl *ctl, const json_t *error, const json_t *params);
 int error_status(const struct ctl *ctl, const json_t *error);
 
 /* Which error it is; ERROR_NONE: one that this procctl does not know. */

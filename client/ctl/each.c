@@ -59,8 +59,8 @@ static int take_answer(struct ctl *ctl, const struct each *each, struct question
     if (!error)
         return -EPROTO;
     json_object_set(question->entry, "error", error);
-    text = error_text(ctl, error, question->params);
-    complain(ctl, "%s", text);
+    text = error_line(ctl, error, question->params);
+    complain_escaped(ctl, text);
     question->status = error_status(ctl, error);
     return 0;
 }

@@ -164,7 +164,7 @@ static const struct {
     const char *step;
 } steps[] = {
     {ERROR_NO_SUCH_PROCESS, "", "procctl ps -a lists them"},
-    {ERROR_NO_SUCH_OBJECT, "semaphore ", "procctl semaphore create %s makes it"},
+    {ERROR_NO_SUCH_OBJECT, "semaphore", "procctl semaphore create %s makes it"},
     {ERROR_NO_SUCH_OBJECT, "barrier wait", "-p N makes it"},
     {ERROR_NO_SUCH_OBJECT, "", "procctl objects lists them"},
     {ERROR_NO_TERMINAL, "", "procctl spawn --pty gives it one"},
@@ -178,11 +178,32 @@ static const struct {
     {ERROR_INVALID_PARAMS, "events", "procd-api(7) lists them"},
 };
 
-/* " (...)", or an empty string: a new one. */
+/* What was typed: a word that is no UTF-8 went to the daemon escaped. */
+static const char *typed(const struct ctl *ctl, const char *subject)
+{
+    for (size_t i = 0; i < ctl->arguments.word_count; i++) {
+        const char *word = ctl->arguments.words[i];
+        CLEANUP_MEMORY char *escaped = text_escaped(word, strlen(word));
+
+        if (strcmp(word, subject) == 0 || strcmp(escaped, subject) == 0)
+            return word;
+    }
+    return subject;
+}
+
+/* A new string. */
+static char *subject_text(const struct ctl *ctl, const json_t *subject)
+{
+    if (json_is_integer(subject))
+        return text_format("%" JSON_INTEGER_FORMAT, json_integer_value(subject));
+    return text_format("%s", json_is_string(subject) ? typed(ctl, json_string_value(subject)) : "");
+}
+
+/* " (...)", or an empty string: a new one, which may be typed as it stands there. */
 static char *next_step(const struct ctl *ctl, enum proto_error error, const json_t *subject)
 {
     const char *command = ctl->command ? ctl->command->name : "";
-    CLEANUP_MEMORY char *word = text_of_json(subject);
+    CLEANUP_MEMORY char *word = subject_text(ctl, subject);
     CLEANUP_MEMORY char *quoted = text_quoted(word, strlen(word));
 
     for (size_t i = 0; !ctl->is_quiet && i < sizeof steps / sizeof *steps; i++) {
@@ -205,22 +226,41 @@ static const char *renamed(const struct ctl *ctl, const char *message)
     return message;
 }
 
-char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params)
+/* What has a sentence of its own, which is the whole. NULL: nothing. */
+static char *sentence(const struct ctl *ctl, const json_t *error, const char *message, const json_t *params)
 {
-    CLEANUP_MEMORY char *whole = whole_message(error);
-    const char *message = renamed(ctl, whole);
-    const json_t *subject = subject_of(params);
-    CLEANUP_MEMORY char *step = next_step(ctl, error_id(error), subject);
     char *text = text_about_owner(ctl, message);
 
     text = text ? text : owner_text(message, params);
     if (!text && error_id(error) == ERROR_SPAWN_FAILED)
         text = spawn_error_text(error, params);
-    if (text)
-        return text;
-    if (json_is_string(subject)) /* "deploy: no such object" */
-        return text_format("%s: %s%s", json_string_value(subject), message, step);
-    if (json_is_integer(subject))
-        return text_format("%" JSON_INTEGER_FORMAT ": %s%s", json_integer_value(subject), message, step);
-    return text_format("%s%s", message, step);
+    return text;
+}
+
+/* "deploy: no such object". A new string; is a next step to follow? */
+static char *body(const struct ctl *ctl, const json_t *error, const json_t *params, bool *ret_has_step)
+{
+    CLEANUP_MEMORY char *whole = whole_message(error), *subject = subject_text(ctl, subject_of(params));
+    const char *message = renamed(ctl, whole);
+    char *text = sentence(ctl, error, message, params);
+
+    *ret_has_step = !text;
+    return text ? text : text_format("%s%s%s", subject, *subject ? ": " : "", message);
+}
+
+char *error_text(const struct ctl *ctl, const json_t *error, const json_t *params)
+{
+    bool unused;
+
+    return body(ctl, error, params, &unused);
+}
+
+char *error_line(const struct ctl *ctl, const json_t *error, const json_t *params)
+{
+    bool has_step;
+    CLEANUP_MEMORY char *text = body(ctl, error, params, &has_step);
+    CLEANUP_MEMORY char *escaped = text_escaped(text, strlen(text));
+    CLEANUP_MEMORY char *step = next_step(ctl, error_id(error), subject_of(params));
+
+    return text_format("%s%s", escaped, has_step ? step : "");
 }

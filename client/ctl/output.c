@@ -12,6 +12,16 @@
 #include <unistd.h>
 
 /* One write, so that lines of several procctl do not mix. */
+void complain_escaped(const struct ctl *ctl, const char *text)
+{
+    progress_erase();
+    if (ctl->command)
+        fprintf(stderr, "procctl: %s: %s\n", ctl->command->name, text);
+    else
+        fprintf(stderr, "procctl: %s\n", text);
+    fflush(stderr);
+}
+
 static void put_line(const struct ctl *ctl, const char *format, va_list list)
 {
     CLEANUP_MEMORY char *text = NULL, *escaped = NULL;
@@ -21,12 +31,7 @@ static void put_line(const struct ctl *ctl, const char *format, va_list list)
         return;
     }
     escaped = text_escaped(text, strlen(text));
-    progress_erase();
-    if (ctl->command)
-        fprintf(stderr, "procctl: %s: %s\n", ctl->command->name, escaped);
-    else
-        fprintf(stderr, "procctl: %s\n", escaped);
-    fflush(stderr);
+    complain_escaped(ctl, escaped);
 }
 
 void complain(const struct ctl *ctl, const char *format, ...)

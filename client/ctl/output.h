@@ -13,6 +13,9 @@
 /* A line with the program's and the command's name in front; what was put into it is escaped. */
 void complain(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same with a text that is escaped already. */
+void complain_escaped(const struct ctl *ctl, const char *text);
+
 /* A line that --quiet leaves out. */
 void note(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

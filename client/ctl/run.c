@@ -62,10 +62,10 @@ static int start(struct run *run)
 
 static void end_with_error(struct run *run, json_t *error)
 {
-    CLEANUP_MEMORY char *text = error_text(run->ctl, error, run->params);
+    CLEANUP_MEMORY char *text = error_line(run->ctl, error, run->params);
 
     relay_give_back(&run->relay);
-    complain(run->ctl, "%s", text);
+    complain_escaped(run->ctl, text);
     if (run->ctl->is_json)
         print_document(json_pack("{s:O}", "error", error));
     run->is_over = true;

@@ -47,6 +47,27 @@ says 2 'events: unknown option --folow (perhaps --follow?)' events --folow
 says 2 'events: unknown option --frobnicate' events --frobnicate
 says 2 "unknown command $(printf '%0300d' 0 | cut -c1-255)" "$(printf '%0300d' 0)"
 says 2 'barrier is only the first word of several commands (wait, reset, abort)' barrier
+# a next step may be typed as it stands there
+says 4 'semaphore show: s: no such object (procctl semaphore create s makes it)' semaphore show s
+says 125 'semaphore: s: no such object (procctl semaphore create s makes it)' semaphore s -- true
+step=$(sed -n 's/.*(procctl \(.*\) makes it).*/\1/p' "$dir/err")
+# shellcheck disable=SC2086  # words
+expect 0 ctl $step
+expect 0 ctl semaphore s -- true
+
+# names with control bytes, a backslash, and what is no UTF-8: escaped, once; in a next step for a shell
+odd=$(printf 'a\033[31m\\b') shown='a\x1b[31m\\b'
+ctl spawn -n "$odd" -- sleep 1000 >/dev/null
+says 1 "rm: $shown: the process is still running (procctl stop \$'$shown' ends it)" rm "$odd"
+says 125 "join: x$shown: no such process (procctl ps -a lists them)" join "x$odd"
+wrong='name: want the name of an object: up to 255 of A-Z a-z 0-9 . _ : @ -, no . first, / before a '
+wrong=${wrong}'shared one'
+says 125 "lock: $shown: $wrong" lock "$odd" -- true
+says 125 'lock: a\xff\\b: '"$wrong" lock "$(printf 'a\377\\b')" -- true
+says 1 'lock show: \xff: '"$wrong" lock show "$(printf '\377')"
+says 1 'unlink: \xff: '"$wrong" unlink "$(printf '\377')"
+says 4 'inspect: a\xff\\b: no such process (procctl ps -a lists them)' inspect "$(printf 'a\377\\b')"
+
 # numbers: what is none, and what is one, but too small or too large
 most=9007199254740991
 says 2 'logs: -n some: a number is wanted' logs -n some 1
@@ -62,6 +83,6 @@ done
 says 2 'spawn: --restart 0: a number of tries from 1 to 2147483647 is wanted' spawn --restart always:0 -- true
 says 2 'spawn: --restart x: a number of tries is wanted' spawn --restart always:x -- true
 says 2 'spawn: --restart 0.5: a factor from 1 to 1000 is wanted' spawn --restart always,factor=0.5 -- true
-for name in b held deep; do ctl unlink $name; done
+for name in b held deep s; do ctl unlink $name; done
 kill $owner $other
 finish
