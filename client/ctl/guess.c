@@ -90,3 +90,12 @@ bool guess_option(const struct command *command, const char *word, size_t length
         consider_option(&guess, id);
     return ret_name[0];
 }
+
+bool guess_name(const char *word, const char *const *names, size_t count, char ret_name[GUESS_MAX])
+{
+    struct guess guess = begin(word, strlen(word), ret_name);
+
+    for (size_t i = 0; i < count; i++)
+        consider(&guess, names[i], strlen(names[i]));
+    return ret_name[0];
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which name was meant, where a command or an option has a typing error.
+ * Which name was meant, where a command, an option or another word has a typing error.
  */
 #ifndef PROCD_CTL_GUESS_H
 #define PROCD_CTL_GUESS_H
@@ -17,5 +17,8 @@ bool guess_command(const char *word, char ret_name[GUESS_MAX]);
 
 /* The same of an option, without --, of a command or of all. */
 bool guess_option(const struct command *command, const char *word, size_t length, char ret_name[GUESS_MAX]);
+
+/* The same of names that are given. */
+bool guess_name(const char *word, const char *const *names, size_t count, char ret_name[GUESS_MAX]);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/ctl/service_file.h"
+#include "client/ctl/guess.h"
 #include "client/ctl/output.h"
 #include "client/ctl/text.h"
 #include "daemon/base/cleanup.h"
@@ -19,6 +20,10 @@
 /* Members of process.spawn that are about who asks, and uid: users have files of their own. */
 static const char *const not_for_files[] = {"fds", "exe_fd", "pidfd", "attach",
                                             "owner_pid", "daemon", "uid"};
+/* And those that are no members of it. */
+static const char *const only_for_files[] = {"after", "enabled"};
+
+#define NAMES_MAX 64 /* members of a file */
 
 /* ---- what is wrong ---- */
 
@@ -166,16 +171,43 @@ static const char *take_own_members(struct service *service, const char **ret_wa
     return NULL;
 }
 
-/* As the daemon would, and before something that runs is ended for it. */
+/* As the daemon would, and before something that runs is ended for it. Nothing is wanted of a member that
+ * there is not. */
 static const char *check_members(const struct service *service, const char **ret_wanted)
 {
+    const struct method_spec *spawn = &method_specs[METHOD_process_spawn];
     struct args unused;
     const char *member, *wanted;
 
-    if (schema_check(&method_specs[METHOD_process_spawn], service->params, 0, &unused, &member, &wanted) == 0)
+    if (schema_check(spawn, service->params, 0, &unused, &member, &wanted) == 0)
         return NULL;
-    *ret_wanted = wanted;
+    *ret_wanted = schema_param(spawn, member) ? wanted : NULL;
     return member;
+}
+
+static bool is_for_files(const char *member)
+{
+    for (size_t i = 0; i < sizeof not_for_files / sizeof *not_for_files; i++)
+        if (strcmp(member, not_for_files[i]) == 0)
+            return false;
+    return true;
+}
+
+/* "there is no such member (perhaps argv?)": a new string. */
+static char *strange_member(const char *member)
+{
+    const struct method_spec *spawn = &method_specs[METHOD_process_spawn];
+    const char *names[NAMES_MAX];
+    size_t count = sizeof only_for_files / sizeof *only_for_files;
+    char meant[GUESS_MAX];
+
+    memcpy(names, only_for_files, sizeof only_for_files);
+    for (size_t i = 0; i < spawn->param_count && count < NAMES_MAX; i++)
+        if (is_for_files(spawn->params[i].name))
+            names[count++] = spawn->params[i].name;
+    if (guess_name(member, names, count, meant))
+        return text_format("there is no such member (perhaps %s?)", meant);
+    return text_format("there is no such member (procd.json(5) lists them)");
 }
 
 /* FNV-1a of the JSON, whatever its spaces and order are. */
@@ -202,14 +234,12 @@ static void put_labels(struct service *service)
 }
 
 /* params stay NULL where the file is bad: that has been said. */
-static void understand(const struct ctl *ctl, struct services *services, struct service *service,
-                       const char *text)
+static void understand(const struct ctl *ctl, struct services *services, struct service *service)
 {
     const char *member, *wanted = NULL;
     json_error_t error;
 
-    service->after_line = service_member_line(text, "after");
-    service->file = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    service->file = json_loads(service->text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!service->file) {
         service_fails(ctl, services, service->path, error.line, "%s", error.text);
         return;
@@ -225,8 +255,10 @@ static void understand(const struct ctl *ctl, struct services *services, struct 
     if (!member)
         member = check_members(service, &wanted);
     if (member) {
-        service_fails(ctl, services, service->path, service_member_line(text, member), "%s: want %s", member,
-                      wanted);
+        CLEANUP_MEMORY char *reason = wanted ? text_format("want %s", wanted) : strange_member(member);
+
+        service_fails(ctl, services, service->path, service_member_line(service->text, member), "%s: %s",
+                      member, reason);
         json_decref(service->params);
         service->params = NULL;
         return;
@@ -248,7 +280,8 @@ static struct service *find_name(const struct services *services, const char *na
 static void refuse(const struct ctl *ctl, struct services *services, struct service *service,
                    const char *other, const char *reason)
 {
-    service_fails(ctl, services, service->path, service->after_line, "after: %s %s", other, reason);
+    service_fails(ctl, services, service->path, service_member_line(service->text, "after"), "after: %s %s",
+                  other, reason);
     json_decref(service->params);
     service->params = NULL;
 }
@@ -318,16 +351,15 @@ static void read_file(const struct ctl *ctl, struct services *services, int dire
                       const char *file)
 {
     struct service *service = &services->all[services->count++];
-    CLEANUP_MEMORY char *text = NULL;
 
     *service = (struct service){.path = text_format("%s/%s", folder, file)};
     service->name = service_name(file);
     if (!is_text(service->path))
         service_fails(ctl, services, service->path, 0, "its name is no UTF-8");
     else
-        text = read_text(ctl, services, directory, file, service->path);
-    if (text)
-        understand(ctl, services, service, text);
+        service->text = read_text(ctl, services, directory, file, service->path);
+    if (service->text)
+        understand(ctl, services, service);
 }
 
 static int read_directory(const struct ctl *ctl, int fd, const char *folder, struct services *services)
@@ -389,6 +421,7 @@ void services_done(struct services *services)
     for (size_t i = 0; i < services->count; i++) {
         free(services->all[i].name);
         free(services->all[i].path);
+        free(services->all[i].text);
         json_decref(services->all[i].params);
         json_decref(services->all[i].file);
     }

@@ -19,10 +19,10 @@ enum service_mark { SERVICE_NEW, SERVICE_OPEN, SERVICE_ORDERED };
 
 struct service {
     char *name, *path;
+    char *text;            /* of the file; NULL: it cannot be read */
     json_t *params;        /* of process.spawn, with name and labels; NULL: the file is bad */
     json_t *file;
     const json_t *after;   /* names, in `file`; NULL: none */
-    int after_line;
     bool is_disabled;
     bool is_waited_for;    /* another one comes after it */
     enum service_mark mark;

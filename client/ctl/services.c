@@ -116,6 +116,15 @@ static int wait_until_ready(const struct reload *reload, const struct service *s
     return 0;
 }
 
+/* Where the file says what could not be done. 0: in no one place. */
+static int line_of(const struct service *service, const json_t *failure)
+{
+    const char *stage = error_data(failure, "stage");
+    const char *member = strcmp(stage, "exec") == 0 ? "argv" : strcmp(stage, "chdir") == 0 ? "cwd" : NULL;
+
+    return member ? service_member_line(service->text, member) : 0;
+}
+
 static int start(struct reload *reload, struct service *service, const char *what)
 {
     struct connection_request request = {.method = "process.spawn", .params = service->params};
@@ -128,7 +137,7 @@ static int start(struct reload *reload, struct service *service, const char *wha
     if (incoming_result(&incoming, &process, &failure) != 0) {
         CLEANUP_MEMORY char *text = error_text(reload->ctl, failure, service->params);
 
-        service_fails(reload->ctl, &reload->services, service->path, 0, "%s", text);
+        service_fails(reload->ctl, &reload->services, service->path, line_of(service, failure), "%s", text);
     } else {
         tell(reload, what, service->name);
         status = wait_until_ready(reload, service, process);

@@ -114,7 +114,12 @@ BAD = {
     'deep.json': ('{"env": {"nice": "1"},\n "argv": ["true"],\n\n "nice": 77}', 4,
                   'nice: want an integer in range'),
     'unknown.json': ('{"argv": ["true"],\n "comand": 1}', 2,
-                     'comand: want nothing: the method has no such parameter'),
+                     'comand: there is no such member (procd.json(5) lists them)'),
+    'misspelt.json': ('{"argv": ["true"],\n\n "unmask": 18}', 3,
+                      'unmask: there is no such member (perhaps umask?)'),
+    'own.json': ('{"argv": ["true"],\n "enable": true}', 2,
+                 'enable: there is no such member (perhaps enabled?)'),
+    'not-near.json': ('{"argv": ["true"],\n "fdss": []}', 2, 'fdss: there is no such member (procd.json(5)'),
     'twice.json': ('{"argv": ["true"],\n "argv": ["false"]}', 2, 'duplicate object key near \'"argv"\''),
     'list.json': ('[]', 1, 'want an object'),
     'empty.json': ('', 1, "'[' or '{' expected near end of file"),
@@ -129,7 +134,10 @@ BAD = {
     'self.json': ('{"argv": ["true"], "after": ["self"]}', 1, 'after: self comes after it, too'),
     'nul.json': ('{"argv": ["true"]}\0', 0, 'it has a NUL byte'),
     'large.json': ('{"argv": ["true"]}' + ' ' * (1 << 20), 0, 'it has more than a megabyte'),
-    'absent.json': ('{"argv": ["/nonexistent"]}', 0, '/nonexistent'),
+    'absent.json': ('{"cwd": "/",\n\n"argv": ["/nonexistent"]}', 3, 'exec /nonexistent: No such file'),
+    'adrift.json': ('{"argv": ["true"],\n"cwd": "/nonexistent"}', 2, 'chdir /nonexistent: No such file'),
+    'input.json': ('{"argv": ["true"],\n"stdin": {"file": "/nonexistent"}}', 0,
+                   'stdio /nonexistent: No such file'),
 }
 
 
