@@ -21,6 +21,43 @@ def ended(client, script, **params):
     return process
 
 
+# Writes lines one by one, and at last into a file how many seconds the longest write took.
+WRITER = '''
+import os, sys, time
+longest, path = 0, sys.argv[1]
+for number in range(int(sys.argv[2])):
+    line = b'%0100d\\n' % (number + 1)
+    begin = time.monotonic()
+    os.write(1, line)
+    longest = max(longest, time.monotonic() - begin)
+with open(path + '.new', 'w') as file:
+    file.write(str(longest))
+os.rename(path + '.new', path)
+'''
+
+
+class Writer:
+    """A child whose every write takes less than a second, whatever becomes of the lines"""
+    def __init__(self, daemon, client, count=100000):
+        self.path, self.last = os.path.join(daemon.dir, 'longest'), '%0100d' % count
+        self.gate, self.keyboard = keyboard_of(daemon)
+        script = 'read -r go; exec python3 -c "$0" "$1" "$2"'
+        self.id = client.spawn('/bin/sh', '-c', script, WRITER, self.path, str(count),
+                               stdin={'file': self.gate}, env_add={'PATH': os.environ['PATH']})['id']
+
+    def begin(self):
+        self.keyboard.write(b'go\n')
+
+    def longest_write(self):
+        """Seconds. It has come to its end."""
+        wait_for(lambda: os.path.exists(self.path), 'the end of the writing')
+        self.keyboard.close()
+        with open(self.path, encoding='ascii') as file:
+            longest = float(file.read())
+        print('the longest write took %.3f s' % longest)
+        assert longest < 1, 'a write took %g s' % longest
+
+
 def lines(client, process, **params):
     """All of them, however many answers that takes."""
     found, more = [], True
@@ -354,32 +391,48 @@ def test_the_broker_is_killed_under_heavy_output(daemon):
 def test_without_a_broker_nobody_waits(daemon):
     """The child goes on writing, and ends, though nobody reads; the next broker has all of it."""
     with Client(daemon.path) as client:
-        process = shell(client, 'sleep .5; seq 100000; touch %s' % os.path.join(daemon.dir, 'written'))
+        writer = Writer(daemon, client)
     stopped = daemon.without_broker()
     try:
-        begin = time.monotonic()
-        wait_for(lambda: os.path.exists(os.path.join(daemon.dir, 'written')), 'the end of the writing')
-        took = time.monotonic() - begin
-        assert took < 0.5 + (1 if prompt(0.5) else 10), took
+        writer.begin()
+        writer.longest_write()
     finally:
         os.kill(stopped, signal.SIGCONT)
     daemon.allow.append('the broker ended')
     with Client(daemon.path) as client:
-        client.call('process.join', process=process)
-        same(texts(client, process, tail=1), [('stdout', '100000')])
+        client.call('process.join', process=writer.id)
+        same(texts(client, writer.id, tail=1), [('stdout', writer.last)])
 
 
 def test_a_stopped_broker_holds_up_no_writer(daemon):
     with Client(daemon.path) as client:
-        process = shell(client, 'sleep .3; seq 100000; touch %s' % os.path.join(daemon.dir, 'written'))
+        writer = Writer(daemon, client)
         broker = daemon.broker_pid
         os.kill(broker, signal.SIGSTOP)
         try:
-            wait_for(lambda: os.path.exists(os.path.join(daemon.dir, 'written')), 'the end of the writing')
+            writer.begin()
+            writer.longest_write()
         finally:
             os.kill(broker, signal.SIGCONT)
-        client.call('process.join', process=process)
-        same(texts(client, process, tail=1), [('stdout', '100000')])
+        client.call('process.join', process=writer.id)
+        same(texts(client, writer.id, tail=1), [('stdout', writer.last)])
+
+
+def test_a_broker_that_dies_holds_up_no_writer(daemon):
+    """Again and again, by SIGKILL."""
+    with Client(daemon.path) as client:
+        writer = Writer(daemon, client, 400000)
+    daemon.allow.append('the broker ended')
+    writer.begin()
+    deaths = 0
+    while not os.path.exists(writer.path):
+        daemon.kill_broker()
+        deaths += 1
+    writer.longest_write()
+    assert deaths > 2, deaths
+    with Client(daemon.path) as client:
+        client.call('process.join', process=writer.id)
+        same(texts(client, writer.id, tail=1), [('stdout', writer.last)])
 
 
 def test_a_stopped_child(daemon):
@@ -436,6 +489,18 @@ def test_a_forgotten_process_kills_no_writer(daemon):
         open(go, 'w', encoding='ascii').close()
         wait_for(lambda: os.path.exists(done), 'the end of the writing')
         wait_for(lambda: descriptors(daemon.keeper_pid)['pipe:[N]'] == before, 'the end of the pipes')
+
+
+def test_no_memory_holds_up_no_writer(daemon):
+    """As long as there is none."""
+    with Client(daemon.path) as client:
+        writer = Writer(daemon, client, 20000)
+        with Injection(daemon, daemon.keeper_pid, 'splice', 'error=ENOSPC', '1+') as injection:
+            writer.begin()
+            writer.longest_write()
+            client.call('process.join', process=writer.id)
+            assert injection.injected() > 0
+        same(texts(client, writer.id), [])
 
 
 def test_no_memory_for_lines(daemon):
