@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""pictures.py BUILD: makes the README's pictures from a real run of the programs in BUILD.
+"""pictures.py BUILD [DIRECTORY]: makes the README's pictures from a real run of the programs in BUILD.
 
 top.svg is what `procctl top` shows on a terminal (tmux), graph.svg what `procctl graph` says of two processes
 that wait for each other, drawn by dot (Debian: graphviz).
@@ -19,7 +19,7 @@ ROWS, COLUMNS, WIDTH, HEIGHT = 18, 100, 8.4, 18  # of the terminal; pixels of a 
 COLORS = ['#2e3436', '#cc0000', '#4e9a06', '#c4a000', '#3465a4', '#75507b', '#06989a', '#d3d7cf']
 PAPER, INK = '#ffffff', '#2e3436'
 
-# Takes one lock, says so, and waits for the other until it is given: as a program that does not mind deadlocks.
+# Takes one lock, says so, and waits for the other until it is given: a program that does not mind deadlocks.
 TAKES_BOTH = '''
 import json, os, socket, sys, time
 link = socket.socket(socket.AF_UNIX)
@@ -35,21 +35,22 @@ time.sleep(1000)
 
 
 def main():
-    build = os.path.abspath(sys.argv[1])
+    build, directory = os.path.abspath(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else HERE
     with tempfile.TemporaryDirectory() as folder:
         run = Run(build, folder)
         try:
             run.scene()
-            write('graph.svg', subprocess.run(['dot', '-Tsvg'], input=run.ctl('graph'), check=True,
-                                              stdout=subprocess.PIPE).stdout)
-            write('top.svg', picture(run.top()).encode())
+            graph = subprocess.run(['dot', '-Tsvg'], input=run.ctl('graph'), check=True,
+                                   stdout=subprocess.PIPE)
+            write(os.path.join(directory, 'graph.svg'), graph.stdout)
+            write(os.path.join(directory, 'top.svg'), picture(run.top()).encode())
         finally:
             run.ctl('daemon', 'stop')
             run.daemon.wait()
 
 
-def write(name, data):
-    with open(os.path.join(HERE, name), 'wb') as file:
+def write(path, data):
+    with open(path, 'wb') as file:
         file.write(data)
 
 
@@ -102,15 +103,17 @@ class Run:
         self.ctl('event', 'set', 'open')
 
     def top(self):
-        """The screen, with its colours, once there have been two looks."""
+        """The screen, with its colours, once the busy one is seen to be: there have been two looks."""
         tmux = ['tmux', '-S', os.path.join(self.folder, 'tmux')]
         command = '%s --socket %s top -d 1' % (self.procctl, self.path)
-        subprocess.run([*tmux, '-f', '/dev/null', 'new-session', '-d', '-x', str(COLUMNS), '-y', str(ROWS + 1),
-                        command], check=True, env={**os.environ, 'TERM': 'xterm-256color', 'LC_ALL': 'C.UTF-8'})
+        subprocess.run([*tmux, '-f', '/dev/null', 'new-session', '-d', '-x', str(COLUMNS),
+                        '-y', str(ROWS + 1), command],
+                       check=True, env={**os.environ, 'TERM': 'xterm-256color', 'LC_ALL': 'C.UTF-8'})
+        screen = lambda *more: subprocess.run([*tmux, 'capture-pane', '-p', *more], check=True,
+                                              stdout=subprocess.PIPE).stdout.decode()
         try:
-            time.sleep(3.5)
-            return subprocess.run([*tmux, 'capture-pane', '-p', '-e'], check=True,
-                                  stdout=subprocess.PIPE).stdout.decode()
+            self.until(lambda: re.search(r'shop +\d+ running +[1-9]\d*\.', screen()))
+            return screen('-e')
         finally:
             subprocess.run([*tmux, 'kill-server'], check=False)
 

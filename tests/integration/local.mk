@@ -21,6 +21,7 @@ integration_scripts = \
 	%D%/test_killed_anywhere.py \
 	%D%/test_load.py \
 	%D%/test_memory.py \
+	%D%/test_pictures.py \
 	%D%/test_piecemeal.py \
 	%D%/test_outside.py \
 	%D%/test_package.sh \
