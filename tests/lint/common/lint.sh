@@ -7,7 +7,7 @@
 set -u
 lint_name=$(basename "$0")
 lint_home=$(cd "$(dirname "$0")/../.." && pwd)
-rooms="proto daemon client tests systemd"
+rooms="proto daemon client tests systemd docs"
 
 # files PATTERN...: the files of the rooms whose name matches, in the same order on every machine
 files() {
