@@ -56,7 +56,7 @@ integration_helpers = \
 	%D%/outside_client.js \
 	%D%/outside_client.py \
 	%D%/manager.py \
-	%D%/package_inside.sh \
+	%D%/package_here.sh %D%/package_inside.sh %D%/package_unpacked.sh \
 	%D%/strace.py \
 	%D%/systemd_inside.py \
 	%D%/uses.py

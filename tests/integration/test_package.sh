@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The Debian packages: built twice from what a tarball holds, in two places, with the same bytes; without a
-# word from lintian; and installed, upgraded under running children, and removed, in a system of its own that
-# the program $PROCD_SYSTEMD_BOX boots (see test_systemd.sh). It takes minutes: only with TEST_LONG.
+# word from lintian; tried where they are only unpacked; installed, tried and removed in a layer over this
+# machine's file system; and installed, upgraded under running children, and removed, in a system of its own
+# that the program $PROCD_SYSTEMD_BOX boots (see test_systemd.sh). It takes minutes: only with TEST_LONG.
 set -eu
 : "${TOP_SRCDIR:=$(cd "$(dirname "$0")/../.." && pwd)}" "${TOP_BUILDDIR:=$TOP_SRCDIR/build}"
 skip() { echo "left out: $*"; exit 77; }
@@ -55,17 +56,26 @@ fi
 root=$dir/root
 for package in "$one"/*.deb; do dpkg-deb -x "$package" "$root"; done
 for file in bin/procd bin/procctl include/procd.h share/man/man3/procd_lock_acquire.3.gz \
-    share/man/man7/procd-api.7.gz share/bash-completion/completions/procctl \
+    share/man/man1/procctl.1.gz share/man/man5/procd.json.5.gz share/man/man7/procd-api.7.gz \
+    share/man/man8/procd.8.gz share/bash-completion/completions/procctl \
     share/zsh/vendor-completions/_procctl share/fish/vendor_completions.d/procctl.fish \
     lib/systemd/user/procd.socket lib/sysusers.d/procd.conf lib/tmpfiles.d/procd.conf; do
     [ -s "$root/usr/$file" ] || fail "no package has /usr/$file"
 done
 [ -s "$root/lib/systemd/system/procd.socket" ] || fail "no package has procd.socket"
 
-# ---- installed ----
+# ---- unpacked, and installed here ----
+
+beside=$TOP_SRCDIR/tests/integration
+sh "$beside/package_unpacked.sh" "$root"
+status=0
+sh "$beside/package_here.sh" "$one" "$TOP_SRCDIR/debian/tests" || status=$?
+[ "$status" = 0 ] || [ "$status" = 77 ] || fail "the packages cannot be installed here"
+
+# ---- installed where systemd runs ----
 
 if [ -z "${PROCD_SYSTEMD_BOX:-}" ] || [ "$(id -u)" != 0 ]; then
-    echo "not installed: PROCD_SYSTEMD_BOX names no program that boots a system, or this is not root"
+    echo "not under systemd: PROCD_SYSTEMD_BOX names no program that boots a system, or this is not root"
     exit 0
 fi
 mkdir "$dir/new" "$dir/programs"
