@@ -72,6 +72,46 @@ ctl logs many | cmp -s - - <<EOT || fail "not every line"
 $(seq 60000)
 EOT
 
+# check_gaps LAST LEAST: the numbers in $dir/out are all up to LAST but those that $dir/err tells of
+check_gaps() {
+    python3 - "$dir/out" "$dir/err" "$1" "$2" <<'END' || fail "what is told is not what is missing"
+import re, sys
+out, err, last, least = *sys.argv[1:3], *map(int, sys.argv[3:])
+told = re.findall(r'^procctl: logs: lines (\d+) to (\d+) are no longer kept$', open(err).read(), re.M)
+missing, before = [], 0
+for number in [*map(int, open(out)), last + 1]:
+    assert number > before, (before, number)
+    if number > before + 1:
+        missing.append((str(before + 1), str(number - 1)))
+    before = number
+assert missing == told and len(told) >= least, (missing, told)
+END
+}
+# of a log that is larger than what is kept the oldest lines are gone, and that is said
+spawned large 'seq 1000000'
+over large
+expect 0 ctl logs large
+check_gaps 1000000 1
+expect 0 ctl --json logs large
+head -n 1 "$dir/out" | grep -qE '^\{"gap":\{"from":1,"to":[0-9]+\}\}$' || fail "no gap in JSON"
+# a reader that lags behind what comes is told what it has missed, and then the end
+mkfifo "$dir/go"
+ctl spawn -n flood --stdin "$dir/go" -- sh -c 'seq 100; read -r go; seq 101 2000000' >/dev/null &
+exec 4>"$dir/go"
+wait $! || fail "spawn"
+(exec 4>&-; ctl logs -f flood 2>"$dir/err") | {
+    exec 4>&-
+    read -r first && say "$first" && : >"$dir/follows"
+    over flood
+    cat
+} >"$dir/out" &
+follower=$!
+wait_until "it follows" test -e "$dir/follows"
+echo go >&4
+exec 4>&-
+wait $follower
+check_gaps 2000000 1
+
 # following: what is there, what comes, and then the end
 mkfifo "$dir/fifo"
 ctl spawn -n followed --stdin "$dir/fifo" -- sh -c 'echo first; while read -r x; do echo "$x"; done' \
