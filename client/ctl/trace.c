@@ -6,15 +6,14 @@
  */
 #include "client/ctl/calls.h"
 #include "client/ctl/output.h"
+#include "client/ctl/text.h"
 #include "client/ctl/watch.h"
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct trace {
@@ -222,16 +221,16 @@ static int write_file(const struct ctl *ctl, const char *path, const json_t *doc
 {
     CLEANUP_MEMORY char *beside = NULL;
     int r = asprintf(&beside, "%s.%d", path, (int) getpid()) < 0 ? -ENOMEM : 0;
-    int fd = r == 0 ? open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+    FILE *stream = r == 0 ? fopen(beside, "wxe") : NULL;
 
-    if (fd < 0) {
+    if (!stream) {
         complain(ctl, "%s: %s", path, strerror(errno));
         return CTL_FAILED;
     }
     errno = 0;
-    if (json_dumpfd(document, fd, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17)) < 0)
+    if (text_put_json(stream, document, JSON_COMPACT | JSON_REAL_PRECISION(17)) < 0 || ferror(stream))
         r = errno ? -errno : -EIO;
-    if (close(fd) < 0 && r == 0)
+    if (fclose(stream) != 0 && r == 0)
         r = -errno;
     if (r == 0 && rename(beside, path) < 0)
         r = -errno;

@@ -22,10 +22,13 @@ wait_until "the third waits" waits
 ctl -q kill -s KILL "$worker" || fail "kill"
 wait "$third" || fail "the third"
 living=$(ctl spawn -n living -- sleep 1000) || fail "spawn"
+odd=$(ctl spawn -n "$(printf 'odd"\033[31m\302\233\177\n\\\303\244')" -- sleep 1000) || fail "spawn"
 
 expect 0 ctl trace -o "$dir/trace.json"
 out_is ""
 err_is_empty
+# what a viewer or a terminal would obey is written as JSON has it, and comes out as it was
+! LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177-\377]')" "$dir/trace.json" || fail "control bytes"
 python3 - "$dir/trace.json" "$pid" <<'END' || fail "the trace is wrong"
 import json, sys
 events = json.load(open(sys.argv[1]))['traceEvents']
@@ -37,6 +40,7 @@ for event in events:
 def of(**wanted):
     return [e for e in events if all(e.get(key) == value for key, value in wanted.items())]
 tracks = {e['pid']: e['args']['name'] for e in of(ph='M', name='process_name')}
+assert 'odd"\x1b[31m\x9b\x7f\n\\\xe4' in tracks.values(), tracks
 assert tracks[pid] == 'worker' and 'living' in tracks.values(), tracks
 worker, = of(cat='process', pid=pid)
 assert worker['args']['signal'] == 'SIGKILL' and worker['dur'] > 0, worker
@@ -63,6 +67,6 @@ mkdir "$dir/folder"
 expect 125 ctl trace -o "$dir/folder"
 [ "$(find "$dir" -name 'folder*' | wc -l)" = 1 ] || fail "a part of a file is left"
 
-ctl -q stop -g 0 "$living" >/dev/null
+ctl -q stop -g 0 "$living" "$odd" >/dev/null
 ctl -q unlink traced || fail "unlink"
 finish

@@ -99,8 +99,8 @@ def interrupt(terminal):
         terminal.status(0)
 
 
-def spawn(terminal, command):
-    terminal.line(f'procctl spawn -- {command}')
+def spawn(terminal, command, options=''):
+    terminal.line(f'procctl spawn {options} -- {command}')
     identity = terminal.expect(r'(\d+)\r\n').group(1)
     terminal.status(0)
     return identity
@@ -214,8 +214,10 @@ ERASE = '\r\x1b[K'
 def progress(terminal):
     """a wait of more than a second says what for and how long, on a terminal only, and leaves no trace"""
     identity = spawn(terminal, 'sh -c "exec sleep 1000"')
+    odd = spawn(terminal, 'sleep 1000', r"-n $'we\e[31m\xc2\x9b ird'")
     for command, shown in (('join ' + identity, f'join: {identity}'),
                            (f'join {identity} {identity}', 'join: 2 left'),
+                           (r"join $'we\e[31m\xc2\x9b ird'", r'join: we\x1b[31m\xc2\x9b ird'),
                            ('event wait never', 'event wait: never')):
         terminal.line('procctl ' + command)
         terminal.expect(re.escape(f'{ERASE}procctl: {shown}: waiting 00:01'))
@@ -225,7 +227,7 @@ def progress(terminal):
     quiet(terminal, f'join -w 1.5 {identity} 2>&1 | cat; true')
     quiet(terminal, f'-q join -w 1.5 {identity}; true')
     quiet(terminal, f'join -w 0.5 {identity}; true')
-    terminal.line(f'procctl stop -g 0 {identity}; procctl unlink never')
+    terminal.line(f'procctl stop -g 0 {identity} {odd}; procctl unlink never')
     terminal.status(0)
 
 
