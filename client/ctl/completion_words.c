@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ROOM 60 /* bytes */
+
 static void print_word(const char *word, const char *what)
 {
     CLEANUP_MEMORY char *escaped = text_escaped(word, strlen(word));
@@ -24,12 +26,15 @@ static bool is_living(const json_t *info)
     return json_is_null(json_object_get(info, "ended"));
 }
 
-/* "running, sleep 60" */
+/* "running, sleep 60": as much of the command line as has room, and no part of a character. */
 static char *describe(const json_t *info)
 {
     CLEANUP_MEMORY char *argv = text_of_argv(json_object_get(info, "argv"));
+    int length = (int) strnlen(argv, ROOM);
 
-    return text_format("%s, %.60s", json_string_value(json_object_get(info, "state")), argv);
+    while (length > 0 && (argv[length] & 0xc0) == 0x80)
+        length--;
+    return text_format("%s, %.*s", json_string_value(json_object_get(info, "state")), length, argv);
 }
 
 /* Its id; and its name, unless that means another one. */

@@ -141,6 +141,13 @@ tr '\t' '|' <"$dir/out" >"$dir/words"
 grep -q '^worker|running, sleep 1000, id 1$' "$dir/words" || fail "worker is not the one that runs"
 [ "$(grep '^[ab]' "$dir/words" | cut -d'|' -f1 | tr '\n' ' ')" = "builder alvin:0 " ] ||
     fail "a name of two lines is offered"
+# what is cut off is a whole character, wherever that is
+for before in '' x xx xxx; do
+    ctl spawn -n cut -- sh -c : "$before$(printf '%030d' 0 | sed 's/0/\xe2\x82\xac/g')" >/dev/null
+done
+expect 0 ctl completion processes
+grep -q '^cut' "$dir/out" || fail "the long command line is not offered"
+iconv -f UTF-8 "$dir/out" >/dev/null || fail "a part of a character is offered"
 expect 0 ctl completion objects
 [ "$(tr '\t' '|' <"$dir/out" | grep '^built')" = 'built|event' ] || fail "completion objects lacks built"
 finish
