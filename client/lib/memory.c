@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static int write_all(int fd, const char *bytes, size_t size)
 {
@@ -22,13 +23,25 @@ static int write_all(int fd, const char *bytes, size_t size)
     return 0;
 }
 
-int memory_share(const char *name, const void *bytes, size_t size)
+/* Where the program has closed its stdin nothing of ours becomes that. */
+static int create(const char *name)
 {
     CLEANUP_FD int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int other;
+
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd < 0 ? -errno : take_fd(&fd);
+    other = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return other < 0 ? -errno : other;
+}
+
+int memory_share(const char *name, const void *bytes, size_t size)
+{
+    CLEANUP_FD int fd = create(name);
     int r;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     r = write_all(fd, bytes, size);
     if (r < 0)
         return r;

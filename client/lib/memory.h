@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* A sealed memfd: whoever else gets hold of it, what is read is what was meant. CLOEXEC; or -errno. */
+/* A sealed memfd: whoever else gets hold of it, what is read is what was meant. CLOEXEC, and not stdin's
+ * number or another of those; or -errno. */
 int memory_share(const char *name, const void *bytes, size_t size);
 
 #endif

@@ -190,6 +190,29 @@ END_TEST
 /* ---- what is sent ---- */
 
 static mode_t mask_sent = 027;
+static const char env_sent[] = "KEPT=first\0KEPT=second\0BYTES=\xff\0\xff=x\0";
+
+/* The descriptor that it means is a memfd that nobody can change, with these bytes. */
+static void check_memory(const json_t *index, const char *bytes, size_t size)
+{
+    char buffer[4096];
+    int fd;
+
+    ck_assert(json_is_integer(index) && (size_t) json_integer_value(index) < peer.fd_count);
+    fd = peer.fds[json_integer_value(index)];
+    ck_assert_int_eq(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    ck_assert_int_eq(pread(fd, buffer, sizeof buffer, 0), (ssize_t) size);
+    ck_assert_mem_eq(buffer, bytes, size);
+}
+
+static void check_told(const char *text)
+{
+    json_t *told = json_loads(text, 0, NULL);
+
+    ck_assert_str_eq(json_string_value(json_object_get(told, "target")), "tell");
+    ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(told, "args"), 0)), 1);
+    json_decref(told);
+}
 
 static void check_target_spawn(void)
 {
@@ -199,11 +222,9 @@ static void check_target_spawn(void)
     ck_assert_ptr_nonnull(getcwd(cwd, sizeof cwd));
     ck_assert_str_eq(json_string_value(param(request, "cwd")), cwd);
     ck_assert_int_eq(json_integer_value(param(request, "umask")), mask_sent);
-    ck_assert_str_eq(json_string_value(json_object_get(param(request, "env"), "KEPT")), "first");
-    ck_assert_str_eq(
-        json_string_value(json_object_get(json_object_get(param(request, "env"), "BYTES"), "b64")), "/w==");
-    ck_assert_ptr_null(json_object_get(param(request, "env"), "PROCD_CHILD"));
-    ck_assert_int_eq(json_integer_value(json_object_get(param(request, "stdin"), "fd")), 0);
+    check_memory(param(request, "env_fd"), env_sent, sizeof env_sent - 1);
+    ck_assert_ptr_null(param(request, "env"));
+    ck_assert_int_eq(json_integer_value(json_object_get(param(request, "stdin"), "fd")), 1);
     ck_assert_str_eq(json_string_value(param(request, "stdout")), "null");
     ck_assert_str_eq(json_string_value(param(request, "stderr")), "log");
     ck_assert(json_is_true(param(request, "pidfd")) && json_is_true(param(request, "daemon")));
@@ -211,18 +232,14 @@ static void check_target_spawn(void)
     ck_assert_uint_eq(json_array_size(argv), 3);
     ck_assert_str_eq(json_string_value(json_array_get(argv, 1)), "procd:tell");
     ck_assert_str_eq(json_string_value(json_array_get(argv, 2)), "alvin");
-    /* stdin, the caller's own two (as 3, and as 5), the program, the arguments (as 4, the first that is
-     * free) */
+    /* the environment, stdin, the caller's own two (as 3, and as 5), the program */
     ck_assert_uint_eq(peer.fd_count, 4);
-    ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(param(request, "fds"), 0), 0)), 1);
-    ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(param(request, "fds"), 1), 0)), 0);
-    ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(param(request, "fds"), 2), 0)), 3);
-    ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(param(request, "fds"), 2), 1)), 4);
-    ck_assert_int_eq(json_integer_value(param(request, "exe_fd")), 2);
-    ck_assert_str_eq(json_string_value(json_object_get(param(request, "env_add"), "PROCD_CHILD")), "4");
+    ck_assert_uint_eq(json_array_size(param(request, "fds")), 2);
+    ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(param(request, "fds"), 0), 0)), 2);
+    ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(param(request, "fds"), 1), 0)), 1);
+    ck_assert_int_eq(json_integer_value(param(request, "exe_fd")), 3);
+    check_told(json_string_value(json_object_get(param(request, "env_add"), "PROCD_CHILD")));
     ck_assert_str_eq(json_string_value(json_object_get(param(request, "labels"), "a")), "b");
-    ck_assert_int_eq(fcntl(peer.fds[3], F_GET_SEALS),
-                     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
     answer_spawn(request, info(12, "alvin", 1), own_pidfd());
 }
 
@@ -488,7 +505,7 @@ END_TEST
 static int execute(json_t *request)
 {
     json_t *placed = json_array_get(param(request, "fds"), 0);
-    char *argv[] = {"test_process", NULL}, marker[64], *envp[] = {marker, NULL};
+    char *argv[] = {"test_process", NULL}, marker[4096], *envp[] = {marker, NULL};
     pid_t pid = fork();
     int status;
 
@@ -498,7 +515,8 @@ static int execute(json_t *request)
 
         snprintf(marker, sizeof marker, "PROCD_CHILD=%s",
                  json_string_value(json_object_get(param(request, "env_add"), "PROCD_CHILD")));
-        dup2(memory, (int) json_integer_value(json_array_get(placed, 1)));
+        if (placed)
+            dup2(memory, (int) json_integer_value(json_array_get(placed, 1)));
         if (chdir(fake.folder) == 0)
             execveat(program, "", argv, envp, AT_EMPTY_PATH);
         _exit(99);
@@ -508,11 +526,13 @@ static int execute(json_t *request)
 }
 
 static int target_status;
+static size_t told_size;
 
 static void run_target(void)
 {
     json_t *request = fake_read(&peer, "process.spawn");
 
+    ck_assert_uint_eq(json_array_size(param(request, "fds")), told_size > 2048);
     target_status = execute(request);
     answer_spawn(request, info(1, "alvin", 0), own_pidfd());
 }
@@ -521,10 +541,12 @@ START_TEST(child_runs_its_target)
 {
     struct procd_options options = {.target = "tell", .name = "alvin"};
     procd_process *process;
-    char path[100];
+    char path[100], text[3000];
     json_t *told;
 
-    options.kwargs = json_pack("{s:i}", "n", 5);
+    told_size = _i == 0 ? 3 : 3000; /* more than a variable is to hold */
+    memset(text, 'x', sizeof text);
+    options.kwargs = json_pack("{s:i,s:s%}", "n", 5, "text", text, told_size);
     serve(run_target);
     process = procd_process_new(&options);
     ck_assert_int_eq(procd_process_start(process), 0);
@@ -536,6 +558,8 @@ START_TEST(child_runs_its_target)
     ck_assert(json_is_array(json_object_get(told, "args")) &&
               json_array_size(json_object_get(told, "args")) == 0);
     ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(told, "kwargs"), "n")), 5);
+    ck_assert_uint_eq(strlen(json_string_value(json_object_get(json_object_get(told, "kwargs"), "text"))),
+                      told_size);
     ck_assert_str_eq(json_string_value(json_object_get(told, "name")), "alvin");
     ck_assert_int_eq(json_integer_value(json_object_get(told, "parent")), getpid());
     ck_assert(json_is_false(json_object_get(told, "marked")) && json_is_true(json_object_get(told, "self")));
@@ -564,7 +588,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, active_children_join_the_others);
     tcase_add_test(tcase, forked_children_have_none_of_it);
     tcase_add_test(tcase, nobody_started_this_program);
-    tcase_add_test(tcase, child_runs_its_target);
+    tcase_add_loop_test(tcase, child_runs_its_target, 0, 2);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
