@@ -33,17 +33,43 @@ class Screen:
         self.lines = [[' '] * columns for _ in range(rows)]
         self.marks = [[False] * columns for _ in range(rows)]  # what is shown in reverse
         self.y = self.x = 0
-        self.is_reverse = False
+        self.region, self.saved = (0, rows - 1), (0, 0)  # first and last line of what is scrolled
+        self.is_reverse, self.rest = False, ''
 
     def write(self, text):
+        text, self.rest = self.rest + text, ''
+        cut = re.search(r'\x1b(\[[?\d;]*|[()])?\Z', text)
+        if cut:  # the other part of it comes later
+            text, self.rest = text[:cut.start()], cut[0]
         for control, numbers, final, other, letter in re.findall(
                 r'(\x1b\[)([?\d;]*)([A-Za-z@])|(\x1b[()][0-9A-B]|\x1b[=>78EM])|([\s\S])', text):
             if control:
                 self.control([int(n) for n in numbers.split(';') if n.isdigit()], final)
             elif other in ('\x1bE', '\x1bM'):
-                self.y, self.x = (self.y + 1, 0) if other == '\x1bE' else (self.y - 1, self.x)
+                self.feed(1 if other == '\x1bE' else -1)
+                self.x = 0 if other == '\x1bE' else self.x
+            elif other == '\x1b7':
+                self.saved = self.y, self.x
+            elif other == '\x1b8':
+                self.y, self.x = self.saved
             elif not other:
                 self.put(letter)
+
+    def feed(self, step):
+        """A line on; where that leaves what is scrolled, its lines move"""
+        top, bottom = self.region
+        if self.y == (bottom if step > 0 else top):
+            self.scroll(step)
+        else:
+            self.y += step
+
+    def scroll(self, step):
+        """Up by so many lines"""
+        top, bottom = self.region
+        for rows, blank in ((self.lines, ' '), (self.marks, False)):
+            part = rows[top:bottom + 1]
+            shift(part, 0, abs(step), step < 0, lambda blank=blank: [blank] * len(self.lines[0]))
+            rows[top:bottom + 1] = part
 
     def control(self, numbers, final):
         first = numbers[0] if numbers else 0
@@ -53,6 +79,13 @@ class Screen:
                 self.is_reverse = number in (3, 7) or (self.is_reverse and number not in (0, 23, 27))
         elif final == 'H':
             self.y, self.x = max(first, 1) - 1, (numbers[1] if len(numbers) > 1 else 1) - 1
+        elif final == 'r':
+            self.region = max(first, 1) - 1, (numbers[1] if len(numbers) > 1 else len(self.lines)) - 1
+            self.y = self.x = 0
+        elif final in 'ST':
+            self.scroll(max(first, 1) * (1 if final == 'S' else -1))
+        elif final == 'G':
+            self.x = max(first, 1) - 1
         elif final == 'd':
             self.y = max(first, 1) - 1
         elif final in 'ABCD':
@@ -77,7 +110,7 @@ class Screen:
         if letter == '\r':
             self.x = 0
         elif letter == '\n':
-            self.y += 1
+            self.feed(1)
         elif letter == '\b':
             self.x -= 1
         elif letter == '\t':
