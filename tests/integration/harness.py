@@ -295,7 +295,9 @@ class Daemon:
         """Its lines carry a level, 3 for errors; what has none came from a library, or a sanitizer."""
         # a thread that ends, or is watched by strace, while leaks are looked for: none was found
         allow = ['Unable to get registers from thread', *self.allow,
-                 'Running thread [0-9]+ was not suspended. False leaks are possible.$']
+                 'Running thread [0-9]+ was not suspended. False leaks are possible.$',
+                 'LeakSanitizer has encountered a fatal error.$', 'HINT: .*LSAN_OPTIONS=verbosity',
+                 'HINT: LeakSanitizer does not work under ptrace']
         bad = [line for line in self.log().splitlines()
                if re.search(r'Sanitizer|runtime error|^<3>|^(?!<\d>)', line)
                and not any(re.search(pattern, line) for pattern in allow)]
