@@ -128,7 +128,7 @@ static void open_cgroups(struct image *image)
     memcpy(head->cgroup_path, from->cgroup_path, sizeof head->cgroup_path);
     memcpy(head->cgroup_folder, from->cgroup_folder, sizeof head->cgroup_folder);
     head->memory_events = from->memory_events;
-    head->cgroup_base = *head->cgroup_folder ? cgroup_find_left(head->cgroup_folder) : -1;
+    head->cgroup_base = cgroup_find_left(head->cgroup_folder, shelf_take(image->shelf, CGROUPS_NAME));
     if (head->cgroup_base < 0)
         head->cgroup_base = -1;
     else

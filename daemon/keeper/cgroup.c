@@ -5,6 +5,8 @@
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup_find.h"
 #include "daemon/keeper/cgroup_left.h"
+#include "daemon/keeper/ledger.h"
+#include "daemon/keeper/store.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -158,6 +160,13 @@ void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup)
     pool_put(&keeper->cgroups, cgroup);
 }
 
+/* With its lock: who removes what the dead have left does not come between us and another keeper. */
+static void keep_base(struct keeper *keeper)
+{
+    if (keeper->ledger.fd >= 0)
+        store_memory(keeper, CGROUPS_NAME, keeper->cgroups.base);
+}
+
 void cgroups_renew(struct keeper *keeper)
 {
     struct cgroups *cgroups = &keeper->cgroups;
@@ -176,6 +185,7 @@ void cgroups_renew(struct keeper *keeper)
     }
     close_fd(cgroups->base);
     cgroups->base = base;
+    keep_base(keeper);
 }
 
 void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup)
@@ -343,8 +353,10 @@ void cgroups_open(struct keeper *keeper)
         log_info("no cgroups here: the tree of a process is its session");
     else
         log_debug("children go into cgroups below %s", cgroups->path);
-    if (cgroups->base >= 0)
-        cgroup_left_remove(cgroup_folder());
+    if (cgroups->base < 0)
+        return;
+    keep_base(keeper);
+    cgroup_left_remove(cgroup_folder());
 }
 
 void cgroups_close(struct keeper *keeper)

@@ -78,7 +78,7 @@ static int name_folder(char *ret_path, size_t size, unsigned attempt)
     return 0;
 }
 
-/* Locked as long as we live: others can tell it from one that is left behind. */
+/* Locked as long as we live, or it is kept for another keeper: so it can be told from what is left behind. */
 static int open_folder(void)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -183,14 +183,25 @@ void cgroup_found(const char *name)
     snprintf(folder, sizeof folder, "%s", name);
 }
 
-int cgroup_find_left(const char *name)
+static bool is_same(int one, int other)
 {
+    struct stat of_one, of_other;
+
+    return one >= 0 && fstat(one, &of_one) == 0 && fstat(other, &of_other) == 0 &&
+           of_one.st_dev == of_other.st_dev && of_one.st_ino == of_other.st_ino;
+}
+
+int cgroup_find_left(const char *name, int kept)
+{
+    CLEANUP_FD int locked = kept;
     CLEANUP_FD int fd = name[0] == '/' ? open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     struct statfs system;
 
     if (fd < 0 || fstatfs(fd, &system) < 0 || system.f_type != CGROUP2_SUPER_MAGIC)
         return -ENOENT;
     cgroup_found(name);
+    if (is_same(locked, fd))
+        return take_fd(&locked);
     (void) flock(fd, LOCK_EX | LOCK_NB);
     return take_fd(&fd);
 }

@@ -17,8 +17,9 @@ int cgroup_find_again(void);
 /* Its name in the file system; and that of one that an earlier program of this process has made. */
 const char *cgroup_folder(void);
 void cgroup_found(const char *name);
-/* One that an earlier keeper has made, opened, where it is there. Or -errno. */
-int cgroup_find_left(const char *name);
+/* One that an earlier keeper has made, opened, where it is there. kept: what it has had kept of that, or -1;
+ * it is taken. Or -errno. */
+int cgroup_find_left(const char *name, int kept);
 /* Removes the directory. */
 void cgroup_unfind(void);
 

@@ -32,6 +32,7 @@
 #define STATE_NAME  "state"
 #define LOGS_INDEX_NAME "logs-index"
 #define LOGS_DATA_NAME  "logs-data"
+#define CGROUPS_NAME    "cgroups"
 
 /* Maps the memory of fd, which stays the caller's, and open; -1: anonymous memory. *ret_written: an earlier
  * keeper has left something in it. 0; -EBUSY: that keeper lives; -EPROTONOSUPPORT: another format; -EBADMSG;

@@ -353,6 +353,7 @@ void store_close(struct keeper *keeper)
     (void) notify_drop(STATE_NAME);
     (void) notify_drop(LOGS_INDEX_NAME);
     (void) notify_drop(LOGS_DATA_NAME);
+    (void) notify_drop(CGROUPS_NAME);
     (void) notify_drop(ROLE_PROGRAM);
     store->is_open = false;
 }

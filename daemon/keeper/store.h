@@ -9,8 +9,8 @@
  * ends before costs nothing, and while nobody waits there is no timer. What a process can be started again
  * from (ticket_kept.h) and its NOTIFY_SOCKET are stored before it begins, and have some room of their own. A
  * client is stored where it has no number here (it is in a pid namespace beside ours), by which the ledger
- * would find it again. The pipes that a child writes its log into are stored with it, and stay for as long as
- * somebody may write: without a reader whoever does dies by SIGPIPE.
+ * would find it again. The pipes that a child writes its log into are stored with it, its terminal before it
+ * begins, and stay for as long as somebody may write: without a reader whoever does dies by SIGPIPE.
  *
  * Names are "child-P-T", "log-L-T", "client-C-T", "ticket-P-T", "notify-P-T", "page-U-T": the number
  * of the process, pipe or client, or the uid and 1, and the ledger's tag, so that what an earlier
@@ -26,7 +26,7 @@
 /* Is there a front? Then what begins from now on is stored. */
 void store_open(struct keeper *keeper);
 
-/* Has this kept, in the place of an earlier one of this name. */
+/* Has this kept, which stays the caller's, in the place of an earlier one of this name. */
 void store_memory(struct keeper *keeper, const char *name, int fd);
 
 /* A child has begun. */

@@ -20,6 +20,7 @@ from harness import PROCD, cgroups_of, is_dead, quick_children_of, remove_cgroup
 
 PR_SET_CHILD_SUBREAPER = 36
 KEEPER = 'keeper'  # the name of the link to the keeper and of its pidfd
+CGROUPS = 'cgroups'
 # while there are no children
 KEPT = [KEEPER, KEEPER, 'ledger', 'logs-data', 'logs-index', 'program', 'state']
 
@@ -93,8 +94,9 @@ class Manager:
             self.drop(name)
 
     def names(self):
+        """But for the directory of cgroups, which there is on some machines."""
         self.hear()
-        return sorted(name for name, _ in self.store)
+        return sorted(name for name, _ in self.store if name != CGROUPS)
 
     def children(self):
         """The numbers of the processes that are in the store."""
@@ -206,6 +208,7 @@ class Manager:
 
     def end(self, number):
         """A signal to the main process, and how it ended: by os.waitstatus_to_exitcode."""
+        self.orphans.update(family_of(self.main))
         os.kill(self.main, number)
         wait_for(lambda: self.ended() is not None, 'the end of the main process')
         return os.waitstatus_to_exitcode(self.status)

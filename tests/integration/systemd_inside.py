@@ -26,7 +26,7 @@ DROP_IN = '/run/systemd/system/procd.service.d'
 WATCHDOG = 2  # seconds, where a test waits for it
 USERS = ALICE, BOB = os.environ.get('PROCD_TEST_USERS', 'alice bob').split()
 LONG_SLEEP = ('sleep', '1000')
-STORED = 7  # descriptors besides children: the keeper's link, pidfd, ledger, state, program, and two of logs
+STORED = 8  # besides children: the keeper's link, pidfd, ledger, state, program, cgroups, and two of logs
 STORED_MAX = 512
 STORED_CHILDREN = STORED_MAX - 16 - 64  # descriptors of children, and of the two pipes that each writes into
 MAIN, RESTARTS = 2, 3  # places in service()

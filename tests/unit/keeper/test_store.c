@@ -274,8 +274,8 @@ END_TEST
 
 START_TEST(nobody_is_to_take_over)
 {
-    static const char *const names[] = {"child-1-000012ab", "ledger",     "state",
-                                       "logs-index",       "logs-data", "program"};
+    static const char *const names[] = {"child-1-000012ab", "ledger",  "state",  "logs-index",
+                                       "logs-data",        "cgroups", "program"};
 
     begin(1);
     keeper.now += STORE_AGE;
