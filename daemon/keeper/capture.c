@@ -329,6 +329,7 @@ void capture_fill(struct keeper *keeper, int index_fd, int data_fd)
         store_memory(keeper, LOGS_DATA_NAME, capture->logs.data_fd);
     }
     capture->age_at = keeper->now;
+    pty_recover(keeper);
     for (pipe = TAILQ_FIRST(&capture->all); pipe; pipe = next) {
         next = TAILQ_NEXT(pipe, order);
         if (pipe->slot && !logs_is(&capture->logs, pipe->slot->log, pipe->slot->process))

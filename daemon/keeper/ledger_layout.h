@@ -8,6 +8,7 @@
 
 #include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/spawn_child.h"
+#include "daemon/logs/store.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -31,6 +32,14 @@ struct ledger_wait {
     struct rusage usage;
 };
 
+/* What was read of a terminal, where it cannot be left as in a pipe until it is in the log. */
+struct ledger_given {
+    _Atomic uint64_t process;  /* 0: none. Set before it is read, cleared once it is in the log */
+    struct logs_extent extent; /* of that log, before */
+    uint64_t size;             /* 0: not noted yet. Then it goes to the last byte that is not 0 */
+    char bytes[4096];          /* a terminal gives no more at once */
+};
+
 struct ledger_head {
     char magic[16]; /* the last to be written, the first to go */
     uint32_t format, head_size, slot_size;
@@ -45,6 +54,7 @@ struct ledger_head {
     _Atomic uint32_t current; /* of the counters */
     struct ledger_counters counters[2];
     struct ledger_wait wait;
+    struct ledger_given given;
     uint64_t places, client_places; /* that the kernel has promised memory for */
 };
 

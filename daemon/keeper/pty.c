@@ -4,7 +4,9 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/capture.h"
+#include "daemon/keeper/ledger_layout.h"
 #include "daemon/keeper/pipes.h"
+#include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/wire.h"
 
@@ -18,7 +20,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define READ_MOST 4096 /* a terminal gives no more at once */
 #define READ_PATIENCE 1000 /* us, see read_shared */
 
 static struct capture_pipe *pty_of(const struct slot *slot)
@@ -203,6 +204,8 @@ static int begin(struct keeper *keeper, struct slot *slot, const struct spawn_pl
     pipe_begin(keeper, pty, slot, master, LOGS_STDOUT);
     pty->is_terminal = true;
     pty->slave = slave;
+    if (keeper->store.is_open) /* at once: without it not only who writes dies, but all get SIGHUP */
+        (void) store_pipe(keeper, pty);
     if (slot->flags & LINK_SPAWN_ATTACH) {
         r = lease(keeper, pty);
         pty->offer = r;
@@ -316,18 +319,71 @@ static ssize_t read_shared(int fd, void *bytes, size_t size)
     return got < 0 ? r : got;
 }
 
+static ssize_t read_one(const struct capture_pipe *pty, void *bytes, size_t size)
+{
+    ssize_t got;
+
+    if (pty->was_shared)
+        return read_shared(pty->fd, bytes, size);
+    got = TEMP_FAILURE_RETRY(read(pty->fd, bytes, size));
+    return got < 0 ? -errno : got;
+}
+
+/* A pipe keeps its bytes until they are in the log, a terminal does not. So they are read into memory that
+ * outlives us, where the next keeper finds them, and whether they are in the log. */
+static ssize_t take_into_log(struct keeper *keeper, struct capture_pipe *pty, const struct logs_clock *now)
+{
+    struct ledger_given *given = &keeper->ledger.head->given;
+    struct logs *logs = &keeper->capture.logs;
+    uint32_t log = pty->slot->log;
+    size_t room = logs_room(logs, log, pty->stream, now);
+    ssize_t size;
+
+    given->extent = logs_extent(logs, log);
+    given->size = 0;
+    memset(given->bytes, 0, sizeof given->bytes);
+    atomic_store(&given->process, pty->slot->process);
+    size = read_one(pty, given->bytes, room > 0 && room < sizeof given->bytes ? room : sizeof given->bytes);
+    if (size > 0) {
+        given->size = (uint64_t) size;
+        logs_put(logs, log, pty->stream, given->bytes, (size_t) size, now);
+    }
+    atomic_store(&given->process, 0);
+    return size;
+}
+
 ssize_t pty_take(struct keeper *keeper, struct capture_pipe *pty, const struct logs_clock *now)
 {
-    static char bytes[READ_MOST];
-    ssize_t size = pty->was_shared ? read_shared(pty->fd, bytes, sizeof bytes)
-                                   : TEMP_FAILURE_RETRY(read(pty->fd, bytes, sizeof bytes));
+    static char nowhere[4096];
+    ssize_t size = pty->slot && pty->slot->log ? take_into_log(keeper, pty, now)
+                                               : read_one(pty, nowhere, sizeof nowhere);
 
-    if (size < 0 && !pty->was_shared)
-        size = -errno;
     if (size == -EINTR && pty->slot)
         log_warning("process %llu: its terminal is not read any more: somebody had it who made us wait",
                     (unsigned long long) pty->slot->process);
-    if (size > 0 && pty->slot && pty->slot->log)
-        logs_put(&keeper->capture.logs, pty->slot->log, pty->stream, bytes, (size_t) size, now);
     return size;
+}
+
+static size_t size_of(const struct ledger_given *given)
+{
+    size_t size = given->size > 0 && given->size < sizeof given->bytes ? given->size : sizeof given->bytes;
+
+    while (given->size == 0 && size > 0 && given->bytes[size - 1] == '\0')
+        size--;
+    return size;
+}
+
+void pty_recover(struct keeper *keeper)
+{
+    struct ledger_given *given = keeper->ledger.head ? &keeper->ledger.head->given : NULL;
+    struct logs_clock now = {.wall = clock_realtime(), .mono = clock_monotonic()};
+    struct logs *logs = &keeper->capture.logs;
+    uint64_t process = given ? atomic_load(&given->process) : 0;
+    const struct slot *slot = process ? slot_find(keeper, process) : NULL;
+
+    if (process == 0)
+        return;
+    if (slot && logs_is(logs, slot->log, process) && logs_is_extent(logs, slot->log, &given->extent))
+        logs_put(logs, slot->log, LOGS_STDOUT, given->bytes, size_of(given), &now);
+    atomic_store(&given->process, 0);
 }

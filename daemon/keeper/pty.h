@@ -33,6 +33,9 @@ void pty_detached(struct keeper *keeper, struct capture_pipe *pty);
 /* Takes what is there, once. Bytes, 0 at its end, -EAGAIN when there is nothing, or another -errno. */
 ssize_t pty_take(struct keeper *keeper, struct capture_pipe *pty, const struct logs_clock *now);
 
+/* What an earlier keeper has taken and not put into its log is put there. */
+void pty_recover(struct keeper *keeper);
+
 /* It is to be closed: what it has beside its master. No-op for a pipe. */
 void pty_release(struct keeper *keeper, struct capture_pipe *pipe);
 /* From an earlier program of this process, or an earlier keeper: watched again. */

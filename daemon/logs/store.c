@@ -355,6 +355,31 @@ ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int 
     return discard(logs, log, pipe, most);
 }
 
+struct logs_extent logs_extent(const struct logs *logs, uint32_t log)
+{
+    const struct logs_log *of = &logs->index->logs[log];
+
+    return (struct logs_extent){.chunks = of->chunks_made,
+                                .used = of->last ? logs->index->chunks[of->last].used : 0};
+}
+
+bool logs_is_extent(const struct logs *logs, uint32_t log, const struct logs_extent *extent)
+{
+    struct logs_extent now = logs_extent(logs, log);
+
+    return now.chunks == extent->chunks && now.used == extent->used;
+}
+
+size_t logs_room(struct logs *logs, uint32_t log, enum logs_stream stream, const struct logs_clock *now)
+{
+    uint32_t chunk;
+
+    if (logs->index->logs[log].lost > 0)
+        tell_lost(logs, log, stream, now);
+    chunk = chunk_for(logs, log, now->mono);
+    return chunk ? LOGS_CHUNK - logs->index->chunks[chunk].used - sizeof(struct logs_record) : 0;
+}
+
 /* Of as many bytes as there is room for in a chunk. Returns how many; 0: there is none. */
 static size_t put_part(struct logs *logs, uint32_t log, enum logs_stream stream, const char *bytes,
                        size_t size, const struct logs_clock *now)

@@ -50,6 +50,18 @@ struct logs_clock {
 ssize_t logs_take(struct logs *logs, uint32_t log, enum logs_stream stream, int pipe, size_t most,
                   const struct logs_clock *now);
 
+/* How far a log goes. */
+struct logs_extent {
+    uint64_t chunks;
+    uint32_t used; /* bytes of the last one */
+};
+
+struct logs_extent logs_extent(const struct logs *logs, uint32_t log);
+bool logs_is_extent(const struct logs *logs, uint32_t log, const struct logs_extent *extent);
+
+/* Makes room: so many bytes, at least, the next logs_put keeps wholly or not at all. 0: there is none. */
+size_t logs_room(struct logs *logs, uint32_t log, enum logs_stream stream, const struct logs_clock *now);
+
 /* The same of bytes that were taken already; all of them. */
 void logs_put(struct logs *logs, uint32_t log, enum logs_stream stream, const void *bytes, size_t size,
               const struct logs_clock *now);
