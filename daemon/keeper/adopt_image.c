@@ -49,6 +49,13 @@ static bool is_undone(const struct ledger_slot *slot, const struct handover_fact
     return !facts->ended && !facts->failed && facts->pid == 0 && slot->number <= 0;
 }
 
+/* Counters are written after what they count, and before anybody is told of it. */
+static void raise_to(uint64_t *counter, uint64_t number)
+{
+    if (*counter < number)
+        *counter = number;
+}
+
 static void count(const struct ledger *ledger, struct handover_head *head)
 {
     for (uint64_t i = 0; i < promised_slots(ledger); i++) {
@@ -61,9 +68,13 @@ static void count(const struct ledger *ledger, struct handover_head *head)
             continue;
         head->slot_count++;
         head->slots_made = i + 1;
+        for (int report = 0; report < REPORT_PLACES; report++)
+            raise_to(&head->last_report, facts->report_number[report]);
     }
-    for (uint64_t i = 0; i < promised_clients(ledger); i++)
+    for (uint64_t i = 0; i < promised_clients(ledger); i++) {
         head->client_count += atomic_load(&ledger->clients[i].client) != 0;
+        raise_to(&head->last_client, atomic_load(&ledger->clients[i].client));
+    }
 }
 
 /* At most as many as have a name on the shelf. */

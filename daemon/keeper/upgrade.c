@@ -5,6 +5,7 @@
 #include "daemon/base/closer.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/handover.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/store.h"
@@ -229,9 +230,11 @@ static int rehearse(int memory)
 /* Returns only where it could not: -errno. */
 static int become(struct keeper *keeper)
 {
-    CLEANUP_FD int memory = handover_write(keeper);
+    CLEANUP_FD int memory = -1;
     int r;
 
+    ledger_flush(keeper); /* what is still to be written there is not handed on */
+    memory = handover_write(keeper);
     if (memory < 0)
         return memory;
     r = rehearse(memory);

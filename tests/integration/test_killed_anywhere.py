@@ -65,13 +65,13 @@ def alike(got, want, where):
         same(len(one), len(other), '%s, killed at %s' % (what, where))
 
 
-def killed_at_each(daemon, points, want, pid_of=broker, but_for=lambda got, want: got):
+def killed_at_each(daemon, points, want, pid_of=broker):
     """Whoever asks sees nothing of it. pid_of(daemon): the process that is killed, or the one that has taken
-    its place. but_for(got, want): what is got without what may be otherwise."""
+    its place."""
     epoch, kills = daemon.ask('daemon.hello')['epoch'], 0
     for call, when in points:
         got, lost, was_killed = killed_at(daemon, pid_of(daemon), call, when)
-        alike(but_for(got, want), want, '%s number %d' % (call, when))
+        alike(got, want, '%s number %d' % (call, when))
         assert lost < 10
         kills += was_killed
     same(daemon.ask('daemon.hello')['epoch'], epoch)

@@ -107,18 +107,32 @@ def codes_of(manager, processes):
         return [client.result(number)['exitcode'] for number in numbers]
 
 
+def numbered(folder):
+    """{name: inode} of those that a keeper has made there."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.inode() for entry in entries if entry.name.isdigit()}
+
+
 @both_ways
 def check_its_cgroups(manager, way):
-    """They are the new keeper's: a daemon that removes what the dead have left leaves them alone."""
+    """A daemon that removes what the dead have left leaves them alone, and while there is no keeper, too."""
     folders = cgroups_of(manager.info()['pid'])
     if not folders:
         raise Skip('there are no cgroups here')
     process, pid = sleeper(manager)
-    names = sorted(os.listdir(folders[0]))
-    taken_over(manager, way)
-    wait_for(lambda: len(os.listdir(folders[0])) == len(names), 'its empty ones')
+    before = numbered(folders[0])
+
+    def another_starts():
+        with Daemon():
+            same(numbered(folders[0]), before, 'its cgroups, while it is dead')
+
+    def renewed():
+        after = numbered(folders[0])
+        return sorted(after) == sorted(before) and len(after.items() & before.items()) == 1 and after
+    taken_over(manager, way, another_starts)
+    after = wait_for(renewed, 'new ones, but for that of the child')
     with Daemon():
-        same(sorted(os.listdir(folders[0])), names, 'its cgroups')
+        same(numbered(folders[0]), after, 'its cgroups')
     ends_with_its_status(manager, process, pid)
 
 
@@ -469,6 +483,30 @@ def check_terminals(manager, way):
         wait_for(lambda: manager.names() == KEPT, 'an empty store')
 
 
+def test_what_a_terminal_has_given():
+    """It is in the log once, wherever between reading and writing it the keeper is killed."""
+    says = 'trap "echo once" USR1; echo; while :; do sleep 0.02; done'
+    with Manager() as manager:
+        manager.start()
+        for call, when in [('read', 1), ('pwrite64', 1), ('pwrite64', 2), ('epoll_wait', 1),
+                           ('epoll_wait', 2)]:
+            with manager.client() as client:
+                tty, keeper = client.sh(says, **PTY), manager.info()['pid']
+                wait_for(lambda process=tty['id']: pty_lines(client, process) == [''], 'its trap')
+                with Strace(keeper, manager.dir + '/strace', 'trace=' + call,
+                            'inject=%s:signal=KILL:when=%d' % (call, when)):
+                    os.kill(tty['pid'], signal.SIGUSR1)
+                    wait_for(lambda pid=keeper: is_dead(pid), 'its end at %s number %d' % (call, when))
+            with manager.client() as client:
+                manager.keepers.add(manager.info()['pid'])
+                wait_for(lambda process=tty['id']: pty_lines(client, process)[1:] == ['once'],
+                         'what it gave, where %s number %d had the keeper killed' % (call, when))
+                os.kill(tty['pid'], signal.SIGUSR1)
+                wait_for(lambda process=tty['id']: len(pty_lines(client, process)) > 2, 'more')
+                same(pty_lines(client, tty['id']), ['', 'once', 'once'], 'killed at %s %d' % (call, when))
+                client.call('process.kill', process=tty['id'])
+
+
 # ---------------------------------------------------------------- what was under way
 
 def spawn_at_a_fifo(manager, client, *argv):
@@ -717,6 +755,7 @@ def check_a_restart_policy_goes_on(manager, way):
         process = client.spawn('/bin/sh', '-c', APPENDS, restart=QUICK, cwd=manager.dir, env={'A': 'b'},
                                _fds=[out.fileno(), out.fileno()], stdout={'fd': 0}, stderr={'fd': 1})['id']
         pids = [runs(manager, process, 0)]
+        wait_for(lambda: started(pids[0], b'sleep'), 'its last program')
         for restarts in (1, 2):
             # a front that dies may take with it what it has not passed on
             wait_for(lambda: len(tickets(manager)) == 1, 'the ticket in the store')
@@ -825,27 +864,13 @@ def keeper_of(manager):
     return manager.info()['pid']
 
 
-def hung_up(one, other):
-    return isinstance(one, dict) and one.get('signal') == 'SIGHUP' != other.get('signal')
-
-
-def but_for_terminals(got, want):
-    """Whose terminal the next keeper has not been left yet gets SIGHUP, and has said nothing: see README."""
-    parts = [list(part) for part in got]
-    for part, wanted in zip(parts, want):
-        for at, (one, other) in enumerate(zip(list(part), wanted)):
-            if hung_up(one, other):
-                part[at:at + 2] = wanted[at:at + 2]
-    return parts
-
-
 def test_the_keeper_is_killed_at_each_system_call():
     """Who asks again with a key sees no difference."""
     with Manager() as manager:
         manager.start()
         manager.supervises = True
         want, points = survey(manager, keeper_of)
-        killed_at_each(manager, points if LONG else points[::3], want, keeper_of, but_for_terminals)
+        killed_at_each(manager, points if LONG else points[::3], want, keeper_of)
 
 
 test_the_keeper_is_killed_at_each_system_call.limit = 7000 if LONG else 250
@@ -1072,6 +1097,27 @@ def check_after_an_upgrade(manager, way):
 # ---------------------------------------------------------------- without a manager
 
 @options(allow=['.'])
+def test_what_was_just_before_an_upgrade():
+    """What the old program saw last, and told nobody, the keeper after the new one knows."""
+    with Manager() as manager:
+        manager.start()
+        with manager.client() as client:
+            # its tree is there for longer than it is
+            process = client.sh('trap "" HUP; sleep 1000 </dev/null >/dev/null 2>&1 & echo $!')['id']
+            client.join(process)
+            left = int(wait_for(lambda: last_text(client, process), 'the number of the rest'))
+        before = manager.info()
+        late = 'inject=waitid:delay_enter=200000'
+        with Strace(before['pid'], manager.dir + '/strace', 'trace=waitid', late), manager.client() as client:
+            client.start('daemon.restart')
+            wait_for(lambda: is_dead(before['broker_pid']), 'the end of its broker')
+            os.kill(left, signal.SIGKILL)  # before the keeper has looked
+            wait_for(lambda: manager.info()['broker_pid'] != before['broker_pid'], 'the new one')
+        process, pid = sleeper(manager)
+        taken_over(manager, front_goes_on)
+        ends_with_its_status(manager, process, pid)
+
+
 def test_without_a_manager(daemon):
     """The broker ends, and leaves nothing; a new daemon has another epoch. Children go on, and nobody's."""
     before, child = daemon.info(), daemon.ask('process.spawn', argv=['/bin/sleep', '1000'])
