@@ -295,9 +295,9 @@ def test_the_daemons_end(daemon):
     path = os.path.join(daemon.dir, 'runs')
     with Client(daemon.path) as client:
         pauses = client.sh('exit 1', restart=LONG_PAUSE)['id']
-        client.sh('echo >>%s; trap "exit 1" TERM; while :; do sleep 0.02; done' % path, restart=QUICK)
+        client.sh('trap "exit 1" TERM; echo >>%s; while :; do sleep 0.02; done' % path, restart=QUICK)
         in_state(client, pauses, 'restarting')
-        wait_for(lambda: os.path.exists(path))
+        wait_for(lambda: os.path.exists(path) and os.stat(path).st_size)
         same(client.call('daemon.stop'), {})
     daemon.ended()
     same(os.stat(path).st_size, 1)
