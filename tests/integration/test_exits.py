@@ -138,7 +138,8 @@ def test_join_is_about_the_child_stop_about_the_tree(daemon):
 
 def test_stop_waits_for_a_tree_that_obeys(daemon):
     with Client(daemon.path) as client:
-        obeys = 'trap "sleep 2; exit" TERM; echo $$; while :; do sleep 0.05; done'
+        # the tree is asked member by member: who joins it meanwhile is asked, too
+        obeys = 'trap "trap \\"\\" TERM; sleep 2; exit" TERM; echo $$; while :; do sleep 0.05; done'
         script = "sh -c '%s' & exec sleep 1000" % obeys
         info, grandchild = sleeper_of(client, script)
         end = client.call('process.stop', process=info['id'])

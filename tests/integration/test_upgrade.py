@@ -156,7 +156,9 @@ def test_there_and_back(daemon):
         install(daemon, program)
         with Client(daemon.path) as client, Client(daemon.path) as other:
             broker = client.call('daemon.info')['broker_pid']
+            os.kill(broker, signal.SIGSTOP)  # it hears of the first with the others
             numbers = [each.start('daemon.restart') for each in (client, client, other)]
+            os.kill(broker, signal.SIGCONT)
             same([client.result(numbers[0]), client.result(numbers[1]), other.result(numbers[2])], [{}] * 3)
             assert client.gone() and other.gone()
         wait_for(lambda: daemon.broker_pid != broker, 'another broker')
