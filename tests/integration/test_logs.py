@@ -6,13 +6,18 @@ import re
 import signal
 import time
 
-from clients import SOON, Client, Closed, Peer, fails, ready, same, wait_for
+from clients import SOON, Client, Closed, Gate, Peer, fails, ready, same, wait_for
 from harness import LONG, descriptors, main, options, prompt
 from strace import Injection
 
 
 def shell(client, script, **params):
     return client.spawn('/bin/sh', '-c', script, **params)['id']
+
+
+def behind(client, gate, script):
+    """It begins when the gate opens."""
+    return shell(client, 'read x; ' + script, _fds=gate.fds, stdin=gate.stdin)
 
 
 def ended(client, script, **params):
@@ -281,8 +286,10 @@ def test_the_end_comes_last(daemon):
     """Everything that the process wrote is told before its end, also a line without one."""
     with Client(daemon.path) as client:
         for _ in range(20 if LONG else 4):
-            process = shell(client, 'sleep .01; seq 20000; printf 20001')
-            found = told(client, follow(client, process))
+            with Gate() as gate:
+                process = behind(client, gate, 'seq 20000; printf 20001')
+                number = follow(client, process)
+            found = told(client, number)
             check_numbers(found, 1, 20001)
             client.call('process.close', process=process)
 
@@ -307,8 +314,9 @@ def test_unsubscribing(daemon):
 def test_a_follower_that_lags_is_told_of_a_gap(daemon):
     """It costs no memory, holds up nobody, and knows what it has missed."""
     with Client(daemon.path) as client, Client(daemon.path) as slow:
-        process = shell(client, 'sleep .2; seq 1000000; sleep 1000')
-        number = follow(slow, process)
+        with Gate() as gate:
+            process = behind(client, gate, 'seq 1000000; sleep 1000')
+            number = follow(slow, process)
         wait_for(lambda: last_text(client, process) == '1000000', 'its last line', limit=50)
         found = told(slow, number, '1000000')
         gaps = [line['gap'] for line in found if 'gap' in line]
@@ -327,8 +335,9 @@ def test_a_follower_that_lags_is_told_of_a_gap(daemon):
 def test_many_followers(daemon):
     with Client(daemon.path) as client:
         followers = [Client(daemon.path) for _ in range(50)]
-        process = shell(client, 'sleep .3; seq 5000')
-        numbers = [follow(follower, process) for follower in followers]
+        with Gate() as gate:
+            process = behind(client, gate, 'seq 5000')
+            numbers = [follow(follower, process) for follower in followers]
         for follower, number in zip(followers, numbers):
             check_numbers(told(follower, number), 1, 5000)
             follower.close()
@@ -609,9 +618,11 @@ def test_a_run_that_cannot_begin(daemon):
 def test_detached_it_goes_on_draining(daemon):
     """Children that live on do not wait for anybody who reads."""
     done = os.path.join(daemon.dir, 'done')
-    with Client(daemon.path) as client:
-        shell(client, 'sleep .5; seq 200000; touch %s' % done)
-        client.call('daemon.stop', mode='detach')
+    with Gate() as gate:
+        with Client(daemon.path) as client:
+            behind(client, gate, 'seq 200000; touch %s' % done)
+            client.call('daemon.stop', mode='detach')
+        gate.open()
         daemon.ended()
         assert os.path.exists(done), 'it has not written everything'
 
