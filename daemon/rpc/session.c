@@ -252,11 +252,27 @@ static void session_refuse(struct session *session, const json_t *id, const stru
     session_pause(session, true);
 }
 
+/* Now, and not with the session: of many that are refused in one turn there would be too many. */
+static void drop_fds(struct session *session)
+{
+    int fds[FRAME_FDS_MAX];
+
+    while (session->reader.fd_count > 0) {
+        size_t count = session->reader.fd_count < FRAME_FDS_MAX ? session->reader.fd_count : FRAME_FDS_MAX;
+
+        if (frame_take_fds(&session->reader, fds, count) < 0)
+            break;
+        closer_close(fds, count);
+    }
+    backlog_count_unread(session);
+}
+
 /* Its uid has begun too many lines. Where all waited for room, none might ever come to its end. */
 static void refuse_more(struct session *session, const char *limit, size_t value)
 {
     struct failure failure;
 
+    drop_fds(session);
     failure_set(&failure, ERROR_LIMIT_EXCEEDED, "limit reached: %s", limit);
     answer_failure(session, NULL, &failure,
                    json_pack("{s:s, s:I}", "limit", limit, "value", (json_int_t) value));

@@ -434,41 +434,41 @@ class Servant:
         del client.take
         return names
 
-    def connect_many(self, count, *texts):
-        """So many connections that each say all of it, one text after the other, and read no answer but a
-        refusal: {limit: how many were refused for it}. Of those that say nothing each is looked at."""
-        self.silent, limits = [Client(self.path) for _ in range(count)], collections.Counter()
-        for text in texts or [PING]:
+    def refusals(self, least):
+        """{limit: how many of the silent were refused for it}, once at least so many are. Their other answers
+        are not read."""
+        refused = {}
+
+        def look():
+            for each in self.silent:
+                try:
+                    while each not in refused and (each.replies or each.pump(0)):
+                        refused[each] = each.replies.popitem()[1].get('error')
+                except (Closed, KeyError):
+                    pass
+            return sum(map(bool, refused.values())) >= least
+        wait_for(look, 'refusals', step=0.01)
+        return collections.Counter(error['data']['limit'] for error in refused.values() if error)
+
+    def connect_many(self, count, texts=(PING,), least=0):
+        """So many connections that each say all of it, one text after the other, and read nothing but
+        refusals (see there), if there are to be any."""
+        self.silent = [Client(self.path) for _ in range(count)]
+        for text in texts:
             for each in self.silent:
                 try:
                     each.raw(text.encode())
                 except Closed:
                     pass
-        for each in self.silent if len(texts) != 1 else []:
-            try:
-                while not each.replies and each.pump(0.01 if texts else SOON):
-                    pass
-            except Closed:
-                pass
-            errors = [reply['error'] for reply in each.replies.values() if 'error' in reply]
-            limits.update(error['data']['limit'] for error in errors)
-        return limits
+        return self.refusals(least) if least else {}
 
-    def connect_with_fds(self, count, fds):
+    def connect_with_fds(self, count, fds, least):
         """So many connections that each say what is no line, with so many descriptors. As connect_many."""
-        self.silent, limits = [Client(self.path) for _ in range(count)], collections.Counter()
+        self.silent = [Client(self.path) for _ in range(count)]
         with open('/dev/null', 'rb') as null:
             for each in self.silent:
                 each.raw(b'{', [null.fileno()] * fds)
-        for each in self.silent:
-            try:
-                while not each.replies and each.pump(0.01):
-                    pass
-            except Closed:
-                pass
-            errors = [reply['error'] for reply in each.replies.values() if 'error' in reply]
-            limits.update(error['data']['limit'] for error in errors)
-        return limits
+        return self.refusals(least)
 
     def drop_silent(self):
         for each in self.silent:

@@ -127,7 +127,8 @@ def survey(daemon, role):
     found, known = [], set()
     for each in EACH:
         renewed(daemon, role)
-        made = collections.Counter(calls_of(daemon, pid_of(daemon, role), lambda: use(daemon, [each])))
+        with new_client(daemon):  # as when one is to fail: who has a connection is known
+            made = collections.Counter(calls_of(daemon, pid_of(daemon, role), lambda: use(daemon, [each])))
         found += [(call, each, made[call]) for call in made]
         known |= set(made)
     same(known - set(ERRORS[role]) - HARMLESS, set(), 'calls of which nobody knows how they fail')
