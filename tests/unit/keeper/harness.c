@@ -253,32 +253,16 @@ void harness_gone(struct harness *harness)
     harness_left_nothing(harness);
 }
 
-static ssize_t receive(int fd, union message *message, struct fdpass *fds)
-{
-    struct pollfd wait_for = {.fd = fd, .events = POLLIN};
-
-    ck_assert_msg(poll(&wait_for, 1, PATIENCE_MS) == 1, "nothing came");
-    return fdpass_receive(fd, message, sizeof *message, fds);
-}
-
-/* Until it asks its broker to stop everything; or has gone, if it has not read yet that there is one. */
-static void await_stop_request(struct harness *harness)
-{
-    union message message;
-    struct fdpass fds;
-    ssize_t size;
-
-    do {
-        size = receive(harness->link, &message, &fds);
-        fdpass_close(&fds);
-    } while (size > 0 && message.head.kind != LINK_STOP_REQUEST);
-}
-
 void harness_end_keeper(struct harness *harness)
 {
     kill(harness->keeper, SIGTERM);
-    if (harness->link >= 0)
-        await_stop_request(harness);
+    if (harness->link >= 0) {
+        union message message;
+
+        do
+            harness_receive(harness, &message, NULL);
+        while (message.head.kind != LINK_STOP_REQUEST);
+    }
     kill(harness->keeper, SIGTERM);
     await_keeper(harness);
 }
@@ -290,6 +274,14 @@ void harness_stop(struct harness *harness)
 }
 
 /* ---- as its broker ---- */
+
+static ssize_t receive(int fd, union message *message, struct fdpass *fds)
+{
+    struct pollfd wait_for = {.fd = fd, .events = POLLIN};
+
+    ck_assert_msg(poll(&wait_for, 1, PATIENCE_MS) == 1, "nothing came");
+    return fdpass_receive(fd, message, sizeof *message, fds);
+}
 
 /* What comes at any time, and is no answer. */
 static bool is_beside_the_point(const union message *message)
