@@ -39,6 +39,7 @@ class Manager:
         os.chmod(self.dir, 0o700)
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.ear.bind(self.dir + '/notify')
+        self.wrong = None  # what somebody has said
         self.store, self.words, self.keepers, self.main, self.status = [], [], set(), None, None
         self.options, self.socket, self.path = list(options), None, self.dir + '/own'
         self.log_path, self.program = self.dir + '/log', PROCD
@@ -61,6 +62,8 @@ class Manager:
     def hear(self):
         """Everything that has been said; the store is brought up to date."""
         with self.lock:
+            if self.wrong:
+                raise self.wrong
             while ready(self.ear, 0):
                 text, ancillary, _, _ = self.ear.recvmsg(4096, 4096, socket.MSG_CMSG_CLOEXEC)
                 fds = array.array('i')
@@ -69,6 +72,13 @@ class Manager:
                 text = text.decode()
                 self.take(dict(line.split('=', 1) for line in text.split('\n')), text, list(fds))
             return self.words
+
+    def listen(self):
+        """Nobody who speaks has to wait until a test asks, as a socket may hold no more than ten messages."""
+        try:
+            self.hear()
+        except AssertionError as error:
+            self.wrong = error
 
     def take(self, said, text, fds):
         if 'FDSTOREREMOVE' in said:
@@ -90,23 +100,26 @@ class Manager:
             os.close(each[1])
 
     def drop_child(self, process):
-        for name in {name for name, _ in self.store if name.startswith('child-%d-' % process)}:
-            self.drop(name)
+        with self.lock:
+            for name in {name for name, _ in self.store if name.startswith('child-%d-' % process)}:
+                self.drop(name)
 
     def names(self):
         """But for the directory of cgroups, which there is on some machines."""
-        self.hear()
-        return sorted(name for name, _ in self.store if name != CGROUPS)
+        with self.lock:
+            self.hear()
+            return sorted(name for name, _ in self.store if name != CGROUPS)
 
     def children(self):
         """The numbers of the processes that are in the store."""
         return [int(name.split('-')[1]) for name in self.names() if name.startswith('child-')]
 
     def empty_store(self):
-        self.hear()
-        for _, fd in self.store:
-            os.close(fd)
-        self.store.clear()
+        with self.lock:
+            self.hear()
+            for _, fd in self.store:
+                os.close(fd)
+            self.store.clear()
 
     # main processes
 
@@ -116,6 +129,10 @@ class Manager:
         self.until_ready()
 
     def begin(self, watchdog=0):
+        with self.lock:  # nothing of the store goes meanwhile
+            self.begin_locked(watchdog)
+
+    def begin_locked(self, watchdog):
         self.hear()
         self.words, self.status = [], None
         # systemd gives the newest first
@@ -164,8 +181,10 @@ class Manager:
         self.keepers.add(self.info()['pid'])
 
     def reap(self):
-        """Waits for orphans, in a thread of its own; and starts another main process where it is to."""
+        """Waits for orphans, in a thread of its own; hears what is said; and starts another main process
+        where it is to."""
         while not self.done:
+            self.listen()
             with self.lock:
                 if self.supervises and self.ended() is not None:
                     self.begin()
@@ -251,7 +270,6 @@ class Manager:
         if self.ended() is None and self.main is not None:
             self.end(signal.SIGKILL)
         self.empty_store()
-        self.ear.close()
         if self.socket:
             self.socket.close()
         for client in list(Client.alive):
@@ -261,6 +279,8 @@ class Manager:
         finally:
             self.done = True
             self.reaper.join()
+            self.empty_store()
+            self.ear.close()
             self.end_all()
             for keeper in self.keepers:
                 remove_cgroups(cgroups_of(keeper))
