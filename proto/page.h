@@ -4,9 +4,10 @@
  * without asking it. Declared once, for both sides; no library.
  *
  * A page is a memfd of one uid, sealed against growing and shrinking, handed out by object.map to clients
- * of that uid and to nobody else. Each lock, rlock or event that was mapped has a word in it, each pair
- * (process, holder) that has asked has a slot: the number by which a lock's word names its owner. Both are
- * issued by the daemon, and issued again only once nobody can use them any more.
+ * of that uid and to nobody else. Each lock, rlock or event that was mapped has a word in it, each
+ * semaphore several in a row, each pair (process, holder) that has asked has a slot: the number by which a
+ * word names its owner. Both are issued by the daemon, and issued again only once nobody can use them any
+ * more.
  *
  * Who writes what, when. A word is OPEN or CLOSED, and says which.
  *
@@ -22,6 +23,16 @@
  * mapped, each by one swap even where that changes nothing: what was done before is seen by whoever sees it
  * set. While somebody waits it is closed: who sets it asks the daemon, which wakes them.
  *
+ * A semaphore has a word for each of its permits, as many as it had, or can have, when it was mapped
+ * first, and PAGE_PERMITS at most. Each is the word of a lock that nobody is handed and nobody goes deeper
+ * into: who takes a permit is named by the swap that takes it. Who finds no word open and free asks; so
+ * does who is in none and gives a permit back, as it is for the daemon to say whose that is. Of several
+ * that a slot is in it gives back any: in words holds have no age, and among those that the daemon meets
+ * at one time the lowest counts as the oldest. Words that have no permit are closed, and permits beyond
+ * the words, or of an owner without a slot, are had by asking. While somebody waits, or somebody is to be
+ * told that a permit's last owner has died, all words are closed: the first in the queue, and the next who
+ * takes any of them, are not known to one word.
+ *
  * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an
  * atomic or, which also tells it what the clients have left there. It decides, on its own record, as for a
  * lock that has no word; and then stores what is so, open if nobody waits, with an offer if one can be
@@ -29,6 +40,17 @@
  * no write of the daemon can fail or overtake a client's, nobody gets past those who wait, and what is
  * granted, abandoned or refused is decided in one place. That NEXT is gone, and its slot is the owner's, is
  * all that tells of a hand-over: no message is needed for that.
+ *
+ * Of a semaphore it takes all words that are open, one behind the other, before it decides. What they say
+ * together has been so at one instant, that of the last one: each of the others has been frozen since it
+ * was taken, and what was done to those that were taken later is not lost but seen. So permits neither are
+ * counted twice nor vanish, whatever moves from word to word meanwhile: who gave one back and took another
+ * has done it in that order, and nobody can have done the second before the first. It opens them one
+ * behind the other, too. Who finds some open and some not yet may take what is open, as nobody waits then,
+ * and what the daemon has decided is on record. A daemon that dies between two stores, or before it has
+ * taken the last, leaves words of two orders, or some that are still open; as each word tells of its own
+ * permit and of no other, the next one takes those that it finds open and of the order on record as news,
+ * and the others as decided.
  *
  * Whether who was handed a lock knows that it has it, the depth tells. With 1 it does: the hold stands,
  * whatever becomes of its request, its connection or the daemon. With 0 it may have given up meanwhile, and
@@ -51,11 +73,15 @@
  *
  * Memory orders. Setting or clearing an event is a release, seeing it set an acquire. Taking a lock is an
  * acquire, giving it back or handing it over a release, and seeing oneself as the owner an acquire, on the
- * same word: what one owner wrote before is seen by the next, directly. Through the daemon: the or is an
- * acquire and a release, the opening store a release; between a client and the daemon each message is both.
- * A client reads a word with relaxed order before it swaps, since the swap looks again. Setting a bell and
- * then reading the word, and swapping the word and then clearing the bell, are each in one order for all
- * (seq_cst): else both could see what was before, and the thread sleep though it owns.
+ * same word: what one owner wrote before is seen by the next, directly. So it is with the words of a
+ * semaphore: whoever takes a permit sees what was done before it was given back, whichever word it was in,
+ * as that is the word it is taken from, or the daemon has been told. No order is needed between two words
+ * of one semaphore: to look at them one by one finds a permit that nobody has at that instant, or asks;
+ * and each word that the daemon has taken is frozen, whatever it sees of the others. Through the daemon:
+ * the or is an acquire and a release, the opening store a release; between a client and the daemon each
+ * message is both. A client reads a word with relaxed order before it swaps, since the swap looks again.
+ * Setting a bell and then reading the word, and swapping the word and then clearing the bell, are each in
+ * one order for all (seq_cst): else both could see what was before, and the thread sleep though it owns.
  *
  * The page is no proof of anything: any process of the uid may write any value at any time. The daemon reads
  * each word once for a decision, checks what it names, and can be led to wrong ideas about locks of that uid
@@ -69,6 +95,7 @@
 
 #define PAGE_WORDS 16384 /* 0 is never issued */
 #define PAGE_SLOTS 16384 /* nor are 0, nobody, and the last one */
+#define PAGE_PERMITS 16  /* the most words of a semaphore */
 
 /* The parts of a word: bits 0 to 13 owner, 14 to 27 NEXT, 28 to 35 depth, then flags, then the order. */
 #define WORD_OWNER_BITS  14

@@ -284,7 +284,7 @@ enum reply_kind {
     REPLY_WOKEN,   /* sync.number */
     REPLY_INDEX,   /* sync.number */
     REPLY_RUN_ACTION,
-    REPLY_MAPPED, /* sync.flag; number: the word, token: the slot */
+    REPLY_MAPPED, /* sync.flag; number: the first word, words: how many, token: the slot */
 };
 
 struct reply_data {

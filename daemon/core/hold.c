@@ -77,6 +77,9 @@ void hold_pause(struct core *core, struct hold *hold)
     word_changed(core, hold->object);
     TAILQ_REMOVE(&hold->object->holds, hold, of_object);
     TAILQ_REMOVE(&hold->open->holds, hold, of_open);
+    if (hold->word)
+        hold->word->permit = NULL;
+    hold->word = NULL;
     hold->owner = owner_unref(hold->owner);
     hold->object = NULL;
     hold->open = NULL;

@@ -103,7 +103,8 @@ static void take_mappings(struct core *core, struct in *in, struct word *word)
 {
     uint64_t count = in_number(in);
 
-    in_failed(in, !word->object && count == 0, -EBADMSG); /* nothing keeps it */
+    in_failed(in, word->data.first != word->data.index ? count > 0 : !word->object && count == 0,
+              -EBADMSG); /* nothing keeps it, or not this one */
     for (; count > 0 && !in->error; count--) {
         struct client *client = core_client(core, in_number(in));
         struct open *open = client && word->object ? open_find(core, word->object, client, NULL) : NULL;
@@ -114,29 +115,54 @@ static void take_mappings(struct core *core, struct in *in, struct word *word)
     }
 }
 
+/* The one before it, where it is not the first of its object's: those have been read. */
+static struct word *word_before(const struct account *account, const struct word_data *data,
+                                const struct object *object)
+{
+    struct word *before = account->words ? account->words->word[data->index - 1] : NULL;
+
+    if (!before || before->data.first != data->first || before->object != object ||
+        data->index - data->first >= PAGE_PERMITS)
+        return NULL;
+    return before;
+}
+
+static bool word_is_sound(const struct account *account, const struct word_data *data,
+                          const struct object *object)
+{
+    bool is_alone = !object || object_is_lock(object) || object->data.kind == OBJECT_EVENT;
+
+    if (data->index == 0 || data->index >= PAGE_WORDS || data->order > WORD_ORDER_MAX ||
+        (account->words && account->words->word[data->index]))
+        return false;
+    if (!object)
+        return data->state == WORD_STATE_CLOSED;
+    return data->state <= (is_alone ? WORD_STATE_OFFERED : WORD_STATE_CLOSED) && object->account == account &&
+           object_can_have_word(object) && (data->first == data->index ? !object->word : !is_alone);
+}
+
 static void take_word(struct core *core, struct in *in, struct account *account)
 {
     struct object *object = NULL;
+    struct word *word, *before;
     struct word_data data;
-    struct word *word;
 
     in_take(in, &data, sizeof data);
     if (in_number(in))
         object = in_object(core, in);
-    if (in->error ||
-        in_failed(in, data.index == 0 || data.index >= PAGE_WORDS || data.order > WORD_ORDER_MAX, -EBADMSG) ||
-        in_failed(in, data.state > WORD_STATE_OFFERED, -EBADMSG) ||
-        in_failed(in, !object && data.state != WORD_STATE_CLOSED, -EBADMSG) ||
-        in_failed(in, account->words && account->words->word[data.index], -EBADMSG) ||
-        in_failed(in, object && (object->word || !object_can_have_word(object) || object->account != account),
-                  -EBADMSG))
+    if (in->error || in_failed(in, !word_is_sound(account, &data, object), -EBADMSG))
+        return;
+    before = data.first != data.index ? word_before(account, &data, object) : NULL;
+    if (in_failed(in, !before && data.first != data.index, -EBADMSG))
         return;
     word = word_new(core, account, data.index);
     if (in_failed(in, !word, -ENOMEM))
         return;
     word->data = data;
     word->object = object;
-    if (object)
+    if (before)
+        before->next = word;
+    else if (object)
         object->word = word;
     take_mappings(core, in, word);
 }
@@ -176,8 +202,8 @@ static void decide_later(struct core *core)
 
 /* ---- holds and waits ---- */
 
-/* object: whose word's own it may be, or NULL. */
-static struct hold *in_hold(struct core *core, struct in *in, struct object *object)
+/* word: whose own it may be, or NULL. */
+static struct hold *in_hold(struct core *core, struct in *in, struct word *word)
 {
     uint64_t which = in_number(in);
     struct hold_data data;
@@ -188,10 +214,10 @@ static struct hold *in_hold(struct core *core, struct in *in, struct object *obj
         return NULL;
     in_take(in, &data, sizeof data);
     if (which == 2) {
-        if (in_failed(in, !object || !object->word || object->word->hold.object, -EBADMSG))
+        if (in_failed(in, !word || word->hold.object, -EBADMSG))
             return NULL;
-        object->word->hold.data = data;
-        return &object->word->hold;
+        word->hold.data = data;
+        return &word->hold;
     }
     account = account_get(core, (uint32_t) in_number(in));
     hold = in->error || !account ? NULL : hold_new(account);
@@ -264,10 +290,24 @@ static void take_users(struct core *core, struct in *in, struct object *lock)
     }
 }
 
+/* The word of a semaphore that a hold is in; NULL: in none. */
+static struct word *in_place(struct in *in, const struct object *object)
+{
+    const struct words *words = object->account->words;
+    uint64_t index = in_number(in);
+    struct word *word = words && index < PAGE_WORDS ? words->word[index] : NULL;
+
+    if (index == 0)
+        return NULL;
+    in_failed(in, !word || word->object != object || word->permit || object_is_lock(object), -EBADMSG);
+    return in->error ? NULL : word;
+}
+
 static void take_holds(struct core *core, struct in *in, struct object *object)
 {
     for (uint64_t count = in_number(in); count > 0 && !in->error; count--) {
-        struct hold *hold = in_hold(core, in, object);
+        struct word *word = in_place(in, object);
+        struct hold *hold = in_hold(core, in, object_is_lock(object) ? object->word : word);
         struct client *client = core_client(core, in_number(in));
         struct owner *owner = in_owner(in, client);
         struct open *open = client ? open_find(core, object, client, NULL) : NULL;
@@ -280,9 +320,13 @@ static void take_holds(struct core *core, struct in *in, struct object *object)
         hold->object = object;
         hold->owner = owner;
         hold->open = open;
+        hold->word = word;
+        if (word)
+            word->permit = hold;
         TAILQ_INSERT_TAIL(&object->holds, hold, of_object);
         TAILQ_INSERT_TAIL(&open->holds, hold, of_open);
     }
+    in_failed(in, object_is_held(object) && !object_is_lock(object) && !permits_add_up(object), -EBADMSG);
 }
 
 /* Can it be served there? */

@@ -163,6 +163,7 @@ static void release_permits(struct core *core, const struct core_input *input, s
     waiter_answer(core, sync->waiter);
     end_permits(core, object, sync->open, count);
     object->data.value += count;
+    word_changed(core, object);
 }
 
 int step_release(struct core *core, const struct core_input *input)

@@ -46,7 +46,7 @@ struct word *word_new(struct core *core, struct account *account, uint32_t index
         words_trim(core, account);
         return NULL;
     }
-    word->data.index = index;
+    word->data.index = word->data.first = index;
     word->data.state = WORD_STATE_CLOSED;
     word->data.stored = WORD_GONE; /* nothing yet */
     word->data.order = (uint32_t) (core->counters.word * ORDERS_APART) & WORD_ORDER_MAX;
@@ -60,10 +60,9 @@ struct word *word_new(struct core *core, struct account *account, uint32_t index
     return word;
 }
 
-void word_free(struct core *core, struct word *word)
+static void free_one(struct word *word)
 {
-    struct account *account = word->account;
-    struct words *words = account->words;
+    struct words *words = word->account->words;
 
     if (word->list)
         TAILQ_REMOVE(word->list, word, of_list);
@@ -72,7 +71,36 @@ void word_free(struct core *core, struct word *word)
     if (word->data.index < words->word_free)
         words->word_free = word->data.index;
     free(word);
+}
+
+void word_free(struct core *core, struct word *word)
+{
+    struct account *account = word->account;
+    struct word *next;
+
+    for (; word; word = next) {
+        next = word->next;
+        free_one(word);
+    }
     words_trim(core, account);
+}
+
+/* So many, one behind the other, for one object. */
+static struct word *words_new(struct core *core, struct account *account, uint32_t index, uint32_t count)
+{
+    struct word *first = NULL, **next = &first;
+
+    for (uint32_t i = 0; i < count; i++) {
+        *next = word_new(core, account, index + i);
+        if (!*next) {
+            if (first)
+                word_free(core, first);
+            return NULL;
+        }
+        (*next)->data.first = index;
+        next = &(*next)->next;
+    }
+    return first;
 }
 
 bool slot_take(struct account *account, struct owner *owner, uint32_t slot)
@@ -170,17 +198,49 @@ void words_forget_client(struct core *core, struct client *client)
 
 /* ---- object.map ---- */
 
-/* What nobody traces, of the uid whose page it is, while there are numbers. */
-static bool is_allowed(const struct sync *sync)
+/* One for each permit that there is now or, where there is a bound, can be. */
+static uint32_t words_needed(const struct object *object)
+{
+    uint64_t count = object->data.value;
+    const struct hold *hold;
+
+    if (object_is_lock(object) || object->data.kind == OBJECT_EVENT)
+        return 1;
+    TAILQ_FOREACH(hold, &object->holds, of_object)
+        if (++count >= PAGE_PERMITS)
+            break;
+    if (object->data.kind == OBJECT_BOUNDED_SEMAPHORE)
+        count = object->data.bound;
+    return count < 1 ? 1 : count < PAGE_PERMITS ? (uint32_t) count : PAGE_PERMITS;
+}
+
+/* The first of so many free ones in a row; 0: there are none. */
+static uint32_t find_free(const struct words *words, uint32_t count)
+{
+    uint32_t found = 0;
+
+    if (!words)
+        return 1;
+    for (uint32_t i = words->word_free; i < PAGE_WORDS; i++) {
+        found = words->word[i] ? 0 : found + 1;
+        if (found == count)
+            return i + 1 - count;
+    }
+    return 0;
+}
+
+/* The index of its first word, there or to be. 0: it is traced, not of the uid whose page it is, or there are
+ * no numbers. */
+static uint32_t find_place(const struct sync *sync)
 {
     const struct object *object = sync->object;
     const struct words *words = object->account->words;
 
     if (!object_can_have_word(object) || object->data.flags & (OBJECT_SHARED | OBJECT_TRACE) ||
-        sync->client->data.uid != object->data.uid)
-        return false;
-    return !words || ((object->word || words->word_free < PAGE_WORDS) &&
-                      (sync->owner->slot || words->slot_free < WORD_OWNER_MAX));
+        sync->client->data.uid != object->data.uid ||
+        (words && !sync->owner->slot && words->slot_free >= WORD_OWNER_MAX))
+        return 0;
+    return object->word ? object->word->data.index : find_free(words, words_needed(object));
 }
 
 /* What its owner has taken through the socket it can give back without. */
@@ -195,8 +255,24 @@ static void slot_is_new(struct core *core, const struct owner *owner)
                 word_changed(core, open->object);
 }
 
-/* Word, mapping and slot: all or -ENOMEM. */
-static int map(struct core *core, struct sync *sync)
+static void give_words(struct object *object, struct word *word)
+{
+    object->word = word;
+    for (; word; word = word->next)
+        word->object = object;
+}
+
+static uint32_t count_words(const struct word *word)
+{
+    uint32_t count = 0;
+
+    for (; word; word = word->next)
+        count++;
+    return count;
+}
+
+/* Words, mapping and slot: all or -ENOMEM. */
+static int map(struct core *core, struct sync *sync, uint32_t place)
 {
     struct account *account = sync->object->account;
     struct word *word = sync->object->word, *made = NULL;
@@ -204,7 +280,7 @@ static int map(struct core *core, struct sync *sync)
 
     if (!words)
         return -ENOMEM;
-    if (!word && !(word = made = word_new(core, account, words->word_free)))
+    if (!word && !(word = made = words_new(core, account, place, words_needed(sync->object))))
         return -ENOMEM;
     if (!sync->open->mapping && !word_add_mapping(word, sync->client, sync->open)) {
         if (made)
@@ -215,8 +291,7 @@ static int map(struct core *core, struct sync *sync)
         slot_is_new(core, sync->owner);
     if (made) {
         core->counters.word++;
-        word->object = sync->object;
-        sync->object->word = word;
+        give_words(sync->object, made);
     }
     word_changed(core, sync->object);
     return 0;
@@ -226,17 +301,20 @@ int step_object_map(struct core *core, const struct core_input *input)
 {
     struct reply_data *reply;
     struct sync sync;
+    uint32_t place;
     int r = sync_begin(core, input, WAIT_JOIN, SYNC_ANY_KIND | SYNC_OPEN | SYNC_OWNER, &sync);
 
     if (r != SYNC_GO)
         return r < 0 ? r : 0;
     reply = &sync.waiter->reply;
     reply->kind = REPLY_MAPPED;
-    if (is_allowed(&sync)) {
-        if (map(core, &sync) < 0)
+    place = find_place(&sync);
+    if (place > 0) {
+        if (map(core, &sync, place) < 0)
             return sync_undo(core, &sync);
         reply->sync.flag = 1;
-        reply->sync.number = sync.object->word->data.index;
+        reply->sync.number = place;
+        reply->sync.words = count_words(sync.object->word);
         reply->sync.token = sync.owner->slot;
     }
     waiter_answer(core, sync.waiter);

@@ -62,7 +62,7 @@ bool object_is_lock(const struct object *object)
 
 bool object_can_have_word(const struct object *object)
 {
-    return object_is_lock(object) || object->data.kind == OBJECT_EVENT;
+    return object_is_held(object) || object->data.kind == OBJECT_EVENT;
 }
 
 static int object_index(struct core *core, struct account *account, struct object *object)

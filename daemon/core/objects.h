@@ -86,8 +86,24 @@ struct hold *hold_find(const struct object *object, uint64_t id);
 void word_changed(struct core *core, struct object *object);
 /* What is closed is to be decided. For load_sync.c. */
 void word_load(struct core *core, struct word *word);
-/* Its object goes. */
+/* Its object goes, and the words that follow it. */
 void word_forsake(struct core *core, struct word *word);
+/* To be stored, with a new order. */
+void word_store(struct core *core, struct word *word, enum word_state state, uint64_t value);
+/* The slot that names a hold's owner, if it has one and knows that it holds; 0: the daemon must be asked. */
+uint32_t word_slot_of(const struct hold *hold);
+/* Its own hold begins, as the value says. NULL: the owner that it names has no right to that. */
+struct hold *word_begin_hold(struct core *core, struct word *word, uint64_t value);
+
+/* ---- permit.c ---- */
+
+/* What clients have left in a word of a semaphore. */
+void permit_take_news(struct core *core, struct word *word, uint64_t value);
+/* What a semaphore's words are to say, once all of them are closed. */
+void permits_decide(struct core *core, struct object *semaphore);
+/* Is there a permit for each word that says so? */
+bool permits_add_up(const struct object *semaphore);
+
 /* ---- mapping.c ---- */
 
 /* Who has it open uses the object's word no more. */
@@ -96,7 +112,7 @@ void word_unmap(struct core *core, struct open *open);
 bool word_is_mapped(const struct object *object);
 /* Frees what was issued, whatever uses it. For the end of the whole. */
 void words_free(struct account *account);
-/* Its lock and all who have mapped it are gone. */
+/* Its object and all who have mapped it are gone: it goes, with those that follow it. */
 void word_free(struct core *core, struct word *word);
 /* The parts of object.map. NULL or false without memory, or where the number is taken. */
 struct word *word_new(struct core *core, struct account *account, uint32_t index);

@@ -49,7 +49,7 @@ static void put_opens(struct out *out, const struct open_list *opens)
         put_object_name(out, open->object);
 }
 
-/* 0: none; 1: with whom it is charged to; 2: that of the object's word */
+/* 0: none; 1: with whom it is charged to; 2: that of its word, or of the object's only one */
 static void put_hold(struct out *out, const struct hold *hold)
 {
     put_number(out, !hold ? 0 : hold->account ? 1 : 2);
@@ -76,6 +76,7 @@ static void put_holds(struct out *out, const struct object *object)
     put_number(out, count);
     TAILQ_FOREACH(hold, &object->holds, of_object)
     {
+        put_number(out, hold->word ? hold->word->data.index : 0);
         put_hold(out, hold);
         put_owner(out, hold->owner);
     }

@@ -76,7 +76,7 @@ struct object {
     struct hold_list holds;    /* oldest first */
     struct wait_queue waiters; /* in the order in which they are served */
     struct wait_queue later;   /* barrier: came while the action runs, and belong to the next generation */
-    struct word *word;         /* lock: what it has in a shared page, or NULL */
+    struct word *word;         /* what it has in a shared page, the first of a semaphore's, or NULL */
     UT_hash_handle hh;         /* by name, of its account, or of all uids */
 };
 
@@ -86,7 +86,7 @@ struct open {
     struct client *client;   /* one of these two is NULL */
     struct process *process;
     struct hold_list holds; /* of that client, oldest first */
-    struct mapping *mapping; /* of that client and the object's word, or NULL */
+    struct mapping *mapping; /* of that client and the object's words, or NULL */
     LIST_ENTRY(open) of_object;
     TAILQ_ENTRY(open) of_owner; /* client or process */
     struct open_key {
@@ -135,6 +135,7 @@ struct hold {
     struct owner *owner;
     struct open *open;
     struct account *account; /* that is charged; NULL: it is a word's own */
+    struct word *word;       /* semaphore: that which says who has this permit, or NULL */
     TAILQ_ENTRY(hold) of_object;
     TAILQ_ENTRY(hold) of_open;
 };
@@ -147,16 +148,19 @@ struct word_data {
     uint32_t index;
     uint32_t order;  /* of the last store */
     uint32_t state;  /* word_state */
-    uint32_t unused;
+    uint32_t first;  /* the index of its object's first */
     uint64_t stored; /* what it was, without its order */
 };
 
-/* Lives as long as its lock, or any client that may use it. */
+/* Lives as long as its object, or any client that may use it. Of a semaphore's, whose indices follow each
+ * other, the first one has the mappings of all. */
 struct word {
     struct word_data data;
+    struct word *next;       /* of the same object, or NULL */
     struct object *object;   /* NULL: gone */
     struct account *account; /* whose page it is in */
     struct hold hold;        /* for an owner that is met in the word, so that this needs no memory */
+    struct hold *permit;     /* semaphore: the hold that it says, or said when it was closed; NULL: none */
     uint64_t value;          /* in core->stores: what is to be stored */
     struct word_list *list;  /* core->changed, core->stores or NULL */
     TAILQ_ENTRY(word) of_list;
@@ -195,7 +199,7 @@ struct reply_sync {
     uint32_t flag;        /* acquired, set, notified, created */
     uint32_t abandoned;
     uint32_t kind;        /* WrongKind: what it is */
-    uint32_t unused;
+    uint32_t words;       /* mapped: how many there are */
 };
 
 #endif

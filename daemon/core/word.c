@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rules of a word (proto/page.h): what is learnt from one that is taken, and what is stored in it again.
+ * Those of a semaphore's words: permit.c.
  *
- * A word stands beside the record of its lock or event, and does not replace it. While it is closed the
+ * A word stands beside the record of its object, and does not replace it. While it is closed the
  * record is the truth, and every rule about locks is applied to that, as for a lock without a word. While
  * it is open, or the lock is offered, the word is the truth: nothing may be decided by the record before
  * the word has been taken and its news with it. So whatever can change a lock, or depend on it, is named in
@@ -36,18 +37,20 @@ static void take_depth(struct hold *hold, uint64_t value)
         hold->data.count = (uint32_t) depth;
 }
 
-static void begin_hold(struct core *core, struct word *word, struct owner *owner, uint64_t value)
+struct hold *word_begin_hold(struct core *core, struct word *word, uint64_t value)
 {
     struct object *object = word->object;
+    struct owner *owner = owner_named(word, value);
     struct open *open = owner ? open_find(core, object, owner->client, NULL) : NULL;
     struct reply_sync unused;
 
-    if (!open) /* a number that nobody was given, or who has closed the lock: nobody holds it */
-        return;
+    if (!open) /* a number that nobody was given, or who has closed the object: nobody holds it */
+        return NULL;
     owner->refs++;
     hold_begin(core, &word->hold, object, owner, open, &unused);
     word->hold.data.since = 0;
     take_depth(&word->hold, value);
+    return &word->hold;
 }
 
 static void take_news_of_event(struct object *event, uint64_t value)
@@ -66,7 +69,10 @@ static void take_news(struct core *core, struct word *word, uint64_t value)
         take_news_of_event(object, value);
         return;
     }
-
+    if (!object_is_lock(object)) {
+        permit_take_news(core, word, value);
+        return;
+    }
     if (hold && value & WORD_KNOWN && slot_of(hold) == word_owner(value)) {
         take_depth(hold, value);
         return;
@@ -74,7 +80,7 @@ static void take_news(struct core *core, struct word *word, uint64_t value)
     if (hold)
         hold_end(core, hold, HOLD_RELEASED);
     object->data.abandoned = (value & WORD_ABANDONED) != 0;
-    begin_hold(core, word, owner_named(word, value), value);
+    (void) word_begin_hold(core, word, value);
 }
 
 /* Somebody has put the first in the queue in its holder's place, and that one has taken it, or not yet. */
@@ -150,14 +156,14 @@ void word_changed(struct core *core, struct object *object)
 {
     struct word *word = object->word ? object->word : object->lock ? object->lock->word : NULL;
 
-    if (word && word->data.state == WORD_STATE_CLOSED)
-        move(word, &core->changed);
+    for (; word; word = word->next)
+        if (word->data.state == WORD_STATE_CLOSED)
+            move(word, &core->changed);
 }
 
-/* Does its holder know it, and have a name in the word? */
-static bool has_told(const struct hold *hold)
+uint32_t word_slot_of(const struct hold *hold)
 {
-    return slot_of(hold) > 0 && !(hold->data.flags & HOLD_UNASKED);
+    return hold->data.flags & HOLD_UNASKED ? 0 : slot_of(hold);
 }
 
 /* Does nobody need the daemon for it? Who sleeps on its condition will wait for it without being asked. */
@@ -171,7 +177,7 @@ static bool is_left_alone(const struct object *lock)
     LIST_FOREACH(condition, &lock->users, of_lock)
         if (!TAILQ_EMPTY(&condition->waiters))
             return false;
-    return !hold || has_told(hold);
+    return !hold || word_slot_of(hold) > 0;
 }
 
 static uint64_t value_of(const struct object *lock)
@@ -183,7 +189,7 @@ static uint64_t value_of(const struct object *lock)
         return lock->data.flags & OBJECT_SET ? WORD_SET : 0;
     if (!hold)
         return lock->data.abandoned ? WORD_ABANDONED : 0;
-    if (!has_told(hold))
+    if (word_slot_of(hold) == 0)
         return WORD_OWNER_MAX | WORD_KNOWN;
     return slot_of(hold) | depth << WORD_DEPTH_SHIFT | WORD_KNOWN |
            (hold->data.flags & HOLD_TOLD ? WORD_ABANDONED : 0);
@@ -196,12 +202,12 @@ static uint64_t next_of(const struct object *lock)
     const struct hold *hold = TAILQ_FIRST(&lock->holds);
     uint32_t slot = next ? waiter_bell(next) : 0;
 
-    if (slot == 0 || !hold || !has_told(hold) || slot == slot_of(hold))
+    if (slot == 0 || !hold || word_slot_of(hold) == 0 || slot == slot_of(hold))
         return 0;
     return next->connection && next->data.kind == WAIT_HOLD ? slot : 0;
 }
 
-static void store(struct core *core, struct word *word, enum word_state state, uint64_t value)
+void word_store(struct core *core, struct word *word, enum word_state state, uint64_t value)
 {
     word->data.state = state;
     word->data.stored = value;
@@ -210,24 +216,33 @@ static void store(struct core *core, struct word *word, enum word_state state, u
     move(word, &core->stores);
 }
 
-static void decide(struct core *core, struct word *word)
+static void decide_alone(struct core *core, struct word *word)
 {
     const struct object *lock = word->object;
     uint64_t value, next;
 
-    if (!lock) {
-        word->value = WORD_GONE;
-        move(word, &core->stores);
-        return;
-    }
     value = value_of(lock);
     next = next_of(lock);
     if (is_left_alone(lock))
-        store(core, word, WORD_STATE_OPEN, value);
+        word_store(core, word, WORD_STATE_OPEN, value);
     else if (next > 0)
-        store(core, word, WORD_STATE_OFFERED, value | WORD_CLOSED | next << WORD_NEXT_SHIFT);
+        word_store(core, word, WORD_STATE_OFFERED, value | WORD_CLOSED | next << WORD_NEXT_SHIFT);
     else if ((value | WORD_CLOSED) != word->data.stored)
-        store(core, word, WORD_STATE_CLOSED, value | WORD_CLOSED);
+        word_store(core, word, WORD_STATE_CLOSED, value | WORD_CLOSED);
+}
+
+static void decide(struct core *core, struct word *word)
+{
+    struct object *object = word->object;
+
+    if (!object) {
+        word->value = WORD_GONE;
+        move(word, &core->stores);
+    } else if (object_is_lock(object) || object->data.kind == OBJECT_EVENT) {
+        decide_alone(core, word);
+    } else {
+        permits_decide(core, object);
+    }
 }
 
 void words_decide(struct core *core)
@@ -242,14 +257,16 @@ void words_decide(struct core *core)
 
 void word_forsake(struct core *core, struct word *word)
 {
+    bool is_mapped = !TAILQ_EMPTY(&word->mappings);
+
     word->object->word = NULL;
-    word->object = NULL;
-    word->data.state = WORD_STATE_CLOSED;
-    move(word, NULL);
-    if (TAILQ_EMPTY(&word->mappings))
+    for (struct word *each = word; each; each = each->next) {
+        each->object = NULL;
+        each->data.state = WORD_STATE_CLOSED;
+        move(each, is_mapped ? &core->changed : NULL);
+    }
+    if (!is_mapped)
         word_free(core, word);
-    else
-        move(word, &core->changed);
 }
 
 /* ---- which words must be closed ---- */
@@ -257,10 +274,11 @@ void word_forsake(struct core *core, struct word *word)
 void core_words_of_object(const struct object *object, core_want_word *want, void *context)
 {
     const struct object *lock = object->lock ? object->lock : object;
-    const struct word *word = lock->word;
+    const struct word *word;
 
-    if (word && word->data.state != WORD_STATE_CLOSED)
-        want(context, word->account->uid, word->data.index);
+    for (word = lock->word; word; word = word->next)
+        if (word->data.state != WORD_STATE_CLOSED)
+            want(context, word->account->uid, word->data.index);
 }
 
 /* Whoever a word can name has its lock open. */
@@ -395,11 +413,12 @@ void words_store_again(struct core *core)
 {
     struct account *account, *next_account;
     struct object *object, *next;
+    struct word *word;
 
     HASH_ITER(hh, core->accounts, account, next_account)
-        HASH_ITER(hh, account->objects, object, next)
-            if (object->word) {
-                object->word->data.stored = WORD_GONE;
-                word_changed(core, object);
-            }
+        HASH_ITER(hh, account->objects, object, next) {
+            for (word = object->word; word; word = word->next)
+                word->data.stored = WORD_GONE;
+            word_changed(core, object);
+        }
 }

@@ -167,14 +167,14 @@ static void answer_mapped(struct call *call, const struct reply_sync *sync)
 {
     bool is_mapped = sync->flag && !backlog_has_all_fds(call->session->backlog);
     int fd = is_mapped ? page_copy(call->server, call->uid) : -1;
-    char text[96];
+    char text[112];
 
     if (fd < 0) {
         (void) call_reply_text(call, "{\"mapped\":false}");
         return;
     }
-    snprintf(text, sizeof text, "{\"mapped\":true,\"word\":%llu,\"slot\":%llu,\"page\":0}",
-             (unsigned long long) sync->number, (unsigned long long) sync->token);
+    snprintf(text, sizeof text, "{\"mapped\":true,\"word\":%llu,\"words\":%u,\"slot\":%llu,\"page\":0}",
+             (unsigned long long) sync->number, sync->words, (unsigned long long) sync->token);
     (void) call_reply_with_fds(call, strdup(text), &fd, 1);
 }
 

@@ -53,6 +53,7 @@ unit_tests = \
 	%D%/core/test_object \
 	%D%/core/test_open \
 	%D%/core/test_order \
+	%D%/core/test_permit \
 	%D%/core/test_process \
 	%D%/core/test_property \
 	%D%/core/test_quota \
@@ -316,5 +317,7 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_stop_SOURCES = %D%/core/test_stop.c $(unit_core_helpers)
 %C%_core_test_waiter_LDADD = $(unit_core_libs)
 %C%_core_test_waiter_SOURCES = %D%/core/test_waiter.c $(unit_core_helpers)
+%C%_core_test_permit_LDADD = $(unit_core_libs)
+%C%_core_test_permit_SOURCES = %D%/core/test_permit.c $(unit_core_helpers)
 %C%_core_test_word_LDADD = $(unit_core_libs)
 %C%_core_test_word_SOURCES = %D%/core/test_word.c $(unit_core_helpers)

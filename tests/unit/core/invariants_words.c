@@ -3,6 +3,11 @@
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/must.h"
 
+static bool is_semaphore(const struct object *object)
+{
+    return object->data.kind == OBJECT_SEMAPHORE || object->data.kind == OBJECT_BOUNDED_SEMAPHORE;
+}
+
 /* What makes the daemon the one to be asked. */
 static bool is_wanted(const struct object *lock)
 {
@@ -44,6 +49,43 @@ static void check_object(const struct core *core, const struct word *word)
     must((word->hold.object != NULL) == (hold == &word->hold)); /* a word's own hold is nobody else's */
 }
 
+/* Of a semaphore: open only where nobody waits and nobody is to be told, and each open one is a permit. */
+static void check_permits(const struct core *core, const struct word *word)
+{
+    const struct object *object = word->object;
+    const struct hold *hold = word->permit;
+    bool is_left_alone = TAILQ_EMPTY(&object->waiters) && object->data.abandoned == 0;
+
+    must(object->account == word->account && object->word->data.index == word->data.first);
+    must(!(object->data.flags & (OBJECT_SHARED | OBJECT_TRACE)));
+    must(word->data.state != WORD_STATE_OFFERED);
+    must(word->data.state == WORD_STATE_CLOSED || (is_left_alone && !word->list));
+    must(!hold || (hold->word == word && hold->object == object));
+    must((word->hold.object != NULL) == (hold == &word->hold));
+    if (word->data.state == WORD_STATE_OPEN)
+        must(word->data.stored == (hold ? hold->owner->slot | WORD_DEPTH_ONE | WORD_KNOWN : 0));
+    else if (word->list != &core->changed && is_left_alone) /* it is none, as there are fewer */
+        must(!hold);
+    must(!word->next || (word->next->data.index == word->data.index + 1 &&
+                         word->next->data.first == word->data.first && word->next->object == object &&
+                         word->next->data.order == word->data.order));
+}
+
+/* While a word has no permit, no permit is without a word. */
+static void check_lay_out(const struct core *core, const struct object *semaphore)
+{
+    bool is_left_alone = TAILQ_EMPTY(&semaphore->waiters) && semaphore->data.abandoned == 0;
+    uint64_t free = 0, none = 0;
+    const struct word *word;
+
+    for (word = semaphore->word; word; word = word->next) {
+        free += word->data.state == WORD_STATE_OPEN && !word->permit;
+        none += word->data.state == WORD_STATE_CLOSED && word->list != &core->changed;
+    }
+    must(free <= semaphore->data.value);
+    must(none == 0 || !is_left_alone || free == semaphore->data.value);
+}
+
 static uint64_t check_mappings(const struct core *core, const struct word *word)
 {
     const struct mapping *mapping;
@@ -63,7 +105,7 @@ static uint64_t check_mappings(const struct core *core, const struct word *word)
                 break;
         must(open && open->client == mapping->client);
     }
-    must(word->object || count > 0); /* kept for nobody */
+    must(word->data.first == word->data.index ? word->object || count > 0 : count == 0); /* kept for nobody */
     return count;
 }
 
@@ -98,10 +140,15 @@ static uint64_t check_page(const struct core *core, const struct account *accoun
             continue;
         count++;
         must(word->data.index == i && word->account == account);
-        if (word->object)
+        must(words->word[word->data.first] && i - word->data.first < PAGE_PERMITS);
+        if (word->object && is_semaphore(word->object))
+            check_permits(core, word);
+        else if (word->object)
             check_object(core, word);
         else
-            must(word->data.state == WORD_STATE_CLOSED && !word->hold.object);
+            must(word->data.state == WORD_STATE_CLOSED && !word->hold.object && !word->permit);
+        if (word->object && is_semaphore(word->object) && word->object->word == word)
+            check_lay_out(core, word->object);
         mappings += check_mappings(core, word);
     }
     check_slots(account);

@@ -60,6 +60,8 @@ struct m_hold {
     struct m_owner owner;
     uint64_t serial, count, id, token;
     bool undo, told;
+    uint32_t word; /* of a permit: the index of that which says so, 0: none */
+    bool is_met;   /* was taken in it, and the core has not seen that yet */
 };
 
 enum m_sleep { M_ACQUIRE, M_EVENT, M_SLEEP, M_RELOCK, M_BARRIER, M_LATER, M_JOIN, M_SPAWN };
@@ -142,9 +144,16 @@ bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, u
                           const char *holder);
 /* Gives it back, to the first in the queue if there is one: the answer comes when the core sees it. */
 void model_shared_release(struct model *model, uint32_t uid, const char *name);
+/* A permit of a semaphore is taken and given back in the word of that index. */
+void model_shared_take(struct model *model, uint32_t uid, const char *name, const struct owner *owner,
+                       uint32_t index);
+void model_shared_give(struct model *model, uint32_t uid, const char *name, uint32_t index);
 /* An event is set or cleared in shared memory, where nobody waits for it. */
 void model_shared_event(struct model *model, uint32_t uid, const char *name, bool is_set);
 /* The core has just been told what words said: what it answers was to be answered. */
 void model_compare_early(struct model *model, const struct core *core);
+/* The core has been told all that it wants to know before a step: of semaphores that it has looked at it has
+ * learnt who holds, and in which order that counts. */
+void model_shared_look(struct model *model, const struct core *core);
 
 #endif

@@ -181,6 +181,74 @@ static void compare_word(struct model *model, const struct m_object *mine, const
         learn_hold(expected, hold);
 }
 
+/* The model's hold for one of the core's, which may not have been told to anybody. */
+static struct m_hold *hold_like(struct model *model, const struct m_object *mine, const struct hold *hold)
+{
+    for (int is_known = 1; is_known >= 0; is_known--)
+        for (size_t i = 0; i < model->hold_count; i++) {
+            struct m_hold *expected = &model->holds[i];
+
+            if (expected->object != mine || expected->is_met ||
+                (is_known ? expected->token != hold->data.token : expected->token != 0))
+                continue;
+            learn_hold(expected, hold);
+            compare_owner(&expected->owner, hold->owner);
+            return expected;
+        }
+    must_fail("%s: somebody holds who should not", mine->name);
+    return NULL;
+}
+
+/* Returns how many permits more are free by this word than the core knows. */
+static int64_t compare_permit(struct model *model, const struct m_object *mine, const struct word *word,
+                              uint64_t value)
+{
+    const struct owner *owner = word->account->words->owner[word_owner(value)];
+    struct m_hold *expected = NULL;
+
+    if (word->data.state == WORD_STATE_CLOSED) {
+        must(value & WORD_CLOSED && !word->permit);
+        return 0;
+    }
+    must(!(value & WORD_CLOSED) && word_order(value) == word->data.order);
+    if (value & WORD_KNOWN)
+        (expected = hold_like(model, mine, word->permit))->word = word->data.index;
+    for (size_t i = 0; i < model->hold_count && !expected; i++)
+        if (model->holds[i].object == mine && model->holds[i].word == word->data.index)
+            expected = &model->holds[i];
+    must((expected != NULL) == (word_owner(value) != 0));
+    if (expected) {
+        must(word_depth(value) == 1);
+        compare_owner(&expected->owner, owner);
+    }
+    return (word->permit != NULL) - (int64_t) (expected != NULL);
+}
+
+/* The same for a semaphore: permits that no word tells of are as the core says. */
+static void compare_permits(struct model *model, const struct m_object *mine, const struct object *object,
+                            struct pages *pages)
+{
+    uint64_t free_now = object->data.value, held = 0;
+    const struct hold *hold;
+
+    must(!m_first(model, mine, M_ACQUIRE) && mine->abandoned == 0);
+    for (const struct word *word = object->word; word; word = word->next) {
+        uint64_t value = *pages_word(pages, object->data.uid, word->data.index);
+
+        free_now += (uint64_t) compare_permit(model, mine, word, value);
+        held += !(value & WORD_CLOSED) && word_owner(value) != 0;
+    }
+    TAILQ_FOREACH(hold, &object->holds, of_object)
+        if (!hold->word) {
+            must(hold_like(model, mine, hold)->word == 0);
+            held++;
+        }
+    must(free_now == mine->value);
+    for (size_t i = 0; i < model->hold_count; i++)
+        held -= model->holds[i].object == mine;
+    must(held == 0);
+}
+
 /* The first in the queue has the lock, and the core has not seen it. */
 static bool is_handed(const struct object *object, uint64_t value)
 {
@@ -199,9 +267,49 @@ static void compare_holds(struct model *model, const struct m_object *mine, cons
         must(hold && hold->data.count == expected->count);
         learn_hold(expected, hold);
         compare_owner(&expected->owner, hold->owner);
+        must(expected->undo == ((hold->data.flags & HOLD_UNDO) != 0) || m_is_lock(mine));
         hold = TAILQ_NEXT(hold, of_object);
     }
     must(!hold);
+}
+
+static bool is_met_later(const struct m_hold *one, const struct m_hold *other)
+{
+    return one->is_met && other->is_met && one->object == other->object && one->word > other->word;
+}
+
+/* Those that the core has met in words at one time count in the order of these. */
+static void sort_met(struct model *model, const struct m_object *mine)
+{
+    for (size_t i = 0; i < model->hold_count; i++)
+        for (size_t k = i + 1; k < model->hold_count; k++) {
+            struct m_hold one = model->holds[i];
+
+            if (one.object != mine || !is_met_later(&one, &model->holds[k]))
+                continue;
+            model->holds[i] = model->holds[k];
+            model->holds[k] = one;
+        }
+    for (size_t i = 0; i < model->hold_count; i++)
+        if (model->holds[i].object == mine)
+            model->holds[i].is_met = false;
+}
+
+void model_shared_look(struct model *model, const struct core *core)
+{
+    for (size_t i = 0; i < MODEL_OBJECTS; i++) {
+        const struct m_object *mine = &model->objects[i];
+        const struct object *object =
+            mine->there ? core_object(core, mine->uid, mine->name, strlen(mine->name)) : NULL;
+        const struct word *word = object && m_is_semaphore(mine) ? object->word : NULL;
+
+        while (word && word->data.state == WORD_STATE_CLOSED)
+            word = word->next;
+        if (!object || !m_is_semaphore(mine) || word)
+            continue;
+        sort_met(model, mine);
+        compare_holds(model, mine, object);
+    }
 }
 
 static void compare_queue(const struct model *model, const struct m_object *mine, const struct object *object,
@@ -251,18 +359,27 @@ static void compare_event(const struct m_object *mine, const struct object *obje
     must(((value & WORD_SET) != 0) == mine->set);
 }
 
+/* Does the core know less than a word says? */
+static bool is_open_now(const struct object *object)
+{
+    const struct word *word = object->word;
+
+    while (word && word->data.state == WORD_STATE_CLOSED)
+        word = word->next;
+    return word != NULL;
+}
+
 static void compare_object(struct model *model, const struct m_object *mine, const struct object *object,
                            struct pages *pages)
 {
-    bool is_open = object->word && object->word->data.state != WORD_STATE_CLOSED;
+    bool is_open = is_open_now(object);
     uint64_t value = is_open ? *pages_word(pages, object->data.uid, object->word->data.index) : 0;
     const struct object_data *data = &object->data;
 
     must(data->kind == mine->kind && data->uid == mine->uid);
     must(((data->flags & OBJECT_PERSIST) != 0) == mine->persist);
-    must(mine->kind != OBJECT_SEMAPHORE || data->value == mine->value);
-    must(mine->kind != OBJECT_BOUNDED_SEMAPHORE ||
-         (data->value == mine->value && data->bound == mine->bound));
+    must(is_open || !m_is_semaphore(mine) || data->value == mine->value);
+    must(mine->kind != OBJECT_BOUNDED_SEMAPHORE || data->bound == mine->bound);
     must(is_open || data->abandoned == mine->abandoned);
     must(is_open || ((data->flags & OBJECT_SET) != 0) == mine->set);
     must(((data->flags & OBJECT_BROKEN) != 0) == mine->broken);
@@ -275,6 +392,8 @@ static void compare_object(struct model *model, const struct m_object *mine, con
         must(data->mode == mine->mode && data->gid == mine->gid);
     if (is_open && mine->kind == OBJECT_EVENT)
         compare_event(mine, object, value);
+    else if (is_open && m_is_semaphore(mine))
+        compare_permits(model, mine, object, pages);
     else if (is_open)
         compare_word(model, mine, object, value);
     else

@@ -36,6 +36,41 @@ void model_shared_release(struct model *model, uint32_t uid, const char *name)
     must(model->early_count < MODEL_MOST);
 }
 
+static struct m_hold *hold_in(struct model *model, const struct m_object *object, uint32_t index)
+{
+    for (size_t i = 0; i < model->hold_count; i++)
+        if (model->holds[i].object == object && model->holds[i].word == index)
+            return &model->holds[i];
+    return NULL;
+}
+
+void model_shared_take(struct model *model, uint32_t uid, const char *name, const struct owner *owner,
+                       uint32_t index)
+{
+    struct m_object *object = m_find(model, uid, name);
+    struct m_owner taker = {.client = owner->client->data.id};
+    struct m_hold *hold;
+
+    must(object && m_is_semaphore(object) && object->value > 0 && !hold_in(model, object, index));
+    must(!m_first(model, object, M_ACQUIRE)); /* nobody gets past those who wait */
+    strncpy(taker.holder, owner->holder->bytes, MODEL_TEXT - 1);
+    hold = m_take(model, object, &taker);
+    must(!hold->told); /* as nobody could be told */
+    hold->undo = object->kind == OBJECT_BOUNDED_SEMAPHORE;
+    hold->word = index;
+    hold->is_met = true;
+}
+
+void model_shared_give(struct model *model, uint32_t uid, const char *name, uint32_t index)
+{
+    struct m_object *object = m_find(model, uid, name);
+    struct m_hold *hold = hold_in(model, object, index);
+
+    must(hold && !m_first(model, object, M_ACQUIRE));
+    m_drop(model, hold);
+    object->value++;
+}
+
 void model_shared_event(struct model *model, uint32_t uid, const char *name, bool is_set)
 {
     struct m_object *event = m_find(model, uid, name);
@@ -48,7 +83,7 @@ void model_shared_event(struct model *model, uint32_t uid, const char *name, boo
 void m_map(struct model *model, struct m_request *request)
 {
     const struct m_object *object = request->object;
-    bool has_word = m_is_lock(object) || object->kind == OBJECT_EVENT;
+    bool has_word = m_is_lock(object) || m_is_semaphore(object) || object->kind == OBJECT_EVENT;
     bool is_mapped = has_word && object->name[0] != '/' && !object->trace &&
                      m_client(model, request->owner.client)->uid == object->uid;
 

@@ -13,6 +13,8 @@ static void want(void *context, uint32_t uid, uint32_t index)
     struct pages *pages = context;
     uint64_t *word = pages_word(pages, uid, index);
 
+    if (pages->most > 0 && pages->seen_count == pages->most) /* the rest is asked for again */
+        return;
     must(pages->seen_count < sizeof pages->seen / sizeof *pages->seen);
     pages->seen[pages->seen_count++] = (struct input_word){.uid = uid, .index = index, .value = *word};
     *word |= WORD_CLOSED | WORD_LOOKED;
@@ -58,6 +60,14 @@ bool pages_take(uint64_t *word, uint32_t slot)
     if (!word_is_handed(*word, slot))
         return false;
     *word += WORD_DEPTH_ONE;
+    return true;
+}
+
+bool pages_give(uint64_t *word, uint32_t slot)
+{
+    if (*word & WORD_CLOSED || word_owner(*word) != slot)
+        return false;
+    *word &= WORD_ORDER_MASK;
     return true;
 }
 

@@ -11,7 +11,7 @@
 struct pages {
     uint64_t words[3][PAGE_WORDS]; /* of uid 0, of 1000 and of all others */
     struct input_word seen[PAGE_WORDS]; /* what the last look has closed */
-    size_t seen_count;
+    size_t seen_count, most; /* of one look; 0: all */
 };
 
 uint64_t *pages_word(struct pages *pages, uint32_t uid, uint32_t index);
@@ -25,6 +25,8 @@ void pages_store(struct pages *pages, const struct core *core);
  * handed to the first in the queue. */
 int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive);
 int pages_release(uint64_t *word, uint32_t slot, bool is_recursive);
+/* Gives back a permit that it has taken, by its word. */
+bool pages_give(uint64_t *word, uint32_t slot);
 /* Sets or clears an event. */
 bool pages_event(uint64_t *word, bool is_set);
 /* Who has been handed it sees that. */

@@ -235,7 +235,8 @@ static void set_create(struct sync_chance *chance, struct core_input *input)
     if (body->kind == OBJECT_BARRIER)
         body->parties = (uint32_t)below(chance, 3) + 1 + !once_in(chance, 6);
     else if (body->kind == OBJECT_BOUNDED_SEMAPHORE || body->kind == OBJECT_SEMAPHORE)
-        body->value = below(chance, 3) + (body->kind == OBJECT_BOUNDED_SEMAPHORE);
+        body->value = (once_in(chance, 12) ? PAGE_PERMITS : 0) + below(chance, 3) +
+                      (body->kind == OBJECT_BOUNDED_SEMAPHORE);
     if (body->kind == OBJECT_CONDITION && once_in(chance, 3))
         input->blob[BLOB_LOCK] = text(pick_name(chance, OBJECT_RLOCK));
 }

@@ -27,6 +27,11 @@ static void create(const char *name, enum object_kind kind, uint32_t flags)
         .mode = 0666, .parties = 2);
 }
 
+static void create_many(const char *name, enum object_kind kind, uint64_t value)
+{
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = name, .object = kind, .value = value);
+}
+
 #define MAP(from, of, ...) ASK(world, OBJECT_MAP, .connection = (from), .name = (of), __VA_ARGS__)
 
 static const struct reply_sync *mapped(uint64_t ticket)
@@ -55,8 +60,7 @@ END_TEST
 
 START_TEST(not_everything_is_in_memory)
 {
-    static const enum object_kind others[] = {OBJECT_SEMAPHORE, OBJECT_BOUNDED_SEMAPHORE,
-                                              OBJECT_CONDITION, OBJECT_BARRIER};
+    static const enum object_kind others[] = {OBJECT_CONDITION, OBJECT_BARRIER};
     uint64_t root = world_connect(world, 0), stranger = world_connect(world, 1001);
     char name[2] = "a";
 
@@ -155,14 +159,86 @@ START_TEST(words_run_out)
         create(name, OBJECT_LOCK, 0);
         mapped(MAP(mine, name, 0));
     }
+    create_many("too many", OBJECT_SEMAPHORE, 2);
+    must_flag(world, MAP(mine, "too many", 0), REPLY_MAPPED, false);
     create("one more", OBJECT_LOCK, 0);
     must_flag(world, MAP(mine, "one more", 0), REPLY_MAPPED, false);
     mapped(MAP(other, "l7", 0));
     ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l9");
     mapped(MAP(mine, "one more", 0));
     ck_assert_uint_eq(index_of("one more"), 9);
+    ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l20");
+    ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l22");
+    must_flag(world, MAP(mine, "too many", 0), REPLY_MAPPED, false); /* they are in no row */
+    ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l21");
+    mapped(MAP(mine, "too many", 0));
+    ck_assert_uint_eq(index_of("too many"), 20);
     world_number(world, INPUT_CLIENT_DEAD, me);
     world->unchecked = false;
+}
+END_TEST
+
+/* ---- semaphores ---- */
+
+/* As many as it has permits, whoever has them, and not more than there can be. */
+START_TEST(a_semaphore_has_words_in_a_row)
+{
+    static const struct {
+        enum object_kind kind;
+        uint64_t value;
+        uint32_t words;
+    } cases[] = {{OBJECT_SEMAPHORE, 0, 1},
+                 {OBJECT_SEMAPHORE, 3, 3},
+                 {OBJECT_BOUNDED_SEMAPHORE, 5, 5},
+                 {OBJECT_SEMAPHORE, PROTO_INTEGER_MAX, PAGE_PERMITS},
+                 {OBJECT_BOUNDED_SEMAPHORE, PAGE_PERMITS + 1, PAGE_PERMITS}};
+    uint32_t next = 1;
+    char name[2] = "a";
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++, name[0]++) {
+        create_many(name, cases[i].kind, cases[i].value);
+        if (cases[i].value > 1 && cases[i].value < 10)
+            must_get(world,
+                     ASK(world, ACQUIRE, .connection = mine, .name = name, .object = OBJECT_SEMAPHORE));
+        ck_assert_uint_eq(mapped(MAP(mine, name, 0))->words, cases[i].words);
+        ck_assert_uint_eq(mapped(MAP(other, name, 0))->words, cases[i].words);
+        ck_assert_uint_eq(index_of(name), next);
+        next += cases[i].words;
+    }
+    create("l", OBJECT_LOCK, 0);
+    ck_assert_uint_eq(mapped(MAP(mine, "l", 0))->words, 1);
+    ck_assert_uint_eq(index_of("l"), next);
+}
+END_TEST
+
+/* All of them, when the last who has mapped any is gone. */
+START_TEST(its_words_are_issued_again_together)
+{
+    uint64_t third;
+
+    create("l", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "l", 0));
+    create_many("s", OBJECT_SEMAPHORE, 4);
+    mapped(MAP(world_connect(world, 1000), "s", 0));
+    third = world->client;
+    mapped(MAP(other, "s", 0));
+    create("m", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "m", 0));
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "s");
+    create("n", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "n", 0));
+    ck_assert_uint_eq(index_of("n"), 7); /* both may still look at the old ones */
+    world_number(world, INPUT_CLIENT_DEAD, them);
+    create("o", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "o", 0));
+    ck_assert_uint_eq(index_of("o"), 8);
+    world_number(world, INPUT_CLIENT_DEAD, third);
+    create_many("t", OBJECT_SEMAPHORE, 5);
+    mapped(MAP(mine, "t", 0));
+    ck_assert_uint_eq(index_of("t"), 9); /* a row of four is too short */
+    create_many("u", OBJECT_SEMAPHORE, 3);
+    mapped(MAP(mine, "u", 0));
+    ck_assert_uint_eq(index_of("u"), 2);
 }
 END_TEST
 
@@ -179,6 +255,8 @@ int main(void)
     tcase_add_test(tcase, a_word_is_issued_again_when_nobody_can_use_it);
     tcase_add_test(tcase, a_word_is_free_once_its_lock_is_closed);
     tcase_add_test(tcase, words_run_out);
+    tcase_add_test(tcase, a_semaphore_has_words_in_a_row);
+    tcase_add_test(tcase, its_words_are_issued_again_together);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }

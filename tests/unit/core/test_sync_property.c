@@ -108,6 +108,7 @@ static bool look(struct run *run, const struct core_input *input)
 {
     struct core_input words;
 
+    run->pages->most = once_in(run, 4) ? 1 + chance_below(&run->chance.chance, 3) : 0;
     while (pages_look(run->pages, run->core, input, &words)) {
         if (once_in(run, CRASH)) {
             run->has_crashed = true;
@@ -124,6 +125,7 @@ static bool look(struct run *run, const struct core_input *input)
         core_delivered(run->core);
         check_core(run->core);
     }
+    model_shared_look(run->model, run->core);
     return true;
 }
 

@@ -3,6 +3,12 @@
 
 #include "tests/unit/core/must.h"
 
+/* Those of all words of an object. */
+static const struct word *first_of(const struct word *word)
+{
+    return word->account->words->word[word->data.first];
+}
+
 /* One of the words that clients may change now, or NULL. */
 static const struct word *pick_word(struct chance *chance, const struct core *core)
 {
@@ -15,7 +21,7 @@ static const struct word *pick_word(struct chance *chance, const struct core *co
             const struct word *word = account->words->word[i];
 
             if (word && word->object && word->data.state != WORD_STATE_CLOSED &&
-                !TAILQ_EMPTY(&word->mappings) && chance_once_in(chance, ++count))
+                !TAILQ_EMPTY(&first_of(word)->mappings) && chance_once_in(chance, ++count))
                 picked = word;
         }
     return picked;
@@ -31,7 +37,7 @@ static const struct owner *pick_user(struct chance *chance, const struct word *w
     if (picked && !chance_once_in(chance, 4))
         return picked;
     picked = NULL;
-    TAILQ_FOREACH(mapping, &word->mappings, of_word)
+    TAILQ_FOREACH(mapping, &first_of(word)->mappings, of_word)
         for (uint32_t i = 1; i < 64; i++) {
             const struct owner *owner = word->account->words->owner[i];
 
@@ -49,19 +55,35 @@ static void move_event(struct chance *chance, const struct word *word, uint64_t 
         model_shared_event(model, word->account->uid, word->object->name->bytes, is_set);
 }
 
+static void move_permit(struct chance *chance, const struct word *word, uint64_t *value, struct model *model)
+{
+    const struct owner *user = pick_user(chance, word, *value);
+    const char *name = word->object->name->bytes;
+
+    if (!user)
+        return;
+    if (pages_acquire(value, user->slot, false))
+        model_shared_take(model, word->account->uid, name, user, word->data.index);
+    else if (pages_give(value, user->slot))
+        model_shared_give(model, word->account->uid, name, word->data.index);
+}
+
 void word_chance_move(struct chance *chance, const struct core *core, struct pages *pages,
                       struct model *model)
 {
     const struct word *word = pick_word(chance, core);
     uint64_t *value = word ? pages_word(pages, word->account->uid, word->data.index) : NULL;
     bool is_event = word && word->object->data.kind == OBJECT_EVENT;
-    const struct owner *user = word && !is_event ? pick_user(chance, word, *value) : NULL;
     bool is_recursive = word && word->object->data.kind == OBJECT_RLOCK;
+    bool is_lock = is_recursive || (word && word->object->data.kind == OBJECT_LOCK);
+    const struct owner *user = is_lock ? pick_user(chance, word, *value) : NULL;
     const char *name = word ? word->object->name->bytes : NULL;
     int r;
 
     if (is_event)
         move_event(chance, word, value, model);
+    else if (word && !is_lock)
+        move_permit(chance, word, value, model);
     if (!user || pages_take(value, user->slot))
         return;
     if (word_owner(*value) == 0 || (is_recursive && chance_once_in(chance, 3))) {
