@@ -31,7 +31,8 @@
  * at one time the lowest counts as the oldest. Words that have no permit are closed, and permits beyond
  * the words, or of an owner without a slot, are had by asking. While somebody waits, or somebody is to be
  * told that a permit's last owner has died, all words are closed: the first in the queue, and the next who
- * takes any of them, are not known to one word.
+ * takes any of them, are not known to one word. A thread that has given up waiting for an answer gives back
+ * by asking from then on: it could not tell a permit that it is still granted from those that it has.
  *
  * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an
  * atomic or, which also tells it what the clients have left there. It decides, on its own record, as for a

@@ -336,7 +336,8 @@ PROCD_PUBLIC void procd_semaphore_free(procd_semaphore *semaphore);
 /* Takes a permit. 1: it has one; 2: one that came back from a process that died; 0: not within timeout. */
 PROCD_PUBLIC int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout);
 
-/* Gives one. 0; PROCD_E_TOO_MANY_RELEASES: a bounded one has all of its permits. */
+/* Gives one: a hold of the calling thread ends, else one of its process, else one of anybody. 0;
+ * PROCD_E_TOO_MANY_RELEASES: a bounded one has all of its permits. */
 PROCD_PUBLIC int procd_semaphore_release(procd_semaphore *semaphore);
 
 /* How many permits there are now; INT_MAX also where there are more. */

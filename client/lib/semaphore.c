@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* semaphore and bounded_semaphore: one handle for both. */
+#include "client/lib/forks.h"
 #include "client/lib/object.h"
+#include "client/lib/shared.h"
+
+#include <errno.h>
+#include <math.h>
 
 struct procd_semaphore {
     struct object object;
+    struct shared shared;
 };
+
+/* Not in a forked child, which has not the memory. */
+static inline bool is_ours(const procd_semaphore *semaphore)
+{
+    return semaphore && forks_is(semaphore->object.generation);
+}
 
 static procd_semaphore *make(enum object_kind kind, const char *name, unsigned value)
 {
@@ -32,13 +44,39 @@ json_t *procd_semaphore_json(procd_semaphore *semaphore)
     return object_json((struct object *)semaphore);
 }
 
+/* For the first time, or where no permit is free in memory. */
+static int ask_for(procd_semaphore *semaphore, double timeout)
+{
+    int64_t deadline;
+    int r;
+
+    if (!isnan(timeout)) {
+        json_decref(library_timeout(timeout, &deadline));
+        if (shared_map(&semaphore->shared, &semaphore->object, deadline) && shared_take(&semaphore->shared))
+            return 1;
+    }
+    r = object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL, NULL);
+    if (r < 0 && r > -4096 && r != -EINVAL) /* not by the daemon, and it may have been asked */
+        shared_self.is_in_doubt = true;
+    return r;
+}
+
 int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout)
 {
-    return object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL, NULL);
+    if (!is_ours(semaphore))
+        return object_check((struct object *)semaphore);
+    /* no time-out is needed where nobody waits */
+    if (!isnan(timeout) && shared_take(&semaphore->shared))
+        return 1;
+    return ask_for(semaphore, timeout);
 }
 
 int procd_semaphore_release(procd_semaphore *semaphore)
 {
+    if (!is_ours(semaphore))
+        return object_check((struct object *)semaphore);
+    if (shared_give(&semaphore->shared))
+        return 0;
     return object_tell((struct object *)semaphore, "semaphore.release", json_object());
 }
 

@@ -23,11 +23,6 @@ _Thread_local struct shared_self shared_self;
 
 /* ---- the word ---- */
 
-static bool knows_slot(const struct shared *shared)
-{
-    return shared_self.page == atomic_load_explicit(&shared->page, memory_order_relaxed);
-}
-
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
@@ -53,7 +48,7 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 static bool may_release(const struct shared *shared, bool is_recursive, uint64_t seen)
 {
     return word_owner(seen) != 0 &&
-           (!is_recursive || (knows_slot(shared) && word_owner(seen) == shared_self.slot &&
+           (!is_recursive || (shared_knows_slot(shared) && word_owner(seen) == shared_self.slot &&
                               word_depth(seen) < WORD_DEPTH_MAX));
 }
 
@@ -107,7 +102,7 @@ bool shared_bell(const struct shared *shared, struct bell *ret_bell)
 {
     struct page *memory = atomic_load_explicit(&shared->memory, memory_order_relaxed);
 
-    if (!atomic_load_explicit(&shared->word, memory_order_acquire) || !knows_slot(shared) ||
+    if (!atomic_load_explicit(&shared->word, memory_order_acquire) || !shared_knows_slot(shared) ||
         shared_owner(shared) == shared_self.slot || shared_self.has_given_up)
         return false;
     *ret_bell = (struct bell){.is_set = &memory->bells[shared_self.slot].is_set,
@@ -122,6 +117,54 @@ uint64_t shared_owner(const struct shared *shared)
     uint64_t seen = word ? atomic_load(&word->value) : WORD_GONE;
 
     return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
+}
+
+/* ---- semaphores ---- */
+
+static bool take_one(struct shared *shared, struct page_word *word)
+{
+    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
+
+    while (!(seen & WORD_CLOSED) && word_owner(seen) == 0)
+        if (shared_swap(word, &seen, seen | shared_self.slot | WORD_DEPTH_ONE, memory_order_acquire)) {
+            atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
+            return true;
+        }
+    return false;
+}
+
+static bool give_one(struct shared *shared, struct page_word *word)
+{
+    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
+
+    (void) shared;
+    while (!(seen & WORD_CLOSED) && word_owner(seen) == shared_self.slot)
+        if (shared_swap(word, &seen, seen & WORD_ORDER_MASK, memory_order_release))
+            return true;
+    return false;
+}
+
+/* From the thread's own word on, round to it. */
+static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, struct page_word *word))
+{
+    struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint32_t count = atomic_load_explicit(&shared->words, memory_order_relaxed);
+    uint32_t at = (uint32_t) (shared_own_word(shared, words) - words);
+
+    for (uint32_t i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0)
+        if (one(shared, words + at))
+            return true;
+    return false;
+}
+
+bool shared_take_seen(struct shared *shared)
+{
+    return try_each(shared, take_one);
+}
+
+bool shared_give_seen(struct shared *shared)
+{
+    return try_each(shared, give_one);
 }
 
 /* ---- events ---- */
@@ -192,13 +235,31 @@ static const struct shared_page *find_page(int fd)
 
 /* ---- asking for it ---- */
 
+/* How many words a handle uses is said once, as a thread could look at `word` before it is another object's
+ * of the same name, and at `words` after that. An object that has more is used with so many; one that has
+ * less is asked for each time. */
+static bool use_words(struct shared *shared, uint32_t count)
+{
+    uint32_t known = 0;
+
+    if (!atomic_compare_exchange_strong_explicit(&shared->words, &known, count, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return known <= count;
+    atomic_store_explicit(&shared->mask, (UINT32_C(1) << (31 - __builtin_clz(count))) - 1,
+                          memory_order_relaxed);
+    return true;
+}
+
 static bool take_answer(struct shared *shared, const json_t *result, int fd)
 {
     json_int_t word = json_integer_value(json_object_get(result, "word"));
+    const json_t *count = json_object_get(result, "words");
+    json_int_t words = count ? json_integer_value(count) : 1;
     json_int_t slot = json_integer_value(json_object_get(result, "slot"));
     const struct shared_page *page;
 
-    if (word <= 0 || word >= PAGE_WORDS || slot <= 0 || slot >= (json_int_t) WORD_OWNER_MAX)
+    if (word <= 0 || words <= 0 || words > PAGE_PERMITS || word + words > PAGE_WORDS || slot <= 0 ||
+        slot >= (json_int_t) WORD_OWNER_MAX || !use_words(shared, (uint32_t) words))
         return false;
     page = find_page(fd);
     if (!page)
@@ -217,7 +278,7 @@ static bool is_worthwhile(const struct shared *shared, bool needs_slot)
 
     if (atomic_load_explicit(&shared->is_refused, memory_order_relaxed))
         return false;
-    return !word || (needs_slot && !knows_slot(shared)) ||
+    return !word || (needs_slot && !shared_knows_slot(shared)) ||
            word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed));
 }
 

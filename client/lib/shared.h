@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks in memory that is shared with the daemon: the client's side of proto/page.h. Private to libprocd.
+ * Objects in memory that is shared with the daemon: the client's side of proto/page.h. Private to libprocd.
  *
  * Nothing here touches the memory before its caller has seen, by object_check, that this is no forked child:
  * the memory is not there in one.
@@ -13,12 +13,14 @@
 
 #include <stdatomic.h>
 
-/* What a handle knows of its lock's word. All zero: nothing yet. */
+/* What a handle knows of its object's word, or words. All zero: nothing yet. */
 struct shared {
-    _Atomic(struct page_word *) word; /* NULL: ask the daemon */
+    _Atomic(struct page_word *) word; /* the first; NULL: ask the daemon */
     _Atomic uint64_t page;            /* the number of its page, in this process and its children */
-    _Atomic uint64_t guess;           /* the word when it was free last, or not set */
+    _Atomic uint64_t guess;           /* the word when it was free last, or not set; of a semaphore: any */
     _Atomic(struct page *) memory;    /* what the word is in */
+    _Atomic uint32_t words;           /* how many it uses: set once, before the first `word` */
+    _Atomic uint32_t mask;            /* and which of them a slot tries first; with it */
     _Atomic bool is_refused;          /* the daemon wants to be asked each time */
 };
 
@@ -42,6 +44,7 @@ struct shared_self {
     uint64_t page; /* of which the slot is */
     uint64_t slot;
     bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
+    bool is_in_doubt;  /* the same of a wait for a permit, which it would not know from those that it has */
 };
 extern _Thread_local struct shared_self shared_self
     __attribute__((visibility("hidden"), tls_model("initial-exec")));
@@ -86,6 +89,49 @@ static inline bool shared_release(struct shared *shared, bool is_recursive)
         return false;
     return shared_swap(word, &seen, guess, memory_order_release) ||
            shared_release_seen(shared, is_recursive, seen);
+}
+
+/* ---- semaphores ---- */
+
+bool shared_take_seen(struct shared *shared);
+bool shared_give_seen(struct shared *shared);
+
+/* Where a thread looks first: threads of one semaphore are to meet in no word. */
+static inline struct page_word *shared_own_word(const struct shared *shared, struct page_word *words)
+{
+    return words + (shared_self.slot & atomic_load_explicit(&shared->mask, memory_order_relaxed));
+}
+
+/* The calling thread has a number in these words. */
+static inline bool shared_knows_slot(const struct shared *shared)
+{
+    return shared_self.page == atomic_load_explicit(&shared->page, memory_order_relaxed);
+}
+
+/* Takes a permit. False: the daemon must be asked. */
+static inline bool shared_take(struct shared *shared)
+{
+    struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t seen = atomic_load_explicit(&shared->guess, memory_order_relaxed);
+
+    if (!words || !shared_knows_slot(shared))
+        return false;
+    return shared_swap(shared_own_word(shared, words), &seen, seen | shared_self.slot | WORD_DEPTH_ONE,
+                       memory_order_acquire) ||
+           shared_take_seen(shared);
+}
+
+/* Gives back one of those that the calling thread has taken. False: no word says that it has. */
+static inline bool shared_give(struct shared *shared)
+{
+    struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
+    uint64_t seen = guess | shared_self.slot | WORD_DEPTH_ONE;
+
+    if (!words || !shared_knows_slot(shared) || shared_self.is_in_doubt)
+        return false;
+    return shared_swap(shared_own_word(shared, words), &seen, guess, memory_order_release) ||
+           shared_give_seen(shared);
 }
 
 /* ---- events ---- */

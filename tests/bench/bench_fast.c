@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A lock that nobody else wants, and an event that nobody waits for, through libprocd and memory that is
- * shared with the daemon. */
+/* A lock or a semaphore that nobody else wants, and an event that nobody waits for, through libprocd and
+ * memory that is shared with the daemon. */
 #include "client/lib/procd.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/subject.h"
@@ -14,6 +14,7 @@
 static pthread_mutex_t *mutex;
 static procd_lock *lock;
 static procd_rlock *rlock;
+static procd_semaphore *semaphore;
 static procd_event *event;
 
 /* What the C library has for the same purpose: between processes, and not lost with its holder. */
@@ -63,6 +64,18 @@ static double with_rlock(void *context)
     return (bench_seconds() - begin) / COUNT * 1e9;
 }
 
+static double with_semaphore(void *context)
+{
+    double begin = bench_seconds();
+
+    (void) context;
+    for (int i = 0; i < COUNT; i++)
+        if (procd_semaphore_acquire(semaphore, PROCD_FOREVER) != 1 ||
+            procd_semaphore_release(semaphore) != 0)
+            bench_die("semaphore");
+    return (bench_seconds() - begin) / COUNT * 1e9;
+}
+
 static double with_event(void *context)
 {
     double begin = bench_seconds();
@@ -93,16 +106,20 @@ int main(int argc, char **argv)
         bench_pin(0, processor);
     lock = procd_lock_new(NULL);
     rlock = procd_rlock_new(NULL);
+    semaphore = procd_bounded_semaphore_new(NULL, 4);
     event = procd_event_new(NULL);
-    if (!lock || !rlock || !event)
+    if (!lock || !rlock || !semaphore || !event)
         bench_die("no object: %s", procd_last_error()->message);
     bench_compare(FIGURE_FAST_LOCK, &of);
     of.subject = with_rlock;
     bench_compare(FIGURE_FAST_RLOCK, &of);
+    of.subject = with_semaphore;
+    bench_compare(FIGURE_FAST_SEMAPHORE, &of);
     of.subject = with_event;
     bench_compare(FIGURE_FAST_EVENT, &of);
     procd_lock_free(lock);
     procd_rlock_free(rlock);
+    procd_semaphore_free(semaphore);
     procd_event_free(event);
     return 0;
 }

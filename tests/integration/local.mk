@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Whole daemons, seen through the socket, the library and the process table.
 integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process %D%/test_lib_shared \
-	%D%/test_lib_shared_events %D%/test_lib_shared_stress %D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
+	%D%/test_lib_shared_events %D%/test_lib_shared_permits %D%/test_lib_shared_semaphores %D%/test_lib_shared_stress \
+	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = \
 	%D%/test_absence.py \
 	%D%/test_clocks.py \
@@ -106,6 +107,10 @@ integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)
 %C%_test_lib_shared_LDADD = $(unit_client_libs)
 %C%_test_lib_shared_events_SOURCES = %D%/test_lib_shared_events.c $(integration_lib_sync)
 %C%_test_lib_shared_events_LDADD = $(unit_client_libs)
+%C%_test_lib_shared_permits_SOURCES = %D%/test_lib_shared_permits.c $(integration_lib_sync)
+%C%_test_lib_shared_permits_LDADD = $(unit_client_libs)
+%C%_test_lib_shared_semaphores_SOURCES = %D%/test_lib_shared_semaphores.c $(integration_lib_sync)
+%C%_test_lib_shared_semaphores_LDADD = $(unit_client_libs)
 %C%_test_lib_shared_stress_SOURCES = %D%/test_lib_shared_stress.c $(integration_lib_sync)
 %C%_test_lib_shared_stress_LDADD = $(unit_client_libs)
 %C%_test_lib_sync_SOURCES = %D%/test_lib_sync.c $(integration_lib_sync)

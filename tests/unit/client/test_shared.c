@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -77,6 +78,12 @@ static void answer_map(json_t *result, int fd)
 static json_t *mapped(int word, int slot)
 {
     return json_pack("{s:b,s:i,s:i,s:i}", "mapped", 1, "word", word, "slot", slot, "page", 0);
+}
+
+static json_t *mapped_many(int word, int words, int slot)
+{
+    return json_pack("{s:b,s:i,s:i,s:i,s:i}", "mapped", 1, "word", word, "words", words, "slot", slot, "page",
+                     0);
 }
 
 static void create(void)
@@ -223,6 +230,21 @@ static json_t *far_slot(void)
     return mapped(1, (int) WORD_OWNER_MAX);
 }
 
+static json_t *no_words(void)
+{
+    return mapped_many(1, 0, 1);
+}
+
+static json_t *many_words(void)
+{
+    return mapped_many(1, PAGE_PERMITS + 1, 1);
+}
+
+static json_t *words_too_far(void)
+{
+    return mapped_many(PAGE_WORDS - 2, 3, 1);
+}
+
 static json_t *good(void)
 {
     return mapped(1, 1);
@@ -230,7 +252,8 @@ static json_t *good(void)
 
 START_TEST(nonsense_is_no_memory)
 {
-    static json_t *(*const bad[])(void) = {no_word, far_word, no_slot, far_slot, good};
+    static json_t *(*const bad[])(void) = {no_word,    far_word,      no_slot, far_slot, no_words,
+                                            many_words, words_too_far, good};
     int small = memfd_create("small", MFD_CLOEXEC);
     procd_lock *lock;
 
@@ -244,6 +267,144 @@ START_TEST(nonsense_is_no_memory)
     ck_assert_uint_eq(word(1), 0);
     procd_lock_free(lock);
     close(small);
+}
+END_TEST
+
+/* ---- semaphores ---- */
+
+static void map_semaphore(void)
+{
+    create();
+    answer_map(mapped_many(4, 3, 9), memory);
+    answer("semaphore.acquire", acquired());   /* no word is free */
+    answer("semaphore.release", json_object()); /* another thread, which has none */
+    answer("semaphore.release", json_object()); /* all are closed */
+    answer("object.close", json_object());
+}
+
+static void *release_in_thread(void *semaphore)
+{
+    ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
+    return NULL;
+}
+
+#define TAKEN(slot) (ORDER | (slot) | WORD_DEPTH_ONE)
+
+/* Slot 9 of three words: it looks at the second one first. */
+START_TEST(permits_are_words)
+{
+    procd_semaphore *semaphore;
+    pthread_t thread;
+
+    for (int i = 3; i < 8; i++)
+        atomic_store(&page->words[i].value, ORDER);
+    serve(map_semaphore);
+    semaphore = procd_semaphore_new("l", 3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(procd_semaphore_acquire(semaphore, PROCD_FOREVER), 1);
+        ck_assert_uint_eq(word(5), TAKEN(9));
+        ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
+        ck_assert_uint_eq(word(6), TAKEN(9));
+        ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
+        ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
+        ck_assert_uint_eq(word(5), ORDER);
+        ck_assert_uint_eq(word(6), ORDER);
+    }
+    atomic_store(&page->words[5].value, TAKEN(7));
+    atomic_store(&page->words[6].value, ORDER | WORD_CLOSED);
+    ck_assert_int_eq(procd_semaphore_acquire(semaphore, 1), 1);
+    ck_assert_uint_eq(word(4), TAKEN(9));
+    ck_assert_int_eq(procd_semaphore_acquire(semaphore, 1), 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, release_in_thread, semaphore), 0);
+    pthread_join(thread, NULL);
+    atomic_store(&page->words[4].value, TAKEN(9) | WORD_KNOWN); /* the daemon has seen it */
+    ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
+    ck_assert_uint_eq(word(4), ORDER);
+    for (int i = 4; i < 7; i++)
+        atomic_store(&page->words[i].value, TAKEN(9) | WORD_CLOSED);
+    ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
+    ck_assert_uint_eq(word(3), ORDER); /* nobody's business */
+    ck_assert_uint_eq(word(7), ORDER);
+    procd_semaphore_free(semaphore);
+}
+END_TEST
+
+static sem_t has_vanished;
+
+static void *play_and_vanish(void *unused)
+{
+    (void) unused;
+    fake_greet(&fake, &peer, "e");
+    create();
+    answer_map(mapped_many(4, 1, 9), memory);
+    json_decref(fake_read(&peer, "semaphore.acquire"));
+    fake_close(&fake);
+    fake_hang_up(&peer);
+    sem_post(&has_vanished);
+    return NULL;
+}
+
+static void *acquire_and_doubt(void *semaphore)
+{
+    ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
+    ck_assert_int_lt(procd_semaphore_acquire(semaphore, 0.01), 0);
+    ck_assert_int_lt(procd_semaphore_release(semaphore), 0);
+    ck_assert_uint_eq(word(4), TAKEN(9));
+    return NULL;
+}
+
+/* What it may be granted yet it could not tell from what it has. */
+START_TEST(who_is_in_doubt_asks)
+{
+    procd_semaphore *semaphore;
+    pthread_t thread;
+
+    atomic_store(&page->words[4].value, ORDER);
+    sem_init(&has_vanished, 0, 0);
+    ck_assert_int_eq(pthread_create(&fake.thread, NULL, play_and_vanish, NULL), 0);
+    semaphore = procd_semaphore_new("l", 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, acquire_and_doubt, semaphore), 0);
+    pthread_join(thread, NULL);
+    procd_semaphore_free(semaphore);
+    sem_wait(&has_vanished);
+    fake_listen(&fake);
+}
+END_TEST
+
+/* The name is another semaphore's by now: with more words, of which as many are used, and with fewer. */
+static void map_others(void)
+{
+    create();
+    answer_map(mapped_many(4, 2, 2), memory);
+    answer_map(mapped_many(8, 4, 2), memory);
+    answer("semaphore.acquire", acquired());
+    answer_map(mapped_many(20, 1, 2), memory);
+    for (int i = 0; i < 2; i++)
+        answer("semaphore.acquire", acquired());
+    answer("object.close", json_object());
+}
+
+START_TEST(a_handle_has_as_many_words_as_at_first)
+{
+    procd_semaphore *semaphore;
+
+    serve(map_others);
+    semaphore = procd_semaphore_new("l", 2);
+    ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
+    ck_assert_uint_eq(word(4), 2 | WORD_DEPTH_ONE);
+    for (int i = 4; i < 6; i++)
+        atomic_store(&page->words[i].value, WORD_GONE);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
+    ck_assert_uint_eq(word(8), 2 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(word(9), 2 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(word(10), 0);
+    for (int i = 8; i < 12; i++)
+        atomic_store(&page->words[i].value, WORD_GONE);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
+    ck_assert_uint_eq(word(20), 0);
+    procd_semaphore_free(semaphore);
 }
 END_TEST
 
@@ -277,6 +438,33 @@ START_TEST(children_do_not_touch_it)
 }
 END_TEST
 
+static void map_semaphore_for_parent(void)
+{
+    create();
+    answer_map(mapped_many(3, 2, 9), memory);
+    answer("object.close", json_object());
+}
+
+START_TEST(children_do_not_touch_semaphores)
+{
+    procd_semaphore *semaphore;
+    int status;
+    pid_t pid;
+
+    serve(map_semaphore_for_parent);
+    semaphore = procd_semaphore_new("l", 2);
+    ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
+    pid = fork();
+    if (pid == 0)
+        _exit(procd_semaphore_release(semaphore) != -EINVAL ||
+              procd_semaphore_acquire(semaphore, 0) != -EINVAL);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
+    procd_semaphore_free(semaphore);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("shared");
@@ -289,8 +477,12 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, it_is_asked_once_a_thread);
     tcase_add_test(tcase, who_is_refused_does_not_ask_again);
     tcase_add_test(tcase, what_is_gone_is_asked_for_anew);
-    tcase_add_loop_test(tcase, nonsense_is_no_memory, 0, 5);
+    tcase_add_loop_test(tcase, nonsense_is_no_memory, 0, 8);
+    tcase_add_test(tcase, permits_are_words);
+    tcase_add_test(tcase, who_is_in_doubt_asks);
+    tcase_add_test(tcase, a_handle_has_as_many_words_as_at_first);
     tcase_add_test(tcase, children_do_not_touch_it);
+    tcase_add_test(tcase, children_do_not_touch_semaphores);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
