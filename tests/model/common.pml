@@ -65,6 +65,9 @@ bit announced;      /* CONTENDED has been set for somebody who is queued */
 inline end_process(x)
 {
     alive[x] = 0; died[x] = 1;
+#ifdef AT_DEATH
+    AT_DEATH(x);
+#endif
     if
     :: HOLDS(x) -> unreported = 1
     :: else
@@ -78,7 +81,9 @@ inline end_process(x)
 
 /* Clients differ by their number alone, so the runs in which a later one meets a fault before an earlier one
  * has met any are others with the names exchanged. Connections end for client 1. */
+#ifndef MAY_DIE
 #define MAY_DIE(x) (deaths < DEATHS && alive[x] && deaths + (HANGUPS > 0) >= (x) - 1)
+#endif
 
 /* When nothing more may happen it is over at once, as a choice to stop would double the states. */
 #define STOP_IF_SPENT \
