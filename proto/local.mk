@@ -3,8 +3,8 @@
 noinst_LTLIBRARIES += %D%/libproto.la
 %C%_libproto_la_SOURCES = %D%/bytes.c %D%/bytes.h %D%/errors.def %D%/events.def %D%/frame.c %D%/frame.h \
 	%D%/ids.h %D%/message.c %D%/message.h %D%/methods.def %D%/objects.def %D%/openrpc.c %D%/openrpc.h %D%/page.h \
-	%D%/records.def %D%/restart.c %D%/restart.h %D%/schema.c %D%/schema.h %D%/signals.c %D%/signals.h %D%/tables.c %D%/writer.c \
-	%D%/writer.h
+	%D%/records.def %D%/restart.c %D%/restart.h %D%/schema.c %D%/schema.h %D%/signals.c %D%/signals.h %D%/spec.h %D%/tables.c %D%/writer.c \
+	%D%/writer.h %D%/zygote.h
 
 # procd-api(7): prose, and between it the tables, by a program that holds them.
 noinst_PROGRAMS += %D%/api_manual

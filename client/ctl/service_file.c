@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* Members of process.spawn that are about who asks, and uid: users have files of their own. */
-static const char *const not_for_files[] = {"fds", "exe_fd", "pidfd", "attach",
+static const char *const not_for_files[] = {"fds", "exe_fd", "pidfd", "attach", "zygote",
                                             "owner_pid", "daemon", "uid"};
 /* And those that are no members of it. */
 static const char *const only_for_files[] = {"after", "enabled"};

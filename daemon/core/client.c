@@ -203,11 +203,8 @@ static void undo_spawn(struct core *core, struct order *order)
 {
     struct process *process = core_process(core, order->data.subject);
 
-    if (process) {
-        if (process->spawner)
-            waiter_fail(core, process->spawner, ERROR_CANCELLED);
-        process_remove(core, process, false);
-    }
+    if (process)
+        process_undo(core, process);
     order_drop(core, order);
 }
 

@@ -169,7 +169,8 @@ struct input_report {
     int32_t exitcode;   /* exited: 0..255, -N */
     uint8_t core, oom, known;
     uint8_t final; /* spawn_failed: it cannot begin again, ever */
-    uint8_t unused[4];
+    uint8_t undone; /* spawn_failed: it is as if nobody had asked */
+    uint8_t unused[3];
     struct input_rusage rusage;
 };
 

@@ -127,6 +127,9 @@ void key_free(struct core *core, struct key *key);
 struct process *process_new(struct core *core, struct account *account, uint64_t id);
 /* Removes a process for good; tell: the keeper forgets it, too. */
 void process_remove(struct core *core, struct process *process, bool tell);
+/* One that was to start has not begun, and never will. The key of its request is forgotten, so that who asks
+ * again starts it. */
+void process_undo(struct core *core, struct process *process);
 /* signal to the tree, SIGKILL span later; extra: an order for it, taken over, or NULL to use the process's
  * own. Between two runs it ends here. */
 void process_stop(struct core *core, struct process *process, int signal, int64_t span, struct order *extra);

@@ -272,6 +272,13 @@ int step_spawned(struct core *core, const struct core_input *input)
     return 0;
 }
 
+void process_undo(struct core *core, struct process *process)
+{
+    if (process->spawner)
+        waiter_fail(core, process->spawner, ERROR_CANCELLED);
+    process_remove(core, process, false);
+}
+
 int step_spawn_failed(struct core *core, const struct core_input *input)
 {
     const struct input_report *report = &input->body.report;
@@ -286,6 +293,10 @@ int step_spawn_failed(struct core *core, const struct core_input *input)
     }
     if (process->data.state != PROCESS_STARTING)
         return 0;
+    if (report->undone) {
+        process_undo(core, process);
+        return 0;
+    }
     event_spawn_failed(core, process, report->error, report->stage);
     if (process->spawner) {
         process->spawner->reply.spawn_errno = report->error;

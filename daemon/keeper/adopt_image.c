@@ -42,8 +42,9 @@ static uint64_t promised_clients(const struct ledger *ledger)
     return promised(ledger->head->client_places, LEDGER_CLIENTS_MAX);
 }
 
-/* It was to be cloned, and was not: the broker takes it for an order that was not executed, and the client
- * asks again with its descriptors. It was the last one, so all others were. */
+/* It was to be cloned, and was not. The last one, where the keeper died just then: the broker takes it for an
+ * order that was not executed, and the client asks again with its descriptors. Others were to be copies, and
+ * their orders count as executed: a report says the same of them. */
 static bool is_undone(const struct ledger_slot *slot, const struct handover_facts *facts)
 {
     return !facts->ended && !facts->failed && facts->pid == 0 && slot->number <= 0;
@@ -56,13 +57,28 @@ static void raise_to(uint64_t *counter, uint64_t number)
         *counter = number;
 }
 
+/* The newest order that was. */
+static uint64_t executed(const struct ledger *ledger)
+{
+    uint64_t newest = atomic_load(&ledger->head->executed);
+
+    for (uint64_t i = 0; i < promised_slots(ledger); i++) {
+        const struct handover_facts *facts = ledger_facts(&ledger->slots[i]);
+
+        if (facts && !is_undone(&ledger->slots[i], facts))
+            raise_to(&newest, facts->order);
+    }
+    return newest;
+}
+
 static void count(const struct ledger *ledger, struct handover_head *head)
 {
+    head->executed = executed(ledger);
     for (uint64_t i = 0; i < promised_slots(ledger); i++) {
         struct ledger_slot *slot = &ledger->slots[i];
         const struct handover_facts *facts = ledger_facts(slot);
 
-        if (facts && is_undone(slot, facts) && !facts->again)
+        if (facts && is_undone(slot, facts) && !facts->again && facts->order > head->executed)
             atomic_store(&slot->current, 0);
         if (!ledger_facts(slot))
             continue;
@@ -167,6 +183,17 @@ static void take_back(struct handover_facts *facts)
     facts->cgroup = -1;
 }
 
+/* It was to be a copy, and never will be. */
+static void take_as_undone(struct handover_head *head, struct handover_facts *facts)
+{
+    facts->failed = facts->ended = facts->reaped = 1;
+    facts->cgroup = -1;
+    facts->error = 0;
+    facts->log = 0;
+    facts->report_kind[REPORT_START] = LINK_SPAWN_FAILED;
+    facts->report_number[REPORT_START] = ++head->last_report;
+}
+
 /* By its number, unless it is in the store. 0, or -errno; -1 where nothing leads to it. */
 static int find_child(const struct image *image, struct handover_facts *facts)
 {
@@ -187,8 +214,10 @@ static int put_slot(const struct image *image, const struct ledger_slot *from, u
     to->place = place;
     memcpy(to->name, from->name, sizeof to->name);
     *facts = *ledger_facts(from);
-    if (is_undone(from, facts)) /* the others are not here */
+    if (is_undone(from, facts) && facts->again)
         take_back(facts);
+    else if (is_undone(from, facts))
+        take_as_undone(image->head, facts);
     take_birth(from, facts);
     facts->adopted = 1;
     facts->stored = facts->ticket_kept = facts->notify_kept = 0;
@@ -210,7 +239,7 @@ static int by_process(const void *one, const void *other)
     return (first->facts.process > second->facts.process) - (first->facts.process < second->facts.process);
 }
 
-/* In the order in which they were spawned; the newest of their orders was executed. */
+/* In the order in which they were spawned. */
 static int put_slots(struct image *image)
 {
     const struct ledger *ledger = &image->keeper->ledger;
@@ -220,10 +249,7 @@ static int put_slots(struct image *image)
     for (uint64_t i = 0; i < image->head->slots_made && r == 0; i++) {
         if (!ledger_facts(&ledger->slots[i]))
             continue;
-        r = put_slot(image, &ledger->slots[i], i, to);
-        if (to->facts.order > image->head->executed)
-            image->head->executed = to->facts.order;
-        to++;
+        r = put_slot(image, &ledger->slots[i], i, to++);
     }
     qsort(image->slots, (size_t) (to - image->slots), sizeof *to, by_process);
     return r;

@@ -32,7 +32,7 @@ static void start_ended(struct keeper *keeper, struct slot *slot, bool began_pro
 
     if (progress.error > 0)
         spawn_failed(keeper, slot, progress.error, progress.stage);
-    else if (began_program || progress.in_exec)
+    else if (began_program || progress.in_exec || progress.is_copy)
         spawn_succeeded(keeper, slot);
     else
         spawn_failed(keeper, slot, ECANCELED, progress.stage);
@@ -52,7 +52,7 @@ static bool start_look(struct keeper *keeper, struct slot *slot)
 
     if (!is_there || entry.state == 'Z' || entry.state == 'X') {
         start_ended(keeper, slot, is_there && entry.began_program);
-    } else if (entry.began_program) {
+    } else if (entry.began_program || ledger_progress(keeper, slot)->is_copy) {
         spawn_succeeded(keeper, slot);
     } else if (slot->mono + SPAWN_DEADLINE <= keeper->now) {
         pidfd_signal(slot->pidfd, SIGKILL);

@@ -30,6 +30,8 @@ struct job *job_new(struct keeper *keeper, size_t room)
     job->status_fd = -1;
     job->slot = NULL;
     job->client = NULL;
+    job->zygote = 0;
+    job->copy.is_asked = false;
     job->expired = job->failed = false;
     keeper->job_count++;
     return job;

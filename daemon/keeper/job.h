@@ -12,6 +12,14 @@
 #define JOB_STACK (64 << 10)
 #define JOB_ARENA (160 << 10)
 
+/* What is asked of a zygote: see copy.h. */
+struct copy {
+    bool is_asked;
+    struct cgroup *cgroup; /* that it is to be in, or NULL */
+    int fds[FDPASS_MAX];   /* those that the spec speaks of; from own_from on they are no client's */
+    size_t count, own_from;
+};
+
 struct job {
     TAILQ_ENTRY(job) order;
     struct watch status; /* the read end of the child's pipe */
@@ -26,6 +34,8 @@ struct job {
     size_t arena_used, arena_size;
     void *large;
     size_t large_size;
+    uint64_t zygote; /* the process that it is to be a copy of; 0: none */
+    struct copy copy;
     struct spawn_plan plan;
     _Alignas(16) char own_arena[JOB_ARENA];
     _Alignas(16) char stack[JOB_STACK];

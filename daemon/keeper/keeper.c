@@ -9,6 +9,7 @@
 #include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/copy.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/leave.h"
@@ -163,6 +164,7 @@ static int rooms_open(struct keeper *keeper)
     int r;
 
     TAILQ_INIT(&keeper->jobs);
+    TAILQ_INIT(&keeper->copies);
     TAILQ_INIT(&keeper->free_jobs);
     TAILQ_INIT(&keeper->respawns);
     TAILQ_INIT(&keeper->mute);
@@ -228,6 +230,7 @@ static int64_t tick(struct keeper *keeper)
 
     respawn_tick(keeper);
     next = earlier(next, spawn_expire(keeper));
+    next = earlier(next, copy_expire(keeper));
     next = earlier(next, notified_tick(keeper));
     next = earlier(next, leave_tick(keeper));
     next = earlier(next, capture_tick(keeper));

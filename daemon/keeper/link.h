@@ -26,10 +26,12 @@
 #ifndef PROCD_KEEPER_LINK_H
 #define PROCD_KEEPER_LINK_H
 
+#include "proto/spec.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      8
+#define LINK_VERSION      9
 #define LINK_FD           3          /* the broker's end, in the broker */
 #define LINK_MESSAGE_MAX  (96 << 10) /* bytes of one message */
 #define LINK_SPEC_INLINE  (64 << 10) /* a larger spawn spec travels in a sealed memfd */
@@ -234,64 +236,6 @@ struct link_leave {
 
 /* ---- spawning ---- */
 
-/* LOG: stdout and stderr only; what is written is kept by the keeper. PTY: one terminal for all three. */
-enum link_stdio_kind {
-    LINK_STDIO_NULL,
-    LINK_STDIO_FD,
-    LINK_STDIO_READ,
-    LINK_STDIO_WRITE,
-    LINK_STDIO_APPEND,
-    LINK_STDIO_LOG,
-    LINK_STDIO_PTY,
-};
-
-struct link_stdio {
-    uint32_t kind;
-    uint32_t fd;   /* LINK_STDIO_FD: which descriptor of the message (that of a spec memfd not counted) */
-    uint32_t path; /* else the offset of a file name */
-};
-
-struct link_placed_fd {
-    uint32_t fd;     /* which descriptor of the message */
-    uint32_t target; /* 3.. in the child; each once */
-};
-
-struct link_limit {
-    int32_t resource; /* RLIMIT_... */
-    uint32_t unused;
-    uint64_t soft, hard;
-};
-
-enum link_spec_flags {
-    LINK_SPEC_NICE = 1 << 0,    /* nice is to be set */
-    LINK_SPEC_EXE_FD = 1 << 1,  /* exe_fd is executed (execveat, AT_EMPTY_PATH), argv[0] is only a name */
-    /* as_uid, as_gid and the groups are to be taken: honoured for connections of root only */
-    LINK_SPEC_AS = 1 << 2,
-};
-
-/*
- * The spec: this head, then tables and strings at offsets counted from its start. Strings end with NUL; argv
- * and envp are `count` strings, one behind the other. Nothing may reach beyond `size`.
- */
-struct link_spec {
-    uint32_t size;
-    uint32_t flags; /* link_spec_flags */
-    uint32_t argc, argv;
-    uint32_t envc, envp;
-    /* the PATH in which an argv[0] without slash is looked for, "" or absolute folders with ':' */
-    uint32_t search;
-    uint32_t cwd;
-    uint32_t umask;
-    int32_t nice; /* -20..19, absolute */
-    uint32_t exe_fd;
-    uint32_t as_uid, as_gid;
-    uint32_t group_count, groups; /* uint32_t[] */
-    uint32_t limit_count, limits; /* struct link_limit[], 8-byte aligned */
-    uint32_t placed_count, placed; /* struct link_placed_fd[] */
-    struct link_stdio stdio[3];
-    uint16_t rows, columns; /* of the terminal; 0: not said */
-};
-
 enum link_spawn_flags {
     LINK_SPAWN_PIDFD = 1 << 0,  /* LINK_SPAWNED carries a pidfd */
     LINK_SPAWN_DAEMON = 1 << 1, /* kept for the table only, as creator, creator_process and name are */
@@ -300,6 +244,7 @@ enum link_spawn_flags {
     LINK_SPAWN_TICKET = 1 << 2,
     LINK_SPAWN_NOTIFY = 1 << 3, /* it gets NOTIFY_SOCKET in its environment, which says when it is ready */
     LINK_SPAWN_ATTACH = 1 << 4, /* its terminal is leased from the start: LINK_ATTACHED comes, with `tag` */
+    LINK_SPAWN_ZYGOTE = 1 << 5, /* its stdin, which is to be null, becomes the socket of proto/zygote.h */
 };
 
 struct link_spawn {
@@ -309,25 +254,10 @@ struct link_spawn {
     uint64_t creator;    /* client */
     uint64_t creator_process; /* the managed process that the creator is, or 0 */
     uint64_t tag;        /* of LINK_ATTACHED */
+    uint64_t zygote;     /* the process that it is to be a copy of, if that can be; 0: it is executed */
     uint32_t flags;      /* link_spawn_flags */
     uint32_t spec_size;  /* inline behind this struct; 0: the first descriptor is a sealed memfd with it */
     char name[LINK_NAME_MAX + 1];
-};
-
-/* Where a spawn failed, in the order of the steps in the child. The names go out in SpawnFailed's
- * data.stage. */
-#define LINK_STAGES(X)                                                                                   \
-    X(CLONE, "clone") X(CGROUP, "cgroup") X(SIGNALS, "signals") X(SESSION, "session") X(UMASK, "umask")  \
-    X(GROUPS, "setgroups") X(GID, "setgid") X(UID, "setuid") X(LIMITS, "limits") X(NICE, "nice")         \
-    X(OOM, "oom") X(PRIVILEGES, "no_new_privs") X(CHDIR, "chdir") X(STDIO, "stdio") X(FDS, "fds")        \
-    X(EXEC, "exec") X(CREDENTIALS, "credentials") X(SPEC, "spec") X(NOTIFY, "notify") \
-    X(TICKET, "ticket") X(PTY, "pty")
-
-enum link_stage {
-#define X(id, text) LINK_STAGE_##id,
-    LINK_STAGES(X)
-#undef X
-    LINK_STAGE_COUNT
 };
 
 struct link_spawned {
@@ -341,7 +271,9 @@ struct link_spawned {
 struct link_spawn_failed {
     struct link_head head;
     uint64_t process;
-    int32_t error; /* errno, > 0. ETIMEDOUT: it did not get to its exec within 10 s */
+    /* errno. ETIMEDOUT: it did not get to its exec within 10 s; 0: it has not begun, and never will: told to
+     * a new broker only, before it has clients, to whom it is as if they had not asked */
+    int32_t error;
     uint32_t stage;
     int64_t mono, wall;
 };

@@ -28,14 +28,14 @@
 
 /* ---- numbered orders ---- */
 
-static void order_spawn(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_spawn(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_spawn *order = message;
 
     spawn_begin(keeper, order, order + 1, fds);
 }
 
-static void order_signal(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_signal(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_signal *order = message;
     struct slot *slot = slot_find(keeper, order->process);
@@ -49,7 +49,7 @@ static void order_signal(struct keeper *keeper, const void *message, const struc
         pidfd_signal(slot->pidfd, order->signal);
 }
 
-static void order_watch_tree(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_watch_tree(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_process *order = message;
     struct slot *slot = slot_find(keeper, order->process);
@@ -62,7 +62,7 @@ static void order_watch_tree(struct keeper *keeper, const void *message, const s
         reap_request_sweep(keeper);
 }
 
-static void order_forget_process(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_forget_process(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_process *order = message;
     struct slot *slot = slot_find(keeper, order->process);
@@ -88,7 +88,7 @@ static void order_forget_process(struct keeper *keeper, const void *message, con
     slot_free(keeper, slot);
 }
 
-static void order_respawn(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_respawn(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_process *order = message;
     struct slot *slot = slot_find(keeper, order->process);
@@ -98,7 +98,7 @@ static void order_respawn(struct keeper *keeper, const void *message, const stru
         respawn_asked(keeper, slot);
 }
 
-static void order_drop(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_drop(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_process *order = message;
     struct slot *slot = slot_find(keeper, order->process);
@@ -108,7 +108,7 @@ static void order_drop(struct keeper *keeper, const void *message, const struct 
         respawn_drop(keeper, slot);
 }
 
-static void order_forget_client(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void order_forget_client(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_client_ref *order = message;
     struct client *client = client_find(keeper, order->client);
@@ -120,7 +120,7 @@ static void order_forget_client(struct keeper *keeper, const void *message, cons
 
 /* ---- the rest ---- */
 
-static void take_ready(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_ready(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) message;
     (void) fds;
@@ -128,7 +128,7 @@ static void take_ready(struct keeper *keeper, const void *message, const struct 
     broker_ready(keeper);
 }
 
-static void take_acknowledgement(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_acknowledgement(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_head *head = message;
 
@@ -136,7 +136,7 @@ static void take_acknowledgement(struct keeper *keeper, const void *message, con
     reports_acknowledge(keeper, head->number);
 }
 
-static void take_close_connection(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_close_connection(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_connection_ref *order = message;
     struct connection *connection = connection_find(keeper, order->connection);
@@ -146,7 +146,7 @@ static void take_close_connection(struct keeper *keeper, const void *message, co
         connection_free(keeper, connection);
 }
 
-static void take_identify(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_identify(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     struct link_identity answer;
     int fd = client_identify(keeper, message, &answer);
@@ -156,7 +156,7 @@ static void take_identify(struct keeper *keeper, const void *message, const stru
     link_answer(keeper, &answer, sizeof answer, &fd, fd >= 0);
 }
 
-static void take_get_pidfd(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_get_pidfd(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_get_pidfd *order = message;
     const struct slot *slot = slot_find(keeper, order->process);
@@ -183,7 +183,7 @@ static uint64_t threads_of(const struct keeper *keeper, uint64_t process)
     return (uint64_t) entry.threads;
 }
 
-static void take_count_threads(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_count_threads(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     struct link_threads answer = *(const struct link_threads *) message;
 
@@ -196,7 +196,7 @@ static void take_count_threads(struct keeper *keeper, const void *message, const
     link_answer(keeper, &answer, sizeof answer, NULL, 0);
 }
 
-static void take_keep_page(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_keep_page(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     struct link_page answer = *(const struct link_page *) message;
 
@@ -205,14 +205,14 @@ static void take_keep_page(struct keeper *keeper, const void *message, const str
     link_answer(keeper, &answer, sizeof answer, NULL, 0);
 }
 
-static void take_pong(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_pong(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) message;
     (void) fds;
     broker_pong(keeper);
 }
 
-static void take_leave(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_leave(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_leave *order = message;
 
@@ -220,26 +220,26 @@ static void take_leave(struct keeper *keeper, const void *message, const struct 
     leave_asked(keeper, order);
 }
 
-static void take_check(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_check(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) message;
     upgrade_check(keeper, fds->count > 0 ? fds->fd[0] : -1);
 }
 
-static void take_replace(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_replace(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) message;
     (void) fds;
     upgrade_replace(keeper);
 }
 
-static void take_follow_log(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_follow_log(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) fds;
     capture_follow(keeper, message);
 }
 
-static void take_attach(struct keeper *keeper, const void *message, const struct fdpass *fds)
+static void take_attach(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) fds;
     pty_attach(keeper, message);
@@ -248,7 +248,7 @@ static void take_attach(struct keeper *keeper, const void *message, const struct
 static const struct order_kind {
     uint32_t kind;
     uint32_t size; /* exact, but for LINK_SPAWN, whose spec follows */
-    void (*execute)(struct keeper *keeper, const void *message, const struct fdpass *fds);
+    void (*execute)(struct keeper *keeper, const void *message, struct fdpass *fds);
 } order_kinds[] = {
     {LINK_SPAWN, sizeof(struct link_spawn), order_spawn},
     {LINK_SIGNAL, sizeof(struct link_signal), order_signal},
@@ -325,7 +325,7 @@ static void tell_malformed(struct keeper *keeper, const void *message, size_t si
 }
 
 static void execute(struct keeper *keeper, const struct order_kind *kind, const void *message,
-                    const struct fdpass *fds)
+                    struct fdpass *fds)
 {
     kind->execute(keeper, message, fds);
     if (kind->kind < LINK_READY)

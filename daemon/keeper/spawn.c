@@ -6,6 +6,7 @@
 #include "daemon/keeper/capture.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
+#include "daemon/keeper/copy.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/plan.h"
@@ -17,6 +18,7 @@
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/ticket.h"
 #include "daemon/keeper/ticket_kept.h"
+#include "daemon/keeper/zygote.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -38,6 +40,7 @@ static void put_failure(struct keeper *keeper, struct slot *slot, int error, uin
 void spawn_failed(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
     slot->failed = true;
+    zygote_close(slot);
     capture_abandon(keeper, slot);
     notified_close(keeper, slot);
     if (!slot->again)
@@ -113,6 +116,8 @@ static void status_ready(struct keeper *keeper, struct watch *watch, uint32_t ev
 
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead)
 {
+    if (slot->job && slot->job->copy.is_asked) /* there is no child yet */
+        return;
     if (slot->job)
         read_status(keeper, slot->job);
     /* a dead one has closed its end; should that be wrong, its memory is free all the same */
@@ -160,6 +165,7 @@ void spawn_disown(struct keeper *keeper, const struct client *client)
     TAILQ_FOREACH(job, &keeper->jobs, order)
         if (job->client == client)
             job->client = NULL;
+    copy_disown(keeper, client);
 }
 
 /* ---- the clone ---- */
@@ -221,7 +227,7 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
 }
 
 /* From here on there is a child, and only its end or its exec ends the job. */
-static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count)
+int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count)
 {
     int status[2], r;
 
@@ -257,6 +263,12 @@ static int job_run(struct keeper *keeper, struct job *job, struct slot *slot, co
     return 0;
 }
 
+/* A zygote was asked for it, and may be in vain. */
+static bool is_copying(const struct slot *slot)
+{
+    return slot->job && slot->job->copy.is_asked;
+}
+
 /* A plan that is filled begins; where that fails the job is freed. */
 static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,
                     uint32_t *ret_stage)
@@ -277,10 +289,14 @@ static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, c
         r = capture_begin(keeper, slot, &job->plan, placed, &all);
     }
     if (r == 0) {
-        *ret_stage = LINK_STAGE_CLONE;
-        r = job_run(keeper, job, slot, placed, all);
+        *ret_stage = LINK_STAGE_STDIO;
+        r = zygote_begin(slot, &job->plan, placed, &all);
     }
-    while (all > count) /* the child's ends: it alone has them now */
+    if (r == 0) {
+        *ret_stage = LINK_STAGE_CLONE;
+        r = copy_begin(keeper, slot, job, placed, count, all) ? 0 : spawn_run(keeper, job, slot, placed, all);
+    }
+    while (all > count && !is_copying(slot)) /* the child's ends: it alone has them now */
         close_fd(placed[--all]);
     if (r < 0)
         job_free(keeper, job);
@@ -288,7 +304,7 @@ static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, c
 }
 
 static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link_spawn *order,
-                     const void *spec, const struct fdpass *fds, uint32_t *ret_stage)
+                     const void *spec, struct fdpass *fds, uint32_t *ret_stage)
 {
     struct connection *connection = connection_find(keeper, order->connection);
     bool memfd = order->spec_size == 0;
@@ -317,24 +333,26 @@ static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link
         return r;
     }
     ticket_keep(keeper, slot);
+    job->zygote = order->zygote;
     r = run_plan(keeper, job, slot, fds->fd + memfd, count, ret_stage);
     if (r < 0)
         return r;
+    if (is_copying(slot)) /* they are its job's */
+        fds->count = memfd;
     job->client = connection->client;
     job->client->jobs++;
     return 0;
 }
 
 /* There is nothing to wait for. */
-static void fail_at_once(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
+void spawn_undone(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
     slot->reaped = slot->ended = true;
     slot->tree_gone = slot->again;
     spawn_failed(keeper, slot, error, stage);
 }
 
-void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
-                 const struct fdpass *fds)
+void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec, struct fdpass *fds)
 {
     struct slot *slot;
     uint32_t stage;
@@ -353,7 +371,7 @@ void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const vo
     memcpy(slot->name, order->name, sizeof slot->name - 1);
     r = try_spawn(keeper, slot, order, spec, fds, &stage);
     if (r < 0)
-        fail_at_once(keeper, slot, -r, stage);
+        spawn_undone(keeper, slot, -r, stage);
     else
         pty_offer(keeper, slot, order->tag);
 }
@@ -375,5 +393,5 @@ void spawn_again(struct keeper *keeper, struct slot *slot)
     if (r == 0)
         r = run_plan(keeper, job, slot, slot->ticket->fds, slot->ticket->fd_count, &stage);
     if (r < 0)
-        fail_at_once(keeper, slot, -r, stage);
+        spawn_undone(keeper, slot, -r, stage);
 }

@@ -13,9 +13,9 @@
 #define SPAWN_JOBS_MAX        4096 /* at once; more fail with EAGAIN */
 #define SPAWN_JOBS_CLIENT_MAX 512  /* of one client */
 
-/* Executes LINK_SPAWN. The descriptors stay the caller's. What can fail is reported, not returned. */
-void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec,
-                 const struct fdpass *fds);
+/* Executes LINK_SPAWN. Descriptors that are left in fds stay the caller's. What can fail is reported, not
+ * returned. */
+void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const void *spec, struct fdpass *fds);
 
 /* Begins the process of a slot again from its ticket: it has ended and was waited for, its tree has gone, and
  * its reports are forgotten. What can fail is reported. */
@@ -26,6 +26,11 @@ void spawn_cancelled(struct keeper *keeper, struct slot *slot, int error, uint32
 /* Reads what the child wrote and, if it has ended or become another program, reports. Before its end is
  * reported. dead: it is known to have ended. May free the slot of one that was late. */
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);
+
+/* Clones the child of a job that has a plan. 0, or -errno: there is none, and the job is the caller's. */
+int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count);
+/* It has failed, and there is no child to wait for. */
+void spawn_undone(struct keeper *keeper, struct slot *slot, int error, uint32_t stage);
 
 /* The two ways in which it ends, as reports. */
 void spawn_failed(struct keeper *keeper, struct slot *slot, int error, uint32_t stage);

@@ -28,7 +28,7 @@ struct spawn_progress {
     uint32_t stage;   /* enum link_stage: where it is */
     uint32_t in_exec; /* 1 from just before the exec, 0 again when that failed */
     int32_t error;    /* > 0: it has failed at that stage */
-    uint32_t unused;
+    uint32_t is_copy; /* 1: it has begun without an exec (copy.h): written by the keeper */
 };
 
 /* Written by the keeper before the clone, read by the child. */

@@ -25,6 +25,7 @@
 
 struct slot;
 struct job;
+struct zygote;
 struct ticket;
 
 /* ---- reports: each kind has its place in the slot; a newer stop or go replaces an older one ---- */
@@ -75,6 +76,7 @@ struct slot {
     struct watch exit;        /* its pidfd */
     struct job *job;          /* until its exec or its failure */
     struct cgroup *cgroup;    /* NULL: its tree is its session */
+    struct zygote *zygote;    /* by which others become copies of it (zygote.h), or NULL */
     struct ticket *ticket;    /* by which it can begin again, or NULL */
     TAILQ_ENTRY(slot) respawn; /* of those that are to, once their trees are gone */
     struct watch notify;      /* its NOTIFY_SOCKET */
@@ -363,6 +365,7 @@ struct keeper {
     unsigned starting; /* adopted, and not come to their exec */
 
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
+    TAILQ_HEAD(, job) copies; /* of those that a zygote was asked for, oldest first */
     TAILQ_HEAD(, job) free_jobs;
     unsigned job_count;
     struct slot_list respawns, mute;

@@ -157,8 +157,11 @@ void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
     slot->kill_again = false;
     if (slot->tree_gone || slot->pid <= 0)
         return;
-    if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0)
+    if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0) {
+        if (!slot->ended) /* who may can have left it, or been put elsewhere by a zygote */
+            pidfd_signal(slot->pidfd, SIGKILL);
         return;
+    }
     if (!slot->ended && pidfd_signal(slot->pidfd, signal) == 0)
         leader = slot->pid;
     round.missed = !set_empty(&reached);

@@ -99,6 +99,23 @@ static bool has_terminal(const struct call *call)
            is_terminal(ARG(call, process_spawn, stderr));
 }
 
+static bool is_zygote(const struct call *call)
+{
+    const json_t *zygote = ARG(call, process_spawn, zygote);
+
+    return zygote && json_integer_value(zygote) == 0;
+}
+
+/* Its stdin is the keeper's, for as long as it runs once. */
+static bool can_be_zygote(const struct call *call)
+{
+    const json_t *in = ARG(call, process_spawn, stdin), *restart = ARG(call, process_spawn, restart);
+    bool is_null = !in || (json_is_string(in) && strcmp(json_string_value(in), "null") == 0);
+
+    return is_null && restart_policy_argument(restart).policy == RESTART_POLICY_NO &&
+           !json_is_true(ARG(call, process_spawn, notify));
+}
+
 struct outcome process_spawn_looked_up(struct call *call, const struct lookup_answer *who)
 {
     const json_t *name = ARG(call, process_spawn, name), *stop_signal = ARG(call, process_spawn, stop_signal);
@@ -120,6 +137,8 @@ struct outcome process_spawn_looked_up(struct call *call, const struct lookup_an
         return call_fail_param(call, "attach", "a process with a pty");
     if (!has_terminal(call) && ARG(call, process_spawn, winsize))
         return call_fail_param(call, "winsize", "a process with a pty");
+    if (is_zygote(call) && !can_be_zygote(call))
+        return call_fail_param(call, "zygote", "a process with stdin null, without restart and notify");
     if (call->uid != call->session->uid && call->server->hello.system && (!who || !who->found))
         return call_fail_param(call, "uid", "a user that exists");
     call->wants_pidfd = json_is_true(ARG(call, process_spawn, pidfd));
@@ -171,9 +190,11 @@ void process_spawn_send(struct server *server, const struct order_data *order)
     message.creator = process->data.creator;
     message.creator_process = process->data.parent;
     message.tag = call->ticket;
+    message.zygote = call->spec->zygote;
     message.flags = (call->wants_pidfd ? LINK_SPAWN_PIDFD : 0) |
                     (call->wants_terminal ? LINK_SPAWN_ATTACH : 0) |
                     (process->data.flags & PROCESS_DAEMON ? LINK_SPAWN_DAEMON : 0) |
+                    (call->spec->is_zygote ? LINK_SPAWN_ZYGOTE : 0) |
                     (process->data.flags & PROCESS_NOTIFY ? LINK_SPAWN_NOTIFY : 0) |
                     (process->restart.plan.policy != RESTART_POLICY_NO ? LINK_SPAWN_TICKET : 0);
     message.spec_size = is_inline ? (uint32_t) call->spec->size : 0;

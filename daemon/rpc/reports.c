@@ -44,6 +44,7 @@ static void on_spawn_failed(struct server *server, const struct link_spawn_faile
     struct input_report report = {.process = message->process,
                                   .error = message->error,
                                   .stage = message->stage,
+                                  .undone = message->error == 0,
                                   .final = message->stage == LINK_STAGE_TICKET,
                                   .mono = message->mono,
                                   .wall = message->wall};

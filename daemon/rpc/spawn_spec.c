@@ -259,6 +259,7 @@ static int seal(struct spawn_spec *spec)
 
 int spawn_spec_new(const struct call *call, const struct lookup_answer *who, struct spawn_spec **ret_spec)
 {
+    const json_t *zygote = ARG(call, process_spawn, zygote);
     struct spawn_spec *spec = calloc(1, sizeof *spec);
     char *head;
     int r = 0;
@@ -266,6 +267,8 @@ int spawn_spec_new(const struct call *call, const struct lookup_answer *who, str
     if (!spec)
         return -ENOMEM;
     spec->memfd = -1;
+    spec->zygote = (uint64_t) json_integer_value(zygote);
+    spec->is_zygote = zygote && spec->zygote == 0;
     spec->notifies = json_is_true(ARG(call, process_spawn, notify));
     head = spec_extend(spec, sizeof(struct link_spec));
     if (head) {

@@ -10,6 +10,8 @@ struct spawn_spec {
     size_t size, room;
     int memfd; /* sealed, holds the same, where it is too large to travel inline; else -1 */
     bool failed; /* for memory */
+    bool is_zygote;  /* it is to be copied */
+    uint64_t zygote; /* what it is to be a copy of, where that can be; 0: nothing */
     bool notifies; /* NOTIFY_SOCKET is not the caller's */
     size_t argv_size, cwd_size;
     char *labels; /* pairs of strings, each with its NUL */

@@ -42,7 +42,8 @@ integration_scripts = \
 	%D%/test_system_journal.py %D%/test_systemd.sh \
 	%D%/test_takeover.py \
 	%D%/test_units.sh \
-	%D%/test_upgrade.py
+	%D%/test_upgrade.py \
+	%D%/test_zygotes.py
 integration_helpers = \
 	%D%/breadth.py \
 	%D%/clients.py \
@@ -56,6 +57,7 @@ integration_helpers = \
 	%D%/steady.py \
 	%D%/outside_client.js \
 	%D%/outside_client.py \
+	%D%/played_zygote.py \
 	%D%/manager.py \
 	%D%/package_here.sh %D%/package_inside.sh %D%/package_unpacked.sh \
 	%D%/strace.py \

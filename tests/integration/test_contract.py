@@ -81,6 +81,11 @@ def requests():
     yield 'process.spawn', {'argv': ['/bin/true'], 'name': 'attached', 'stdout': 'pty', 'attach': True,
                             'pidfd': True}
     yield 'process.join', {'process': 'attached'}
+    yield 'process.spawn', {'argv': ['/bin/cat'], 'name': 'zygote', 'zygote': 0}
+    yield 'process.join', {'process': 'zygote', 'timeout': 0}
+    yield from (('process.kill', {'process': 'zygote'}), ('process.join', {'process': 'zygote'}))
+    yield 'process.spawn', {'argv': ['/bin/true'], 'name': 'copy', 'zygote': 1}
+    yield 'process.join', {'process': 'copy'}
     yield 'process.wait', {'processes': [], 'mode': 'all'}
     for kind in ('lock', 'rlock', 'semaphore', 'bounded_semaphore', 'event', 'condition'):
         yield 'object.create', {'kind': kind, 'name': kind, 'trace': True}

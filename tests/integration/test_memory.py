@@ -114,6 +114,7 @@ def acts():
     yield 'process.is_alive', ask('process.is_alive', **child)
     yield 'process.spawn, pty', ask('process.spawn', argv=['/bin/true'], stdin='pty', winsize=[24, 80])
     yield 'process.spawn, attach', spawned_attached
+    yield 'process.spawn, zygote', ask('process.spawn', argv=['/bin/true'], zygote=0)
     yield 'process.attach', attached
     yield 'process.terminate', keyed('process.terminate', **child)
     yield 'process.logs', ask('process.logs', **other)

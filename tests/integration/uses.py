@@ -2,9 +2,11 @@
 """What a client does with a daemon, a bit of everything: each of it leaves nothing behind."""
 import os
 import subprocess
+import sys
 
 from clients import Gate, Rpc, same
 
+PLAYED_ZYGOTE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'played_zygote.py')
 LARGE = {'argv': ['/bin/true', *['x' * 60000] * 2], 'labels': {'x': 'x' * 700000}}  # two of them: a new chunk
 
 
@@ -57,6 +59,13 @@ def use_terminal(client):
         raise Rpc(message['error'])
     client.call('process.kill', process=child['id'])
     end(client, child, -9)
+
+
+def use_copy(client):
+    zygote = client.call('process.spawn', argv=[sys.executable, PLAYED_ZYGOTE, 'good'], zygote=0)
+    end(client, client.sh('exit 42', zygote=zygote['id']), 42)
+    client.call('process.kill', process=zygote['id'])
+    end(client, zygote, -9)
 
 
 def use_tree(client):
@@ -120,5 +129,5 @@ def use_many(client):
 
 
 SOME = [use_child, use_lock, use_events, use_large]
-EACH = [use_child, use_lock, use_events, use_large, use_log, use_terminal, use_tree, use_signals, use_owner,
-        use_page, use_respawn, use_ready, use_file, use_many]
+EACH = [use_child, use_lock, use_events, use_large, use_log, use_terminal, use_copy, use_tree, use_signals,
+        use_owner, use_page, use_respawn, use_ready, use_file, use_many]

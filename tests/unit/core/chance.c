@@ -308,6 +308,7 @@ static void set_report(struct chance *chance, const struct core *core, struct co
                                     .wall = chance->wall,
                                     .error = 2,
                                     .stage = 1};
+    report->undone = input->kind == INPUT_SPAWN_FAILED && chance_once_in(chance, 4);
     if (is_ordered(chance, core, report->process))
         report->process = 0; /* not yet */
     if (input->kind == INPUT_SPAWNED)

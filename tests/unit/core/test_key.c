@@ -167,6 +167,27 @@ START_TEST(a_start_that_nobody_waits_for_is_found_again)
 }
 END_TEST
 
+/* By an answer that its asker, if there is one, does not take for an error of the spawn. */
+START_TEST(what_is_undone_is_forgotten)
+{
+    uint64_t first = ASK(world, SPAWN, .connection = connection, .key = "k", .digest = 7), again;
+    uint64_t process = world_last(world), seq = world->core->counters.seq;
+    struct core_input input = {.kind = INPUT_SPAWN_FAILED,
+                               .report = ++world->report,
+                               .body.report = {.process = process, .undone = 1}};
+
+    ck_assert_int_eq(world_step(world, &input), 0);
+    must_answer(world, first, ERROR_CANCELLED);
+    ck_assert_ptr_null(core_process(world->core, process));
+    ck_assert_uint_eq(world->core->counters.seq, seq);
+    again = ASK(world, SPAWN, .connection = connection, .key = "k", .digest = 7);
+    ck_assert_uint_gt(world_last(world), process);
+    must_wait(world, again);
+    world_spawned(world, world_last(world));
+    must_reply(world, again, REPLY_INFO);
+}
+END_TEST
+
 START_TEST(errors_are_recorded)
 {
     uint64_t first = ASK(world, SPAWN, .connection = connection, .key = "k", .digest = 7), again;
@@ -283,6 +304,7 @@ int main(void)
     tcase_add_test(tcase, the_wait_goes_on_without_the_one_that_cancels);
     tcase_add_test(tcase, a_follower_may_give_up);
     tcase_add_test(tcase, a_start_that_nobody_waits_for_is_found_again);
+    tcase_add_test(tcase, what_is_undone_is_forgotten);
     tcase_add_test(tcase, errors_are_recorded);
     tcase_add_test(tcase, not_now_is_no_answer);
     tcase_add_test(tcase, so_many_are_kept);

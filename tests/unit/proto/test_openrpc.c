@@ -349,7 +349,7 @@ static const struct {
     {"daemon.restart", "", ""},
     {"process.spawn",
      "argv! name env env_fd env_add cwd stdin stdout stderr winsize attach fds exe_fd objects daemon umask "
-     "nice limits stop_signal stop_timeout restart notify labels owner_pid pidfd",
+     "nice limits stop_signal stop_timeout restart notify labels owner_pid zygote pidfd",
      NULL},
     {"process.join", "process! timeout holder on_deadlock", ENDED},
     {"process.is_alive", "process!", "alive"},

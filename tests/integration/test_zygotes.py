@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Processes that begin as copies of a zygote: whatever that one does, who asks gets a process, once, or
+learns why not; and nobody gets a process that he did not ask for."""
+import collections
+import itertools
+import os
+import shutil
+import signal
+import sys
+
+from clients import SOON, Client, Gate, Lasting, Peer, fails, same, wait_for
+from harness import LONG, is_dead, main, options
+from manager import Manager
+from played_zygote import WAYS
+from strace import Strace, calls_of
+from test_killed_anywhere import numbered
+from test_takeover import WAYS as DEATHS
+from test_takeover import keeper_of, serves
+from test_upgrade import NEWER, install, replaced, restart_by_request
+
+PLAYED = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'played_zygote.py')
+COPIED, EXECUTED = 42, 7  # by the exit code
+
+
+def zygote(client, way='good', **params):
+    return client.spawn(sys.executable, PLAYED, way, zygote=0, name='zygote', stderr='log', **params)
+
+
+def begin(client, of, script='exit %d' % EXECUTED, **params):
+    return client.sh(script, zygote=of['id'], **params)
+
+
+def run(client, of, **params):
+    """Its exit code."""
+    return client.exitcode(begin(client, of, **params)['id'])
+
+
+# ---------------------------------------------------------------- a good one
+
+def test_copies(daemon):
+    with Client(daemon.path) as client:
+        first = zygote(client)
+        same([run(client, first) for _ in range(50)], [COPIED] * 50)
+        same(client.call('process.info', process=first['id'])['state'], 'running')
+        one = begin(client, first, pidfd=True)
+        same(client.exitcode(one['id']), COPIED)
+        numbers = [client.start('process.spawn', argv=['/bin/sh', '-c', 'exit 7'], zygote=first['id'])
+                   for _ in range(200)]
+        codes = [client.exitcode(client.result(number)['id']) for number in numbers]
+        same(set(codes) | {EXECUTED}, {COPIED, EXECUTED})
+        assert codes.count(COPIED) > 20, 'the premise: it is asked, until it has enough to do'
+
+
+def test_who_is_executed_all_the_same(daemon):
+    with Client(daemon.path) as client:
+        first = zygote(client)
+        plain = client.sh('sleep 1000')
+        same(run(client, {'id': plain['id']}), EXECUTED, 'of one that is no zygote')
+        same(run(client, {'id': 1 << 40}), EXECUTED, 'of nobody')
+        same(run(client, first, notify=True), EXECUTED)
+        same(run(client, first, stdin='pty', stdout='pty', stderr='pty'), EXECUTED)
+        same(run(client, first, script='exit 7;' + 'x' * 100000), EXECUTED, 'too much to tell')
+        client.call('process.stop', process=first['id'])
+        same(run(client, first), EXECUTED, 'of one that has ended')
+
+
+def test_what_cannot_be_a_zygote(daemon):
+    with Client(daemon.path) as client, Gate() as gate:
+        for params in ({'stdin': {'file': '/dev/zero'}}, {'stdin': gate.stdin, '_fds': gate.fds},
+                       {'notify': True}, {'restart': {'policy': 'always'}}, {'stdin': 'pty'}):
+            fails('InvalidParams', lambda each=params: client.sh('true', zygote=0, **each), param='zygote')
+        fails('InvalidParams', lambda: client.sh('true', zygote=-1), param='zygote')
+        fails('SpawnFailed', lambda: client.spawn('/does/not/exist', zygote=0), errno='ENOENT')
+
+
+# ---------------------------------------------------------------- others
+
+# It is chance whether one is seen to have died before it is told to begin, whether who goes on talking hears
+# that, and which of two that have one socket.
+MAY_BE = {'dies_ready': EXECUTED, 'says_more': -signal.SIGKILL, 'twice': -signal.SIGKILL}
+COPIES = {'good', 'twice', 'with_descriptors', 'says_more'}
+ENDS = {'stops', 'dies'}  # whoever hangs ends with its creator
+
+
+def check_way(daemon, way):
+    with Client(daemon.path) as client:
+        one = zygote(client, way)
+        if way == 'fails':
+            fails('SpawnFailed', lambda: begin(client, one), errno='EIO', stage='chdir')
+            return
+        want = COPIED if way in COPIES else -signal.SIGKILL if way == 'dies_ready' else EXECUTED
+        for _ in range(3):
+            got = run(client, one)
+            assert got == want or got == MAY_BE.get(way), (way, got)
+        if way in ENDS:
+            client.call('process.signal', process=one['id'], signal='SIGCONT')
+            same(client.join(one['id'])['exited'], True)
+
+
+def one_way(way):
+    def test(daemon):
+        check_way(daemon, way)
+    # somebody of another uid takes root
+    return options(root=way == 'as_another')(test)
+
+
+for _way in sorted(set(WAYS) - {'waits_for_ever', 'outside', 'writes'}):
+    globals()['test_one_that_%s' % _way] = one_way(_way)
+
+
+@options(root=True, mode='--system')
+def test_of_another_user(daemon):
+    """Only its own user's processes are copies of it; in cgroups, only root's."""
+    played = shutil.copy(PLAYED, daemon.dir)  # where everybody may read it
+    peers = [Peer(daemon.path, uid=uid, gid=uid) for uid in (12345, 12346)]
+    with Client(daemon.path) as root:
+        own = zygote(root)
+        same(run(root, own), COPIED)
+        theirs = peers[0].call('process.spawn', argv=['/usr/bin/python3', played, 'good'], zygote=0,
+                               daemon=True)
+        want = COPIED if not daemon.cgroups() else EXECUTED
+        for peer, of, code in ((peers[0], theirs, want), (peers[1], theirs, EXECUTED),
+                               (peers[0], own, EXECUTED)):
+            one = peer.call('process.spawn', argv=['/bin/sh', '-c', 'exit 7'], zygote=of['id'])
+            same(peer.call('process.join', process=one['id'], timeout=SOON)['exitcode'], code)
+        same(run(root, theirs), EXECUTED)
+        one = begin(root, own, uid=1)
+        same(root.call('process.join', process=one['id'], uid=1, timeout=SOON)['exitcode'], EXECUTED)
+    for peer in peers:
+        peer.kill()
+
+
+# ---------------------------------------------------------------- trees, deaths
+
+def test_a_copy_has_a_tree_of_its_own(daemon):
+    with Client(daemon.path) as client:
+        first = zygote(client, 'waits_for_ever')
+        one, other = begin(client, first), begin(client, first)
+        client.call('process.kill', process=one['id'])
+        same(client.exitcode(one['id']), -signal.SIGKILL)
+        for each in (first, other):
+            same(client.call('process.is_alive', process=each['id'])['alive'], True)
+        client.call('process.kill', process=first['id'])
+        same(client.exitcode(first['id']), -signal.SIGKILL)
+        same(client.call('process.is_alive', process=other['id'])['alive'], True)
+        client.call('process.terminate', process=other['id'])
+        same(client.exitcode(other['id']), -signal.SIGTERM)
+
+
+def test_who_is_elsewhere_is_killed(daemon):
+    with Client(daemon.path) as client:
+        one = begin(client, zygote(client, 'outside'))
+        client.call('process.kill', process=one['id'])
+        same(client.exitcode(one['id']), -signal.SIGKILL)
+
+
+def test_nobody_begins_unasked(daemon):
+    """Who asks is gone before there is a process: it is not, or it has an end."""
+    with Client(daemon.path) as client:
+        first = zygote(client, 'hangs')
+        with Client(daemon.path) as other:
+            other.start('process.spawn', argv=['/bin/sh', '-c', 'exit 7'], zygote=first['id'], daemon=True)
+            other.call('daemon.ping')
+        wait_for(lambda: not client.call('process.list', alive=True)['processes'][1:], 'its end')
+
+
+def test_an_upgrade(daemon):
+    """The zygote ends with the program that began it; a copy goes on."""
+    install(daemon, NEWER)
+    with Client(daemon.path) as client:
+        first = zygote(client, 'waits_for_ever')
+        one = begin(client, first)
+    replaced(daemon, restart_by_request, 'newer')
+    with Client(daemon.path) as client:
+        assert client.join(first['id'])['exited']
+        same(client.call('process.is_alive', process=one['id'])['alive'], True)
+        client.call('process.kill', process=one['id'])
+        same(client.exitcode(one['id']), -signal.SIGKILL)
+        same(run(client, first), EXECUTED)
+
+
+test_an_upgrade.daemon = {'copied': True}
+
+
+def test_the_keeper_dies():
+    for way, dies in DEATHS.items():
+        with Manager() as manager:
+            manager.start()
+            with manager.client() as client:
+                first = zygote(client, 'waits_for_ever')
+                one = begin(client, first)
+            dies(manager)
+            with manager.client() as client:
+                wait_for(lambda: is_dead(first['pid']), 'the end of the zygote, %s' % way)
+                same(client.call('process.is_alive', process=one['id'])['alive'], True, way)
+                client.call('process.kill', process=one['id'])
+                assert client.join(one['id'])['exited']
+                same(run(client, first), EXECUTED)
+
+
+# ---------------------------------------------------------------- the keeper is killed on the way
+
+def effects(path):
+    try:
+        with open(path, encoding='ascii') as file:
+            return file.read().split()
+    except FileNotFoundError:
+        return []
+
+
+class Counted:
+    """A process that leaves a line in a file of its own, by which one sees how often it has begun; copy or
+    not."""
+    def __init__(self, manager, number):
+        self.manager, self.path = manager, '%s/effect-%d' % (manager.dir, number)
+        self.key, self.zygote = 'counted-%d' % number, None
+
+    def prepare(self, last):
+        self.zygote = last.call('process.spawn', argv=[sys.executable, PLAYED, 'writes', self.path], zygote=0,
+                                name='zygote', stderr='log')['id']
+
+    def run(self, last):
+        script = 'echo executed >>%s; exit %d' % (self.path, EXECUTED)
+        process = last.call('process.spawn', argv=['/bin/sh', '-c', script], zygote=self.zygote,
+                            _key=self.key)
+        return last.call('process.join', process=process['id'])['exitcode']
+
+    def judge(self, code, where):
+        """Whoever ends by SIGKILL, or nobody knows how, may have come to it or not."""
+        want = {COPIED: [['copied']], EXECUTED: [['executed']], -signal.SIGKILL: [[]]}
+        assert effects(self.path) in want.get(code, [[], ['copied'], ['executed']]), (where, code, self.path)
+
+
+def begins_once(manager, numbers, keeper, call, when):
+    """One, while the keeper is killed at that call."""
+    one = Counted(manager, next(numbers))
+    with Lasting(manager.path) as last:
+        one.prepare(last)
+        with Strace(keeper, manager.dir + '/strace', 'trace=' + call,
+                    'inject=%s:signal=KILL:when=%d' % (call, when)) as strace:
+            code = one.run(last)
+            was_killed = '+++ killed by SIGKILL' in strace.detach()
+        one.judge(code, (call, when))
+        wait_for(lambda: serves(manager, keeper if was_killed else 0), 'a keeper')
+        last.call('process.stop', process=one.zygote, grace=0)
+    return was_killed, code
+
+
+def test_the_keeper_is_killed_while_a_copy_begins():
+    with Manager() as manager:
+        manager.start()
+        manager.supervises = True
+        numbers, codes, kills = itertools.count(), collections.Counter(), 0
+        one = Counted(manager, next(numbers))
+        with Lasting(manager.path) as last:
+            one.prepare(last)
+            points = list(numbered(calls_of(manager, manager.info()['pid'], lambda: one.run(last))))
+            last.call('process.stop', process=one.zygote, grace=0)
+        same(effects(one.path), ['copied'])
+        for call, when in points if LONG else points[::3]:
+            was_killed, code = begins_once(manager, numbers, keeper_of(manager), call, when)
+            kills += was_killed
+            codes[code] += 1
+        print('killed at %d of %d system calls: %s' % (kills, len(points), dict(codes)))
+        assert kills > len(points) // 6, 'the premise: it gets that far'
+
+
+test_the_keeper_is_killed_while_a_copy_begins.limit = 900 if LONG else 200
+
+
+if __name__ == '__main__':
+    main()
