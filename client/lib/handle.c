@@ -221,7 +221,7 @@ static void flush_inherited(const procd_process *process)
         fflush(stderr);
 }
 
-static int spawn(procd_process *process)
+int process_spawn(struct procd_process *process)
 {
     struct spawn spawn;
     struct connection_request request = {.method = "process.spawn"};
@@ -259,7 +259,7 @@ int procd_process_start(procd_process *process)
     if (process->target && target_known(process->target) < 0)
         r = failure_note(-EINVAL, "procd_init was not called");
     else
-        r = spawn(process);
+        r = process_spawn(process);
     if (r < 0) {
         pthread_mutex_lock(&process->lock);
         process->state = PROCESS_NEW;

@@ -23,6 +23,9 @@ struct library {
     struct endpoint endpoint; /* of the last connection: the next one goes to the same daemon */
     struct procd_process *children, *last_child; /* children.c */
     size_t child_count, started_since_sweep;
+    struct procd_process *zygote; /* zygote.c, under zygote_lock, which is held while one is begun */
+    int64_t zygote_at;            /* when that was tried last */
+    pthread_mutex_t zygote_lock;
     struct procd_process *current; /* current.c */
     pid_t parent_pid;              /* told by the creator; 0: it was not */
     struct shared_page *pages;     /* shared.c */

@@ -18,6 +18,7 @@ struct procd_process {
     uint64_t generation;
     bool is_current; /* the process that asks; has no options and is never freed */
     bool is_foreign; /* procd_process_open */
+    bool is_zygote;  /* zygote.c: this program, to be copied */
 
     /* set by procd_process_new, used by the start */
     char *target, *cwd, **argv, **env;
@@ -61,6 +62,9 @@ int process_ask_join(struct procd_process *process, double timeout);
 
 /* 1: ended, 0: not; or the error. Asks the daemon only if its pidfd does not tell that it runs. */
 int process_look(struct procd_process *process);
+
+/* handle.c: process.spawn, and what its answer tells. 0, or the error. */
+int process_spawn(struct procd_process *process);
 
 /* ---- children.c: what procd_process_start started and whose end is not known yet ---- */
 

@@ -4,8 +4,10 @@
 #include "client/lib/environment.h"
 #include "client/lib/object.h"
 #include "client/lib/process.h"
+#include "client/lib/zygote.h"
 #include "daemon/base/cleanup.h"
 #include "proto/bytes.h"
+#include "proto/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,6 +199,13 @@ static int add_argv(struct spawn *spawn, const struct procd_process *process)
     return set(spawn->params, "argv", argv);
 }
 
+/* As long as what a copy may write over it, which is what procd_init's argv shows. */
+static json_t *pack_zygote_title(void)
+{
+    return json_pack("[o,s]", text(target_program_name()),
+                     "procd:zygote                                                   ");
+}
+
 /* For ps: what program, and which of its processes. */
 static json_t *pack_title(const struct procd_process *process)
 {
@@ -278,11 +287,10 @@ static int add_arguments(struct spawn *spawn, const char *text)
     return set(more, ARGUMENTS_MARKER, json_string(number));
 }
 
-/* This program once more, with a marker that leads procd_init to the target. */
-static int add_target(struct spawn *spawn, const struct procd_process *process)
+/* This program once more. */
+static int add_program(struct spawn *spawn, json_t *title)
 {
-    CLEANUP_MEMORY char *text = pack_arguments(process);
-    int program, r = text ? add_arguments(spawn, text) : -ENOMEM;
+    int program, r = set(spawn->params, "argv", title);
 
     if (r < 0)
         return r;
@@ -292,10 +300,39 @@ static int add_target(struct spawn *spawn, const struct procd_process *process)
     program = fd_index(spawn, spawn->program);
     if (program < 0)
         return -EINVAL;
-    r = set(spawn->params, "exe_fd", json_integer(program));
+    return set(spawn->params, "exe_fd", json_integer(program));
+}
+
+/* ... with a marker that leads procd_init to the target. */
+static int add_target(struct spawn *spawn, const struct procd_process *process)
+{
+    CLEANUP_MEMORY char *text = pack_arguments(process);
+    long zygote = library_is_remote() ? 0 : zygote_id();
+    int r = text ? add_arguments(spawn, text) : -ENOMEM;
+
+    if (r == 0 && zygote > 0)
+        r = set(spawn->params, "zygote", json_integer(zygote));
     if (r == 0)
-        r = set(spawn->params, "argv", pack_title(process));
+        r = add_program(spawn, pack_title(process));
     return r < 0 ? r : add_objects(spawn, process);
+}
+
+/* ... with one that leads it to where copies are made. */
+static int add_zygote(struct spawn *spawn)
+{
+    json_t *more = member(spawn->params, "env_add", json_object);
+    int r = set(more, ARGUMENTS_MARKER, json_string(ZYGOTE_MARKER));
+
+    if (r == 0)
+        r = set(spawn->params, "zygote", json_integer(0));
+    return r < 0 ? r : add_program(spawn, pack_zygote_title());
+}
+
+static int add_what_runs(struct spawn *spawn, const struct procd_process *process)
+{
+    if (process->is_zygote)
+        return add_zygote(spawn);
+    return process->target ? add_target(spawn, process) : add_argv(spawn, process);
 }
 
 static int fill(struct spawn *spawn, const struct procd_process *process)
@@ -311,7 +348,7 @@ static int fill(struct spawn *spawn, const struct procd_process *process)
     if (r == 0)
         r = add_extra(spawn, process->extra);
     if (r == 0)
-        r = process->target ? add_target(spawn, process) : add_argv(spawn, process);
+        r = add_what_runs(spawn, process);
     return r;
 }
 

@@ -2,7 +2,9 @@
 /* The functions of this program that can run as processes, and a process that runs one. */
 #include "client/lib/arguments.h"
 #include "client/lib/process.h"
+#include "client/lib/zygote.h"
 #include "daemon/base/cleanup.h"
+#include "proto/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +92,17 @@ static char *take_marker(void)
     return copy;
 }
 
+/* From here on this is a copy, and has an environment of its own. */
+static char *wait_for_copy(char *marker, int argc, char **argv)
+{
+    free(marker);
+    copies_serve(argc, argv);
+    marker = take_marker();
+    if (!marker)
+        give_up("there is no " ARGUMENTS_MARKER, "a copy of this program that has no target");
+    return marker;
+}
+
 void procd_init_program(int argc, char **argv, const struct procd_target *const *begin,
                         const struct procd_target *const *stop)
 {
@@ -101,6 +114,8 @@ void procd_init_program(int argc, char **argv, const struct procd_target *const 
     first = begin;
     end = stop;
     marker = take_marker();
+    if (marker && strcmp(marker, ZYGOTE_MARKER) == 0)
+        marker = wait_for_copy(marker, argc, argv);
     exit_prepare();
     if (marker)
         run(marker);

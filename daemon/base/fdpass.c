@@ -67,7 +67,7 @@ static ssize_t receive(int socket, void *buffer, size_t size, struct fdpass *ret
     ret_fds->count = 0;
     ret_fds->truncated = false;
     do
-        received = recvmsg(socket, &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     while (received < 0 && errno == EINTR);
     if (received < 0)
         return -errno;
@@ -77,12 +77,17 @@ static ssize_t receive(int socket, void *buffer, size_t size, struct fdpass *ret
 
 ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds)
 {
+    return receive(socket, buffer, size, ret_fds, MSG_DONTWAIT);
+}
+
+ssize_t fdpass_wait(int socket, void *buffer, size_t size, struct fdpass *ret_fds)
+{
     return receive(socket, buffer, size, ret_fds, 0);
 }
 
 ssize_t fdpass_peek(int socket, void *buffer, size_t size, struct fdpass *ret_fds)
 {
-    return receive(socket, buffer, size, ret_fds, MSG_PEEK);
+    return receive(socket, buffer, size, ret_fds, MSG_DONTWAIT | MSG_PEEK);
 }
 
 void fdpass_close(struct fdpass *fds)

@@ -37,7 +37,10 @@ static inline bool fdpass_is_short(ssize_t error)
  * caller owns what it holds. */
 ssize_t fdpass_receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds);
 
-/* The same, and it stays in the queue; the descriptors are copies. */
+/* The same, and waits for a message. */
+ssize_t fdpass_wait(int socket, void *buffer, size_t size, struct fdpass *ret_fds);
+
+/* The same as fdpass_receive, and it stays in the queue; the descriptors are copies. */
 ssize_t fdpass_peek(int socket, void *buffer, size_t size, struct fdpass *ret_fds);
 
 /* Closes what is left in it. */

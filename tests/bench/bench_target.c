@@ -116,5 +116,7 @@ int main(int argc, char **argv)
     subject = subject_start();
     setenv("PROCD_SOCKET", subject->socket, 1);
     bench_compare(FIGURE_TARGET, &of);
+    check(procd_zygote(), 0, "procd_zygote");
+    bench_compare(FIGURE_TARGET_ZYGOTE, &of);
     return 0;
 }

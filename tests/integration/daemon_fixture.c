@@ -176,6 +176,24 @@ void daemon_fixture_end(struct daemon_fixture *daemon)
     ck_assert_int_eq(rmdir(daemon->folder), 0);
 }
 
+void daemon_fixture_end_zygotes(void)
+{
+    json_t *list, *process, *params = json_pack("{s:b}", "alive", 1);
+    size_t index;
+
+    ck_assert_int_eq(procd_call("process.list", params, &list), 0);
+    json_array_foreach(json_object_get(list, "processes"), index, process)
+    {
+        json_t *stop = json_pack("{s:O,s:i}", "process", json_object_get(process, "id"), "grace", 0);
+
+        if (strcmp(json_string_value(json_object_get(process, "name")), "zygote") == 0)
+            ck_assert_int_eq(procd_call("process.stop", stop, NULL), 0);
+        json_decref(stop);
+    }
+    json_decref(list);
+    json_decref(params);
+}
+
 void daemon_fixture_kill(struct daemon_fixture *daemon)
 {
     pid_t broker = (pid_t) daemon_fixture_info("broker_pid");

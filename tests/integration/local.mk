@@ -67,6 +67,8 @@ integration_helpers = \
 # clock goes wrong and one that dies of what is on record, where a test wants it; and what is none.
 integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/procd_fatal %D%/no_procd
 # To these the kernel gives and takes byte by byte.
+# The same tests with targets that are copies.
+integration_programs += %D%/lib_process_zygote %D%/test_lib_zygote
 integration_piecemeal = %D%/procd_piecemeal %D%/procctl_piecemeal %D%/lib_process_piecemeal %D%/lib_sync_piecemeal
 check_PROGRAMS += $(integration_programs) $(integration_others) $(integration_piecemeal) %D%/holders %D%/victims \
 	%D%/worker
@@ -102,6 +104,11 @@ integration_contender = %D%/contender.c %D%/contender.h
 %C%_test_lib_exit_LDADD = $(unit_client_libs)
 %C%_test_lib_process_SOURCES = %D%/test_lib_process.c $(integration_fixture)
 %C%_test_lib_process_LDADD = $(unit_client_libs)
+%C%_lib_process_zygote_SOURCES = $(%C%_test_lib_process_SOURCES)
+%C%_lib_process_zygote_CPPFLAGS = $(AM_CPPFLAGS) -DWITH_ZYGOTE
+%C%_lib_process_zygote_LDADD = $(unit_client_libs)
+%C%_test_lib_zygote_SOURCES = %D%/test_lib_zygote.c $(integration_lib_sync)
+%C%_test_lib_zygote_LDADD = $(unit_client_libs)
 %C%_test_lib_autostart_SOURCES = %D%/test_lib_autostart.c $(integration_fixture)
 %C%_test_lib_autostart_LDADD = $(unit_client_libs)
 integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)

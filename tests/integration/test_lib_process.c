@@ -18,6 +18,21 @@
 
 static struct daemon_fixture procd;
 
+/* The same with targets that are copies of a zygote, which is the first child. */
+#ifdef WITH_ZYGOTE
+#define IS_COPY true
+#define FIRST   "Process-2"
+#define CHILD_OF_SECOND "Process-3:1"
+#define begin_copies() ck_assert_int_eq(procd_zygote(), 0)
+#define end_copies() daemon_fixture_end_zygotes()
+#else
+#define IS_COPY false
+#define FIRST   "Process-1"
+#define CHILD_OF_SECOND "Process-2:1"
+#define begin_copies()
+#define end_copies()
+#endif
+
 /* ---- targets ---- */
 
 /* Exits with args[0]. */
@@ -50,17 +65,29 @@ PROCD_TARGET(measure)
     return !(strlen(text) == length && strspn(text, "x") == length && !getenv("PROCD_CHILD"));
 }
 
+/* Has this process never executed a program? See proc_pid_stat(5): PF_FORKNOEXEC. */
+static bool is_copy(void)
+{
+    unsigned flags = 0;
+    FILE *stat = fopen("/proc/self/stat", "re");
+    int found = stat ? fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %u", &flags) : 0;
+
+    if (stat)
+        fclose(stat);
+    return found == 1 && flags & 0x40;
+}
+
 /* Says who it is, as JSON, into descriptor 1. */
 PROCD_TARGET(introduce)
 {
     char cwd[4096] = "";
     mode_t mask = umask(0);
     json_t *self_told =
-        json_pack("{s:s,s:i,s:i,s:b,s:i,s:s,s:i,s:s*,s:b,s:O,s:O}", "name", procd_process_name(self), "id",
-                  (int) procd_process_id(self), "pid", (int) procd_process_pid(self), "daemon",
+        json_pack("{s:s,s:i,s:i,s:b,s:i,s:s,s:i,s:s*,s:b,s:b,s:O,s:O}", "name", procd_process_name(self),
+                  "id", (int) procd_process_id(self), "pid", (int) procd_process_pid(self), "daemon",
                   procd_process_daemon(self), "parent", (int) procd_parent_pid(), "cwd",
                   getcwd(cwd, sizeof cwd), "umask", (int) mask, "kept", getenv("KEPT"), "marked",
-                  getenv("PROCD_CHILD") != NULL, "args", args, "kwargs", kwargs);
+                  getenv("PROCD_CHILD") != NULL, "copy", is_copy(), "args", args, "kwargs", kwargs);
 
     json_dumpf(self_told, stdout, JSON_COMPACT);
     json_decref(self_told);
@@ -85,10 +112,12 @@ PROCD_TARGET(have_child)
 static void begin(void)
 {
     daemon_fixture_begin(&procd);
+    begin_copies();
 }
 
 static void end(void)
 {
+    end_copies();
     daemon_fixture_end(&procd);
 }
 
@@ -165,13 +194,14 @@ START_TEST(target_from_start_to_end)
     heard = listen_to(options, &exitcode);
     umask(022);
     ck_assert_int_eq(exitcode, 0);
-    ck_assert_str_eq(text_of(heard, "name"), "Process-1");
+    ck_assert_str_eq(text_of(heard, "name"), FIRST);
     ck_assert_int_gt(number_of(heard, "id"), 0);
     ck_assert_int_eq(number_of(heard, "parent"), getpid());
     ck_assert(json_is_false(json_object_get(heard, "daemon")) &&
               json_is_false(json_object_get(heard, "marked")));
     ck_assert_str_eq(text_of(heard, "cwd"), cwd);
     ck_assert_str_eq(text_of(heard, "kept"), "yes");
+    ck_assert_int_eq(json_is_true(json_object_get(heard, "copy")), IS_COPY);
     ck_assert_int_eq(number_of(heard, "umask"), 037);
     ck_assert_str_eq(json_string_value(json_array_get(json_object_get(heard, "args"), 0)), "a");
     ck_assert(json_is_null(json_object_get(json_object_get(heard, "kwargs"), "k")));
@@ -193,7 +223,7 @@ START_TEST(names_and_flags)
     /* A child's child: its name goes on from its creator's; the daemon flag is its creator's. */
     heard = listen_to((struct procd_options) {.target = "have_child", .daemon = PROCD_DAEMON}, &exitcode);
     ck_assert_int_eq(exitcode, 0);
-    ck_assert_str_eq(text_of(heard, "name"), "Process-2:1");
+    ck_assert_str_eq(text_of(heard, "name"), CHILD_OF_SECOND);
     ck_assert(json_is_true(json_object_get(heard, "daemon")));
     ck_assert_int_ne(number_of(heard, "parent"), getpid());
     json_decref(heard);
@@ -384,7 +414,7 @@ START_TEST(others_by_id)
         int ok;
 
         other = procd_process_open(id);
-        ok = other && strcmp(procd_process_name(other), "Process-1") == 0 &&
+        ok = other && strcmp(procd_process_name(other), FIRST) == 0 &&
              procd_process_is_alive(other) == 1 && procd_process_sentinel(other) >= 0 &&
              procd_process_start(other) == -EINVAL && procd_active_children(NULL) == 0 &&
              procd_process_terminate(other) == 0 && procd_process_join(other, PROCD_FOREVER) == 1 &&
