@@ -32,16 +32,28 @@ json_t *procd_event_json(procd_event *event)
     return object_json((struct object *)event);
 }
 
-static int put(procd_event *event, bool is_set, const char *method)
+static int tell(procd_event *event, bool is_set)
 {
-    int r = SHARED_ASK;
+    return object_tell((struct object *) event, is_set ? "event.set" : "event.clear", json_object());
+}
 
-    if (is_ours(event)) {
-        r = shared_event_put(&event->shared, is_set);
-        if (r == SHARED_ASK && shared_map_event(&event->shared, &event->object, CONNECTION_FOREVER))
-            r = shared_event_put(&event->shared, is_set);
-    }
-    return r == SHARED_ASK ? object_tell((struct object *) event, method, json_object()) : r;
+static __attribute__((noinline)) int put_seen(procd_event *event, bool is_set, uint64_t seen)
+{
+    struct shared *shared = &event->shared;
+    int r = shared_event_put_seen(shared, is_set, seen);
+
+    if (r == SHARED_ASK && shared_map_event(shared, &event->object, CONNECTION_FOREVER))
+        r = shared_event_put_guessed(shared, is_set, &seen) ? 0 : shared_event_put_seen(shared, is_set, seen);
+    return r == SHARED_ASK ? tell(event, is_set) : r;
+}
+
+static inline int put(procd_event *event, bool is_set)
+{
+    uint64_t seen;
+
+    if (!is_ours(event))
+        return tell(event, is_set); /* which says what is wrong with it */
+    return shared_event_put_guessed(&event->shared, is_set, &seen) ? 0 : put_seen(event, is_set, seen);
 }
 
 static int get(const procd_event *event)
@@ -59,12 +71,12 @@ static int map_and_get(procd_event *event, int64_t deadline)
 
 int procd_event_set(procd_event *event)
 {
-    return put(event, true, "event.set");
+    return put(event, true);
 }
 
 int procd_event_clear(procd_event *event)
 {
-    return put(event, false, "event.clear");
+    return put(event, false);
 }
 
 int procd_event_is_set(procd_event *event)

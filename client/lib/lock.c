@@ -29,6 +29,13 @@ static void note_owner(struct lock *lock)
     atomic_store_explicit(&lock->owner, shared_self.slot, memory_order_relaxed);
 }
 
+static int take(struct shared *shared, bool is_recursive)
+{
+    uint64_t seen;
+
+    return shared_acquire_guessed(shared, &seen) ? 1 : shared_acquire_seen(shared, is_recursive, seen);
+}
+
 /* For the first time, or where somebody else has it. */
 static int ask_for(struct lock *lock, bool is_recursive, double timeout)
 {
@@ -40,7 +47,7 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
     if (!isnan(timeout)) {
         json_decref(library_timeout(timeout, &deadline));
         if (shared_map(&lock->shared, &lock->object, deadline))
-            r = shared_acquire(&lock->shared, is_recursive);
+            r = take(&lock->shared, is_recursive);
     }
     if (r > 0) {
         note_owner(lock);
@@ -77,25 +84,44 @@ static inline bool is_ours(const struct lock *lock)
     return lock && forks_is(lock->object.generation);
 }
 
-/* No time-out is needed where nobody waits; what is no number is for the daemon's side to refuse. */
-static inline int acquire(struct lock *lock, bool is_recursive, double timeout)
+static __attribute__((noinline)) int acquire_seen(struct lock *lock, bool is_recursive, double timeout,
+                                                  uint64_t seen)
 {
-    int r;
+    int r = shared_acquire_seen(&lock->shared, is_recursive, seen);
 
-    if (!is_ours(lock))
-        return object_check((struct object *) lock);
-    r = isnan(timeout) ? 0 : shared_acquire(&lock->shared, is_recursive);
     if (r == 0)
         return ask_for(lock, is_recursive, timeout);
     note_owner(lock);
     return r;
 }
 
-static inline int release(struct lock *lock, bool is_recursive)
+/* No time-out is needed where nobody waits; what is no number is for the daemon's side to refuse. */
+static inline int acquire(struct lock *lock, bool is_recursive, double timeout)
 {
+    uint64_t seen;
+
     if (!is_ours(lock))
         return object_check((struct object *) lock);
-    return shared_release(&lock->shared, is_recursive) ? 0 : ask_back(lock, is_recursive);
+    if (isnan(timeout))
+        return ask_for(lock, is_recursive, timeout);
+    if (!shared_acquire_guessed(&lock->shared, &seen))
+        return acquire_seen(lock, is_recursive, timeout, seen);
+    note_owner(lock);
+    return 1;
+}
+
+static __attribute__((noinline)) int release_seen(struct lock *lock, bool is_recursive, uint64_t seen)
+{
+    return shared_release_seen(&lock->shared, is_recursive, seen) ? 0 : ask_back(lock, is_recursive);
+}
+
+static inline int release(struct lock *lock, bool is_recursive)
+{
+    uint64_t seen;
+
+    if (!is_ours(lock))
+        return object_check((struct object *) lock);
+    return shared_release_guessed(&lock->shared, &seen) ? 0 : release_seen(lock, is_recursive, seen);
 }
 
 /* ---- tokens ---- */
