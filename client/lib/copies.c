@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+
+#define LOOKS 50 /* until a copy sleeps that waits to begin */
 
 struct zygote {
     int socket;
@@ -241,10 +244,24 @@ static _Noreturn void never_be(void)
     _exit(127);
 }
 
-static void become(const struct zygote *zygote, struct order *order)
+/* That is a matter of microseconds, and to sleep and be woken of more. */
+static bool may_begin(int status)
 {
     char go = 0;
+    ssize_t r = -1;
 
+    for (int i = 0; i < LOOKS && r < 0; i++) {
+        r = recv(status, &go, 1, MSG_DONTWAIT);
+        if (r < 0)
+            sched_yield();
+    }
+    if (r < 0)
+        r = TEMP_FAILURE_RETRY(read(status, &go, 1));
+    return r == 1 && go == ZYGOTE_GO;
+}
+
+static void become(const struct zygote *zygote, struct order *order)
+{
     if (syscall(SYS_set_robust_list, zygote->robust, zygote->robust_size) < 0)
         never_be();
     close_fd(zygote->socket);
@@ -261,7 +278,7 @@ static void become(const struct zygote *zygote, struct order *order)
         never_be();
     take_title(zygote, order);
     answer(order->status, 0, LINK_STAGE_EXEC);
-    if (TEMP_FAILURE_RETRY(read(order->status, &go, 1)) != 1 || go != ZYGOTE_GO)
+    if (!may_begin(order->status))
         never_be();
     close_fd(order->status);
 }

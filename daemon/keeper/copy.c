@@ -10,6 +10,7 @@
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
+#include "daemon/keeper/wire.h"
 #include "daemon/keeper/zygote.h"
 #include "proto/zygote.h"
 
@@ -287,11 +288,12 @@ static void begin(struct keeper *keeper, struct job *job, pid_t pid, int pidfd)
     note(keeper, slot, &job->copy, pid);
     let_begin(job->status_fd);
     end(keeper, job);
+    spawn_succeeded(keeper, slot);
+    link_flush(keeper); /* who waits for that need not wait for the rest */
     let_go(&job->copy);
     if (job->client)
         job->client->jobs--;
     job_free(keeper, job);
-    spawn_succeeded(keeper, slot);
 }
 
 static bool is_failure(const struct zygote_answer *answer)
