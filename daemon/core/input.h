@@ -220,11 +220,15 @@ struct core_input {
     struct blob blob[BLOB_COUNT];
 };
 
-/* Bytes that input_encode writes; a multiple of 8. */
+/* Bytes that an input takes; a multiple of 8. */
 size_t input_encoded_size(const struct core_input *input);
 
-/* Writes the input. buffer has input_encoded_size bytes. */
-void input_encode(const struct core_input *input, char *buffer);
+/* Not less than what input_encode writes, and found out faster. */
+size_t input_encoded_most(const struct core_input *input);
+
+/* Writes the input into buffer, which has input_encoded_most bytes. How many it takes; behind these there may
+ * be anything. */
+size_t input_encode(const struct core_input *input, char *buffer);
 
 /* Reads an input in place (its blobs point into buffer, which is 8-byte aligned). Bytes read, or -EBADMSG. */
 int64_t input_decode(const char *buffer, size_t size, struct core_input *ret_input);

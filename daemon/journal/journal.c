@@ -282,7 +282,7 @@ int journal_reserve(struct journal *journal, const struct core *core, const stru
                     bool has_happened)
 {
     size_t snapshot = journal->current < 0 ? 0 : journal->header->snapshot[journal->current];
-    size_t end = journal->used + sizeof(uint64_t) + input_encoded_size(input), allocated;
+    size_t end = journal->used + sizeof(uint64_t) + input_encoded_most(input), allocated;
     int r;
 
     if (journal->current < 0 ||
@@ -290,7 +290,7 @@ int journal_reserve(struct journal *journal, const struct core *core, const stru
         r = journal_snapshot(journal, core);
         if (r < 0 && journal->current < 0)
             return r;
-        end = journal->used + sizeof(uint64_t) + input_encoded_size(input);
+        end = journal->used + sizeof(uint64_t) + input_encoded_most(input);
     }
     allocated = journal->header->allocated[journal->current];
     if (end + JOURNAL_SPARE <= allocated)
@@ -310,10 +310,9 @@ void journal_abandon(struct journal *journal)
 void journal_commit(struct journal *journal, const struct core_input *input)
 {
     char *at = journal->area[journal->current] + journal->used;
-    size_t size = input_encoded_size(input);
     uint64_t sum;
+    size_t size = input_encode(input, at + sizeof sum);
 
-    input_encode(input, at + sizeof sum);
     sum = checksum(at + sizeof sum, size);
     memcpy(at, &sum, sizeof sum);
     journal->used += sizeof sum + size;

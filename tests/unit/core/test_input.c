@@ -25,12 +25,12 @@ static struct core_input sample(void)
 
 static char *encoded(const struct core_input *input, size_t *ret_size)
 {
-    char *buffer;
+    size_t most = input_encoded_most(input);
+    char *buffer = malloc(most);
 
-    *ret_size = input_encoded_size(input);
-    buffer = malloc(*ret_size);
-    memset(buffer, 0xa5, *ret_size);
-    input_encode(input, buffer);
+    memset(buffer, 0xa5, most);
+    *ret_size = input_encode(input, buffer);
+    must(*ret_size == input_encoded_size(input));
     return buffer;
 }
 
@@ -72,7 +72,7 @@ START_TEST(several_in_a_row)
 {
     struct core_input first = sample(), second = {.kind = INPUT_TIME, .mono = 9}, output;
     size_t size = input_encoded_size(&first), total = size + input_encoded_size(&second);
-    char *buffer = malloc(total);
+    char *buffer = malloc(size + input_encoded_most(&second));
 
     input_encode(&first, buffer);
     input_encode(&second, buffer + size);
@@ -143,23 +143,69 @@ START_TEST(no_garbage_reads_out_of_bounds)
 }
 END_TEST
 
-START_TEST(what_is_refused)
+/* What is 0 takes no room, and is 0 again. */
+START_TEST(what_is_not_there_takes_no_room)
 {
-    struct core_input input = sample(), output;
-    uint64_t word;
+    struct core_input input = {.kind = INPUT_TIME}, output;
     size_t size;
     char *buffer = encoded(&input, &size);
 
-    word = size + 8; /* longer than what is there */
-    memcpy(buffer, &word, sizeof word);
-    ck_assert_int_eq(input_decode(buffer, size, &output), -EBADMSG);
-    word = 16; /* shorter than its own head */
-    memcpy(buffer, &word, sizeof word);
+    memset(&output, 0xa5, sizeof output);
+    ck_assert_uint_eq(size, 8);
+    ck_assert_int_eq(input_decode(buffer, size, &output), 8);
+    ck_assert_int_eq(output.mono, 0);
+    ck_assert_mem_eq(&output.body, &input.body, sizeof input.body);
+    free(buffer);
+}
+END_TEST
+
+/* Whoever reserves asks for the most that it can take; each member in turn is there. */
+START_TEST(not_more_than_the_most)
+{
+    struct core_input input = {.kind = INPUT_SPAWN, .report = UINT64_MAX, .mono = -1, .wall = -1}, output;
+    size_t size;
+    char *buffer;
+
+    for (size_t i = 0; i < BLOB_COUNT; i++)
+        input.blob[i] = (struct blob){"blobs of all sizes", i + 1};
+    for (size_t used = 0; used <= sizeof input.body; used++) {
+        memset(&input.body, 0, sizeof input.body);
+        memset(&input.body, 0xff, used);
+        buffer = encoded(&input, &size);
+        ck_assert_uint_le(size, input_encoded_most(&input));
+        ck_assert_uint_eq(size == input_encoded_most(&input), used > sizeof input.body - 8);
+        ck_assert_uint_eq(input_encode(&input, buffer), size);
+        ck_assert_int_eq(input_decode(buffer, size, &output), (int64_t) size);
+        ck_assert_mem_eq(&output.body, &input.body, sizeof input.body);
+        free(buffer);
+    }
+}
+END_TEST
+
+START_TEST(what_is_refused)
+{
+    struct core_input input = sample(), output;
+    const uint64_t too_long[] = {128, 1 << 20, INT64_MAX, UINT64_MAX - 7, UINT64_MAX};
+    uint32_t all = UINT32_MAX, kind = INPUT_KIND_COUNT;
+    size_t size;
+    char *buffer = encoded(&input, &size);
+
+    ck_assert_uint_eq(size, too_long[0]);
+    memcpy(buffer, &kind, sizeof kind);
     ck_assert_int_eq(input_decode(buffer, size, &output), -EBADMSG);
     input_encode(&input, buffer);
-    word = INPUT_KIND_COUNT;
-    memcpy(buffer + 8, &word, 4);
+    memcpy(buffer + 4, &all, sizeof all); /* words that nobody has */
     ck_assert_int_eq(input_decode(buffer, size, &output), -EBADMSG);
+    for (int bits = 1; bits < 24; bits++) { /* more than what is there */
+        all = (UINT32_C(1) << bits) - 1;
+        memcpy(buffer + 4, &all, sizeof all);
+        ck_assert_int_eq(input_decode(buffer, 8 * (size_t) bits, &output), -EBADMSG);
+    }
+    input_encode(&input, buffer);
+    for (size_t i = 0; i < sizeof too_long / sizeof *too_long; i++) {
+        memcpy(buffer + 8 + 3 * 8, &too_long[i], 8); /* the first blob */
+        ck_assert_int_eq(input_decode(buffer, size, &output), -EBADMSG);
+    }
     free(buffer);
 }
 END_TEST
@@ -175,6 +221,8 @@ int main(void)
     tcase_add_test(tcase, several_in_a_row);
     tcase_add_test(tcase, cut_at_every_byte);
     tcase_add_test(tcase, no_garbage_reads_out_of_bounds);
+    tcase_add_test(tcase, what_is_not_there_takes_no_room);
+    tcase_add_test(tcase, not_more_than_the_most);
     tcase_add_test(tcase, what_is_refused);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);

@@ -105,12 +105,12 @@ static void step_without_memory(struct run *run, const struct core_input *input)
 /* The twin hears of it by the journal. */
 static void step_twin(struct run *run, const struct core_input *input, uint64_t seq)
 {
-    size_t size = input_encoded_size(input);
+    size_t size = input_encoded_size(input), most = input_encoded_most(input);
     struct core_input read;
 
-    run->encoded = realloc(run->encoded, size);
+    run->encoded = realloc(run->encoded, most);
     must(run->encoded != NULL);
-    input_encode(input, run->encoded);
+    must(input_encode(input, run->encoded) == size);
     must(input_decode(run->encoded, size, &read) == (int64_t) size);
     must(core_step(run->twin, &read) == 0);
     must_put_out_the_same(run->core, run->twin, seq);

@@ -402,7 +402,7 @@ END_TEST
 
 START_TEST(cut_off)
 {
-    apply_by_chance(500);
+    apply_by_chance(1500);
     for (off_t size = 64 << 10; size > 4096; size -= 777) {
         ck_assert_int_eq(ftruncate(memory, size), 0);
         ck_assert_int_eq(found_by(EPOCH, BUILD), -EBADMSG);
