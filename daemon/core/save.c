@@ -236,8 +236,12 @@ static void put_events(struct out *out, const struct core *core)
 
 void core_save(const struct core *core, core_sink *sink, void *context)
 {
-    struct out out = {sink, context, 0};
+    struct out out;
 
+    out.sink = sink;
+    out.context = context;
+    out.records = 0;
+    out.used = 0;
     forget_records(core);
     put_number(&out, STATE_FORMAT);
     put(&out, &core->counters, sizeof core->counters);
@@ -252,6 +256,7 @@ void core_save(const struct core *core, core_sink *sink, void *context)
     put_orders(&out, core);
     put_events(&out, core);
     put_deadline(&out, &core->absence);
+    put_out(&out);
 }
 
 static void count_bytes(void *context, const void *data, size_t size)

@@ -16,10 +16,14 @@
 #define HEADER_SIZE   4096
 #define RESERVE_CHUNK (1u << 20)
 
-static const char magic[16] = "procd journal 2";
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
-/* The first page; its layout goes with `magic`. An area is valid when `active` names it; `committed` counts
- * its bytes, snapshot included. */
+static const char magic[16] = "procd journal 3";
+
+/* The first page; its layout goes with `magic`, and how checksums are made. An area is valid when `active`
+ * names it; `committed` counts its bytes, snapshot included. */
 struct header {
     char magic[16];
     char epoch[64], build[64];
@@ -40,17 +44,31 @@ struct journal {
     size_t used;      /* of it, committed */
 };
 
-/* Every bit counts: what a stray store of ours has hit is not taken for a state. size is a multiple of 8. */
+static inline uint64_t mix(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * UINT64_C(0x100000001b3);
+    return sum ^ sum >> 32;
+}
+
+#define LANES 4
+
+/* Every bit counts: what a stray store of ours has hit is not taken for a state. size is a multiple of 8. The
+ * lanes do not wait for each other. */
 static uint64_t checksum(const char *data, size_t size)
 {
-    uint64_t sum = UINT64_C(0xcbf29ce484222325), word;
+    uint64_t lane[LANES] = {UINT64_C(0xcbf29ce484222325), 1, 2, 3}, word;
+    size_t at = 0;
 
-    for (size_t at = 0; at < size; at += sizeof word) {
+    for (; size - at >= LANES * sizeof word; at += LANES * sizeof word)
+        for (size_t i = 0; i < LANES; i++) {
+            memcpy(&word, data + at + i * sizeof word, sizeof word);
+            lane[i] = mix(lane[i], word);
+        }
+    for (; at < size; at += sizeof word) {
         memcpy(&word, data + at, sizeof word);
-        sum = (sum ^ word) * UINT64_C(0x100000001b3);
-        sum ^= sum >> 32;
+        lane[0] = mix(lane[0], word);
     }
-    return sum;
+    return mix(mix(mix(lane[0], lane[1]), lane[2]), lane[3]);
 }
 
 static size_t padded(size_t size)
@@ -224,47 +242,92 @@ static off_t area_offset(int area)
     return HEADER_SIZE + (off_t) area * (off_t) JOURNAL_AREA_MAX;
 }
 
-/* Memory for the first `size` bytes of an area: from then on a store cannot fail for lack of it (no
- * SIGBUS). */
-static int area_reserve(struct journal *journal, int area, size_t from, size_t size)
+static size_t in_chunks(size_t size)
 {
-    size_t to = (size + RESERVE_CHUNK - 1) / RESERVE_CHUNK * RESERVE_CHUNK;
+    return (size + RESERVE_CHUNK - 1) / RESERVE_CHUNK * RESERVE_CHUNK;
+}
+
+/* Memory for the first `size` bytes of an area: from then on a store cannot fail for lack of it (no
+ * SIGBUS). Where it can be, it is mapped, too, which costs less than a fault for each page. 0 or -errno. */
+static int area_reserve(struct journal *journal, int area, size_t size)
+{
+    size_t from = journal->header->allocated[area], to = in_chunks(size);
 
     if (size > JOURNAL_AREA_MAX)
         return -ENOSPC;
+    if (size <= from)
+        return 0;
     if (fallocate(journal->fd, 0, area_offset(area) + (off_t) from, (off_t) (to - from)) < 0)
         return -errno;
     journal->header->allocated[area] = to;
+    (void) madvise(journal->area[area] + from, to - from, MADV_POPULATE_WRITE);
     return 0;
 }
 
+/* The kernel gets back what is beyond. Said first: a kill in between leaves memory that nobody counts on. */
+static void area_trim(struct journal *journal, int area, size_t size)
+{
+    size_t to = in_chunks(size);
+
+    if (journal->header->allocated[area] <= to)
+        return;
+    journal->header->allocated[area] = to;
+    atomic_signal_fence(memory_order_release);
+    punch(journal->fd, area_offset(area) + (off_t) to, JOURNAL_AREA_MAX - to);
+}
+
+/* A snapshot under way. */
+struct writing {
+    struct journal *journal;
+    int area, error; /* sticks */
+    size_t size;
+};
+
 static void append(void *context, const void *data, size_t size)
 {
-    char **at = context;
+    struct writing *to = context;
 
-    memcpy(*at, data, size);
-    *at += size;
+    if (to->error == 0)
+        to->error = area_reserve(to->journal, to->area, to->size + size);
+    if (to->error < 0)
+        return;
+    memcpy(to->journal->area[to->area] + to->size, data, size);
+    to->size += size;
+}
+
+static int write_snapshot(struct journal *journal, const struct core *core, int area)
+{
+    struct writing to = {.journal = journal, .area = area};
+    struct header *header = journal->header;
+    size_t end;
+
+    core_save(core, append, &to);
+    end = padded(to.size);
+    if (to.error == 0)
+        to.error = area_reserve(journal, area, end + RESERVE_CHUNK);
+    if (to.error < 0) {
+        area_trim(journal, area, 0);
+        return to.error;
+    }
+    memset(journal->area[area] + to.size, 0, end - to.size);
+    header->snapshot[area] = to.size;
+    header->checksum[area] = checksum(journal->area[area], end);
+    atomic_store(&header->committed[area], end);
+    return 0;
 }
 
 int journal_snapshot(struct journal *journal, const struct core *core)
 {
-    int next = journal->current == 0 ? 1 : 0, before = journal->current, r;
-    size_t size = core_save_size(core), end = padded(size);
-    char *at = journal->area[next];
+    int next = journal->current == 0 ? 1 : 0, before = journal->current;
+    int r = write_snapshot(journal, core, next);
 
-    r = area_reserve(journal, next, 0, end + RESERVE_CHUNK);
     if (r < 0)
         return r;
-    core_save(core, append, &at);
-    memset(at, 0, end - size);
-    journal->header->snapshot[next] = size;
-    journal->header->checksum[next] = checksum(journal->area[next], end);
-    atomic_store(&journal->header->committed[next], end);
     atomic_store(&journal->header->active, (uint64_t) next + 1);
     journal->current = next;
-    journal->used = end;
-    if (before >= 0) /* the old area's memory goes back */
-        punch(journal->fd, area_offset(before), JOURNAL_AREA_MAX);
+    journal->used = atomic_load(&journal->header->committed[next]);
+    if (before >= 0)
+        area_trim(journal, before, JOURNAL_KEPT);
     return 0;
 }
 
@@ -295,7 +358,7 @@ int journal_reserve(struct journal *journal, const struct core *core, const stru
     allocated = journal->header->allocated[journal->current];
     if (end + JOURNAL_SPARE <= allocated)
         return 0;
-    r = area_reserve(journal, journal->current, allocated, end + JOURNAL_SPARE);
+    r = area_reserve(journal, journal->current, end + JOURNAL_SPARE);
     return r < 0 && has_happened && end <= allocated ? 0 : r;
 }
 

@@ -6,7 +6,8 @@
  *
  * The memory is a memfd with two areas. The active one begins with a snapshot of the core; committed inputs
  * follow. When they have grown past the snapshot's size (and JOURNAL_LOG_MIN) a new snapshot goes to the
- * other area, and one store makes that the active one. A kill at any instruction leaves a valid area.
+ * other area, over what it held before, and one store makes that the active one. A kill at any instruction
+ * leaves a valid area.
  *
  * A snapshot is read by every build that knows its format (daemon/core/save.h); what follows it only by the
  * build that wrote it. So whoever is to be followed by another build takes a last snapshot.
@@ -19,9 +20,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JOURNAL_LOG_MIN  (4u << 20)        /* bytes of inputs before a snapshot pays */
+#define JOURNAL_LOG_MIN  (2u << 20)         /* bytes of inputs before a snapshot pays */
 #define JOURNAL_AREA_MAX ((size_t) 1 << 30) /* of address space; only pages that were written take memory */
 #define JOURNAL_SPARE    (256u << 10)       /* bytes that are kept for what cannot be refused */
+/* Bytes of the area that is not active whose memory stays for the next snapshot, which need not ask for it,
+ * have it emptied and map it again: enough for all the events that are kept, and the inputs behind them. */
+#define JOURNAL_KEPT (4u << 20)
 
 struct journal;
 

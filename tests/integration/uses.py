@@ -7,7 +7,8 @@ import sys
 from clients import Gate, Rpc, same
 
 PLAYED_ZYGOTE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'played_zygote.py')
-LARGE = {'argv': ['/bin/true', *['x' * 60000] * 2], 'labels': {'x': 'x' * 700000}}  # two of them: a new chunk
+LARGE = {'argv': ['/bin/true', *['x' * 60000] * 2], 'labels': {'x': 'x' * 700000}}
+MANY = 12  # of these at once are more than the journal has memory for, whatever it has kept
 
 
 def end(client, child, code=None):
@@ -36,8 +37,8 @@ def use_events(client):
 
 
 def use_large(client):
-    for _ in range(2):
-        end(client, client.call('process.spawn', **LARGE), 0)
+    for child in [client.call('process.spawn', **LARGE) for _ in range(MANY)]:
+        end(client, child, 0)
 
 
 def use_log(client):

@@ -173,8 +173,8 @@ END_TEST
 
 /* ---- snapshots ---- */
 
-/* 100 kB of input that leave little behind. */
-static void apply_much(void)
+/* 100 kB of input, and of state. */
+static void apply_much_and_keep(void)
 {
     static char argv[100000];
     struct core_input spawn = {.kind = INPUT_SPAWN,
@@ -183,9 +183,16 @@ static void apply_much(void)
                                                 .uid = 800,
                                                 .count = sizeof argv}, /* empty strings */
                                .blob[BLOB_ARGV] = {argv, sizeof argv}};
-    struct core_input failed = {.kind = INPUT_SPAWN_FAILED, .report = ++chance.report};
 
     apply(&spawn);
+}
+
+/* What leaves little behind. */
+static void apply_much(void)
+{
+    struct core_input failed = {.kind = INPUT_SPAWN_FAILED, .report = ++chance.report};
+
+    apply_much_and_keep();
     failed.body.report.process = core->counters.process;
     apply(&failed);
 }
@@ -255,6 +262,38 @@ START_TEST(without_memory_nothing_is_lost)
     ck_assert_uint_eq(found, core_hash(core));
     no_memory = false;
     apply(&input);
+    must_be_found();
+}
+END_TEST
+
+/* What the last but one took is there for the next. Where that is too little, half a snapshot was written
+ * when there is no more: it is of no account, and its memory goes back. */
+START_TEST(a_snapshot_takes_the_memory_of_the_last_but_one)
+{
+    struct core_input connect = {.kind = INPUT_CONNECT,
+                                 .body.connect = {.connection = 800, .client = 800, .uid = 800}};
+    size_t used;
+
+    apply(&connect);
+    for (int i = 0; i < 12; i++)
+        apply_much_and_keep();
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(journal_snapshot(journal, core), 0);
+    no_memory = true;
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(journal_snapshot(journal, core), 0);
+        must_be_found();
+    }
+    no_memory = false;
+    for (int i = 0; i < 12; i++)
+        apply_much_and_keep();
+    used = memory_used();
+    no_memory = true;
+    ck_assert_int_eq(journal_snapshot(journal, core), -ENOSPC);
+    must_be_found();
+    ck_assert_uint_lt(memory_used(), used);
+    no_memory = false;
+    ck_assert_int_eq(journal_snapshot(journal, core), 0);
     must_be_found();
 }
 END_TEST
@@ -475,6 +514,7 @@ int main(void)
     tcase_add_test(tcase, a_snapshot_is_taken_when_it_pays);
     tcase_add_test(tcase, a_settled_journal_is_a_snapshot);
     tcase_add_test(tcase, without_memory_nothing_is_lost);
+    tcase_add_test(tcase, a_snapshot_takes_the_memory_of_the_last_but_one);
     tcase_add_test(tcase, what_has_happened_has_room_to_spare);
     tcase_add_loop_test(tcase, a_kill_at_any_instruction, 0, 30);
     tcase_add_test(tcase, inputs_are_for_their_build);
