@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Set once, by procd_init, before there are threads; forks keep them. */
 static const struct procd_target *const *first, *const *end;
@@ -54,14 +55,25 @@ static json_t *argument(json_t *arguments, const char *name, json_t *(*make)(voi
     return value ? json_incref(value) : make();
 }
 
+/* Else jansson opens a file for it, in each child. Where it has a seed already, that stays. */
+static void seed_tables(void)
+{
+    size_t seed;
+
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) == sizeof seed)
+        json_object_seed(seed);
+}
+
 static _Noreturn void run(char *marker)
 {
     json_t *arguments, *args, *kwargs;
     const struct procd_target *target;
     const char *name;
     procd_process *self;
-    int r = arguments_read(marker, &arguments);
+    int r;
 
+    seed_tables();
+    r = arguments_read(marker, &arguments);
     if (r < 0)
         give_up("what " ARGUMENTS_MARKER " tells cannot be read", procd_strerror(r));
     free(marker);
