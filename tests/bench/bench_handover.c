@@ -165,15 +165,19 @@ static void compare(enum bench_figure figure, uint32_t workers, double held, dou
 
 int main(int argc, char **argv)
 {
+    pid_t workers[WORKERS];
+
     bench_begin(argc, argv, "from a release until the next has it");
     if (setenv("PROCD_SOCKET", subject_start()->socket, 1) < 0)
         bench_die("setenv");
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         bench_die("mmap");
-    for (uint32_t i = 0; i < WORKERS; i++)
-        if (fork() == 0)
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        workers[i] = fork();
+        if (workers[i] == 0)
             worker(i);
+    }
     compare(FIGURE_HANDOVER_ONE, 2, 100, 100, false);
     compare(FIGURE_HANDOVER_SHORT, 2, 20, 20, false);
     compare(FIGURE_HANDOVER_PINNED, 2, 100, 100, true);
@@ -182,8 +186,7 @@ int main(int argc, char **argv)
     compare(FIGURE_HANDOVER_TIGHT, 2, 0, 0, false);
     atomic_store(&shared->work, OVER);
     wake(&shared->work, WORKERS);
-    while (wait(NULL) > 0 || atomic_load(&shared->busy) > 0)
-        if (kill(0, 0) < 0 || waitpid(-1, NULL, WNOHANG) <= 0)
-            break;
+    for (uint32_t i = 0; i < WORKERS; i++) /* not whoever ends: the daemon is a child, too */
+        waitpid(workers[i], NULL, 0);
     return 0;
 }
