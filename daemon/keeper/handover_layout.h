@@ -14,7 +14,7 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 8
+#define HANDOVER_FORMAT 9
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
