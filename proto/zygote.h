@@ -9,10 +9,10 @@
  * then, with ZYGOTE_IN_CGROUP, the directory of its cgroup.
  *
  * The zygote clones itself with CLONE_PARENT: the copy is the keeper's child, as if the keeper had made it.
- * On its own socket the copy says, by a struct zygote_answer, that it is ready, or what failed, and then
- * waits for one byte. Without it it ends by SIGKILL and has done nothing: until the keeper has said so there
- * is no process, and the keeper may change its mind, or die, at any time. Where the clone fails the zygote
- * says so there.
+ * On its own socket the copy says by one byte that it is ready, and then waits for one. Without it it ends by
+ * SIGKILL and has done nothing that anybody sees: until the keeper has said so there is no process, and the
+ * keeper may change its mind, or die, at any time. Where anything fails the copy ends, or there is none; the
+ * keeper then executes the program, by which the failure, if it is one, has its name.
  *
  * Trust: the zygote is its user's program, and may do anything. The kernel tells the keeper who has spoken on
  * a copy's socket (SCM_CREDENTIALS), and the keeper takes nobody for the process but a child of its own that
@@ -28,6 +28,7 @@
 #define ZYGOTE_MARKER     "zygote" /* in the place of what a target is told (client/lib/arguments.h) */
 #define ZYGOTE_LIMITS_MAX 32
 #define ZYGOTE_ORDER_MAX  (72 << 10) /* bytes; what is larger is executed */
+#define ZYGOTE_READY      'r'
 #define ZYGOTE_GO         'g'
 
 enum zygote_order_flags { ZYGOTE_IN_CGROUP = 1 << 0 };
@@ -38,11 +39,6 @@ struct zygote_order {
     uint32_t spec_size;   /* behind this struct, 8-byte aligned */
     uint32_t limit_count; /* to be set in this order; those of the spec are among them */
     struct link_limit limits[ZYGOTE_LIMITS_MAX];
-};
-
-struct zygote_answer {
-    int32_t error;  /* errno; 0: it is ready */
-    uint32_t stage; /* enum link_stage, where it failed */
 };
 
 #endif

@@ -41,13 +41,6 @@ struct order {
     size_t fd_count;
 };
 
-static void answer(int status, int error, uint32_t stage)
-{
-    struct zygote_answer answer = {.error = error, .stage = stage};
-
-    (void) send(status, &answer, sizeof answer, MSG_NOSIGNAL);
-}
-
 /* ---- in the copy: as the keeper's own children, see daemon/keeper/spawn_child.c ---- */
 
 static int set_limits(const struct order *order, bool nofile)
@@ -105,48 +98,20 @@ static int step_chdir(struct order *order)
     return chdir(order->strings + order->spec->cwd) < 0 ? -errno : 0;
 }
 
-static int open_file(const char *path, int flags)
-{
-    int fd = open(path, flags | O_NOCTTY | O_CLOEXEC, 0666);
-
-    return fd < 0 ? -errno : fd;
-}
-
-static int open_stdio(const struct order *order, const struct link_stdio *stdio)
-{
-    const char *path = order->strings + stdio->path;
-
-    switch ((enum link_stdio_kind) stdio->kind) {
-    case LINK_STDIO_NULL:
-        return open_file("/dev/null", O_RDWR);
-    case LINK_STDIO_FD:
-        return order->fds[stdio->fd];
-    case LINK_STDIO_READ:
-        return open_file(path, O_RDONLY);
-    case LINK_STDIO_WRITE:
-        return open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
-    case LINK_STDIO_APPEND:
-        return open_file(path, O_WRONLY | O_CREAT | O_APPEND);
-    case LINK_STDIO_PTY:
-    case LINK_STDIO_LOG: /* the keeper has made descriptors of them */
-        break;
-    }
-    return -EINVAL;
-}
-
-/* What was opened for it alone is closed again: only a descriptor of the order may be wanted twice. */
+/* Nothing else is copied: see is_plain in daemon/keeper/copy.c. */
 static int step_stdio(struct order *order)
 {
+    CLEANUP_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0)
+        return -errno;
     for (int i = 0; i < 3; i++) {
         const struct link_stdio *stdio = &order->spec->stdio[i];
-        int fd = open_stdio(order, stdio);
 
-        if (fd < 0)
-            return fd;
-        if (dup2(fd, i) < 0)
+        if (stdio->kind != LINK_STDIO_NULL && stdio->kind != LINK_STDIO_FD)
+            return -EINVAL;
+        if (dup2(stdio->kind == LINK_STDIO_FD ? order->fds[stdio->fd] : null, i) < 0)
             return -errno;
-        if (stdio->kind != LINK_STDIO_FD)
-            close_fd(fd);
     }
     return 0;
 }
@@ -186,20 +151,18 @@ static int step_place(struct order *order)
             r = move_up(&order->status, first_free);
     }
     for (uint32_t i = 0; i < order->spec->placed_count && r == 0; i++)
-        if (dup2(order->fds[placed[i].fd], (int) placed[i].target) < 0)
+        if (fcntl((int) placed[i].target, F_GETFD) >= 0) /* what a constructor has opened it still uses */
+            r = -EEXIST;
+        else if (dup2(order->fds[placed[i].fd], (int) placed[i].target) < 0)
             r = -errno;
     for (size_t i = 0; i < order->fd_count; i++)
         close_fd(order->fds[i]);
     return r;
 }
 
-static const struct step {
-    enum link_stage stage;
-    int (*run)(struct order *order);
-} steps[] = {
-    {LINK_STAGE_SIGNALS, step_signals}, {LINK_STAGE_SESSION, step_session}, {LINK_STAGE_UMASK, step_umask},
-    {LINK_STAGE_LIMITS, step_limits},   {LINK_STAGE_NICE, step_nice},       {LINK_STAGE_CHDIR, step_chdir},
-    {LINK_STAGE_STDIO, step_stdio},     {LINK_STAGE_FDS, step_place},       {LINK_STAGE_LIMITS, step_nofile},
+static int (*const steps[])(struct order *order) = {
+    step_signals, step_session, step_umask, step_limits, step_nice,
+    step_chdir,   step_stdio,   step_place, step_nofile,
 };
 
 /* The strings stay where they are, in the order. False: no memory. */
@@ -237,7 +200,7 @@ static void take_title(const struct zygote *zygote, const struct order *order)
     }
 }
 
-/* Nobody has said that it may begin: it never was. */
+/* It cannot begin, or nobody has said that it may: it never was. */
 static _Noreturn void never_be(void)
 {
     (void) kill(getpid(), SIGKILL);
@@ -262,22 +225,20 @@ static bool may_begin(int status)
 
 static void become(const struct zygote *zygote, struct order *order)
 {
+    const char ready = ZYGOTE_READY;
+
     if (syscall(SYS_set_robust_list, zygote->robust, zygote->robust_size) < 0)
         never_be();
     close_fd(zygote->socket);
     close_fd(order->cgroup);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        int r = steps[i].run(order);
-
-        if (r < 0) {
-            answer(order->status, -r, steps[i].stage);
-            _exit(127);
-        }
-    }
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i](order) < 0)
+            never_be();
     if (!take_environment(order))
         never_be();
     take_title(zygote, order);
-    answer(order->status, 0, LINK_STAGE_EXEC);
+    if (send(order->status, &ready, 1, MSG_NOSIGNAL) != 1)
+        never_be();
     if (!may_begin(order->status))
         never_be();
     close_fd(order->status);
@@ -365,8 +326,6 @@ void copies_serve(int argc, char **argv)
             become(&zygote, &order);
             return;
         }
-        if (pid < 0)
-            answer(order.status, errno, LINK_STAGE_CLONE);
         fdpass_close(&fds);
     }
 }

@@ -153,15 +153,15 @@ static inline void procd_init(int argc, char **argv)
 
 /*
  * From now on a target that is started here is a copy of a zygote: this program, begun anew by the daemon and
- * waiting in procd_init to be copied, as multiprocessing's forkserver. That takes less than half of the time.
- * All that a target is told is the same. What differs: targets share what is random in a process's memory
+ * waiting in procd_init to be copied, as multiprocessing's forkserver. That takes less time than an exec. All
+ * that a target is told is the same. What differs: targets share what is random in a process's memory
  * (its layout, the seeds of hashes), and have what constructors and libraries have made before procd_init;
  * those must not have begun threads.
  *
- * What cannot be a copy is started as ever (a pty, notify, another uid; in the system's daemon, where there
- * are cgroups, all but root's), and so is everything where the zygote is gone; it is begun again then. It is
- * a process by itself, named "zygote", with the daemon flag and stderr in its log, which counts in default
- * names, is not among procd_active_children, and ends with this one.
+ * What cannot be a copy is started as ever (a pty, notify, files for stdio, another uid; in the system's
+ * daemon, where there are cgroups, all but root's), and so is everything where the zygote is gone; it is
+ * begun again then. It is a process by itself, named "zygote", with the daemon flag and stderr in its log,
+ * which counts in default names, is not among procd_active_children, and ends with this one.
  *
  * 0, also where there is one already; -EINVAL: procd_init was not called; -EOPNOTSUPP: $PROCD_HOST names
  * another host; or as procd_process_start. Any thread may call. A forked child has none until it calls, nor

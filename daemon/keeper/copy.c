@@ -2,12 +2,14 @@
 #include "daemon/keeper/copy.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/drop.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/reap.h"
+#include "daemon/keeper/said.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/wire.h"
@@ -20,8 +22,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define ERRNO_MAX 4095
-#define GO_TRIES  10 /* that the kernel has no memory for a byte */
+#define COPIES_MAX 256 /* asked at once: each keeps descriptors, of which others want some, too */
+#define MORE_MAX   4   /* messages on a copy's socket */
+#define GO_TRIES   10  /* that the kernel has no memory for a byte */
 
 _Static_assert(PLAN_LIMITS_MAX <= ZYGOTE_LIMITS_MAX, "the order has no room for all limits");
 
@@ -39,6 +42,10 @@ static bool is_plain(const struct slot *slot, const struct spawn_plan *plan)
 {
     const uint32_t others = LINK_SPAWN_NOTIFY | LINK_SPAWN_ZYGOTE;
 
+    /* to open a file may block, or change it, and a copy may never begin */
+    for (int i = 0; i < 3; i++)
+        if (plan->spec->stdio[i].kind != LINK_STDIO_NULL && plan->spec->stdio[i].kind != LINK_STDIO_FD)
+            return false;
     return !(slot->flags & others) && !(plan->spec->flags & LINK_SPEC_AS) && plan->terminal == 0 &&
            plan->journal_name[0] == '\0' &&
            sizeof(struct zygote_order) + plan->spec->size <= ZYGOTE_ORDER_MAX;
@@ -115,7 +122,7 @@ bool copy_begin(struct keeper *keeper, struct slot *slot, struct job *job, const
     int zygote = zygote_find(keeper, job->zygote, &job->plan), r;
 
     if (zygote < 0 || !is_plain(slot, &job->plan) || !may_place(keeper, &job->plan) ||
-        count + 2 > FDPASS_MAX || keeper->state != STATE_RUNNING)
+        count + 2 > FDPASS_MAX || keeper->copy_count >= COPIES_MAX || keeper->state != STATE_RUNNING)
         return false;
     memcpy(copy->fds, fds, count * sizeof *fds);
     copy->count = count;
@@ -133,17 +140,39 @@ bool copy_begin(struct keeper *keeper, struct slot *slot, struct job *job, const
     job->deadline = keeper->now + COPY_PATIENCE;
     busy_poll_expect(&keeper->busy, clock_monotonic());
     TAILQ_INSERT_TAIL(&keeper->copies, job, order);
+    keeper->copy_count++;
+    keeper->table.live++;
     return true;
 }
 
 /* ---- its end ---- */
 
+/* Nobody can say more there from now on. What was said already is taken out of it, as it may carry what
+ * blocks; where it is a lot, a closer does that. */
+static void close_socket(struct job *job)
+{
+    static struct said said;
+
+    shutdown(job->status_fd, SHUT_RDWR);
+    for (int i = 0; i < MORE_MAX; i++) {
+        if (!said_receive(job->status_fd, &said) || said.who.pid == 0) { /* it is empty */
+            job->status_fd = close_fd(job->status_fd);
+            return;
+        }
+        drop_descriptors(said.fds, said.fd_count);
+    }
+    closer_close(&job->status_fd, 1);
+    job->status_fd = -1;
+}
+
 /* Nothing more is heard of the zygote or its copy. The latter, if there is one, ends. */
 static void end(struct keeper *keeper, struct job *job)
 {
     loop_remove(&keeper->loop, &job->status);
-    job->status_fd = close_fd(job->status_fd);
+    close_socket(job);
     TAILQ_REMOVE(&keeper->copies, job, order);
+    keeper->copy_count--;
+    keeper->table.live--;
     job->copy.is_asked = false;
     job->slot->job = NULL;
 }
@@ -177,7 +206,7 @@ static void execute(struct keeper *keeper, struct job *job)
     struct slot *slot = job->slot;
     int r;
 
-    if (keeper->state != STATE_RUNNING) {
+    if (keeper->state >= STATE_LEAVING) {
         fail(keeper, job, ECANCELED, LINK_STAGE_CLONE);
         return;
     }
@@ -194,31 +223,6 @@ static void execute(struct keeper *keeper, struct job *job)
 }
 
 /* ---- the answer ---- */
-
-/* What the kernel says of who has sent it. Descriptors have no room, and are closed by the kernel. Bytes, or
- * -errno. */
-static ssize_t receive(int fd, struct zygote_answer *ret_answer, struct ucred *ret_who)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(struct ucred))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {.iov_base = ret_answer, .iov_len = sizeof *ret_answer};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    const struct cmsghdr *header;
-    ssize_t size = TEMP_FAILURE_RETRY(recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
-
-    if (size < 0)
-        return -errno;
-    *ret_who = (struct ucred){.pid = 0};
-    header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
-        memcpy(ret_who, CMSG_DATA(header), sizeof *ret_who);
-    return size;
-}
 
 static bool is_role(const struct keeper *keeper, pid_t pid)
 {
@@ -296,49 +300,65 @@ static void begin(struct keeper *keeper, struct job *job, pid_t pid, int pidfd)
     job_free(keeper, job);
 }
 
-static bool is_failure(const struct zygote_answer *answer)
+/* Whatever is wrong with it, it is executed, which tells what is. */
+static void take_answer(struct keeper *keeper, struct job *job)
 {
-    return answer->error > 0 && answer->error <= ERRNO_MAX && answer->stage < LINK_STAGE_COUNT;
-}
-
-static void copy_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
-{
-    struct job *job = owner_of(watch, struct job, status);
-    struct zygote_answer answer;
-    struct ucred who;
-    ssize_t size = receive(job->status_fd, &answer, &who);
+    static struct said said;
     int pidfd = -1;
 
-    (void) events;
-    if (size == -EAGAIN)
+    if (!said_receive(job->status_fd, &said) && said.size == -EAGAIN)
         return;
-    if (size == sizeof answer && is_failure(&answer)) {
-        fail(keeper, job, answer.error, answer.stage);
-        return;
-    }
-    if (size == sizeof answer && answer.error == 0)
-        pidfd = prove(keeper, &job->plan, &who);
+    drop_descriptors(said.fds, said.fd_count);
+    if (said.size == 1 && said.text[0] == ZYGOTE_READY)
+        pidfd = prove(keeper, &job->plan, &said.who);
     if (pidfd >= 0)
-        begin(keeper, job, who.pid, pidfd);
+        begin(keeper, job, said.who.pid, pidfd);
     else
         execute(keeper, job);
 }
 
+static void copy_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
+{
+    (void) events;
+    take_answer(keeper, owner_of(watch, struct job, status));
+}
+
 /* ---- time ---- */
+
+/* We stood still, and so may others have. */
+static void forgive(struct keeper *keeper, int64_t late)
+{
+    struct job *job;
+
+    TAILQ_FOREACH(job, &keeper->copies, order)
+        job->deadline += late + SPAWN_LATE;
+}
+
+/* Who does not read is of no more use; and what it has not read of ours, as somebody's pipe, is to go. */
+static void give_up(struct keeper *keeper, struct job *job)
+{
+    struct slot *zygote = slot_find(keeper, job->zygote);
+
+    log_info("process %llu: its zygote hangs, it is executed", (unsigned long long) job->slot->process);
+    if (zygote && zygote->zygote) {
+        zygote_close(zygote);
+        pidfd_signal(zygote->pidfd, SIGKILL);
+    }
+    execute(keeper, job);
+}
 
 int64_t copy_expire(struct keeper *keeper)
 {
     struct job *job;
 
     while ((job = TAILQ_FIRST(&keeper->copies))) {
-        struct slot *zygote = slot_find(keeper, job->zygote);
-
+        if (keeper->now - job->deadline > SPAWN_LATE)
+            forgive(keeper, keeper->now - job->deadline);
         if (job->deadline > keeper->now)
             return job->deadline;
-        log_info("process %llu: its zygote hangs, it is executed", (unsigned long long) job->slot->process);
-        if (zygote)
-            zygote_close(zygote);
-        execute(keeper, job);
+        take_answer(keeper, job);
+        if (TAILQ_FIRST(&keeper->copies) == job)
+            give_up(keeper, job);
     }
     return INT64_MAX;
 }

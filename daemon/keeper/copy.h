@@ -2,6 +2,9 @@
 /*
  * A spawn as a copy of a zygote (proto/zygote.h), in the place of a clone and an exec of our own. It saves
  * time and changes nothing: what does not come to its end with the zygote is executed, as if there were none.
+ *
+ * One thing an exec survives and a copy does not: where the keeper is killed in the microseconds between its
+ * note that a copy begins and its word to it, the copy has not begun, and counts as one that SIGKILL ended.
  */
 #ifndef PROCD_KEEPER_COPY_H
 #define PROCD_KEEPER_COPY_H
@@ -9,7 +12,7 @@
 #include "daemon/keeper/job.h"
 #include "daemon/keeper/state.h"
 
-#define COPY_PATIENCE NSEC_PER_SEC /* then the zygote hangs */
+#define COPY_PATIENCE NSEC_PER_SEC /* then the zygote hangs, and is killed */
 
 /* Asks the zygote that the job names. The first fd_count of fds are a client's, the rest are ours. True: it
  * is under way, and they are the job's; false: nothing has happened, it is to be executed. */

@@ -10,7 +10,7 @@ noinst_LTLIBRARIES += %D%/libkeeper.la
 	%D%/link.h %D%/loop.c %D%/loop.h %D%/manager.c %D%/manager.h %D%/map.h %D%/notified.c %D%/notified.h %D%/orders.c %D%/orders.h \
 	%D%/pages.c %D%/pages.h \
 	%D%/pipes.c %D%/pipes.h %D%/plan.c %D%/plan.h %D%/proc.c %D%/proc.h %D%/pty.c %D%/pty.h %D%/rawcall.h %D%/reap.c %D%/reap.h %D%/respawn.c %D%/respawn.h %D%/role.c %D%/role.h \
-	%D%/socket.c %D%/socket.h %D%/spawn.c %D%/spawn.h %D%/spawn_child.c %D%/spawn_child.h %D%/spec.c \
+	%D%/said.c %D%/said.h %D%/socket.c %D%/socket.h %D%/spawn.c %D%/spawn.h %D%/spawn_child.c %D%/spawn_child.h %D%/spec.c \
 	%D%/spec.h %D%/state.h %D%/store.c %D%/store.h %D%/table.c %D%/table.h %D%/ticket.c %D%/ticket.h %D%/ticket_kept.c %D%/ticket_kept.h %D%/tree.c %D%/tree.h \
 	%D%/upgrade.c %D%/upgrade.h %D%/wire.c %D%/wire.h %D%/zygote.c %D%/zygote.h
 %C%_libkeeper_la_LIBADD = daemon/logs/liblogs.la

@@ -7,6 +7,7 @@
 #include "daemon/keeper/drop.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/plan.h"
+#include "daemon/keeper/said.h"
 #include "daemon/keeper/socket.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/store.h"
@@ -22,8 +23,6 @@
 #include <sys/un.h>
 
 #define INFIX       ".n" /* PATH.n17 is that of process 17 */
-#define MESSAGE_MAX 4096 /* of a datagram; sd_notify(3) has no more, and a longer one is not heard */
-#define RIGHTS_MAX  253  /* the kernel's own limit */
 #define TURN_MOST   16   /* datagrams of one socket: then it is not heard for PAUSE */
 #define PAUSE       (10 * NSEC_PER_MSEC)
 
@@ -84,56 +83,6 @@ void notified_clean(const char *socket_path)
 
 /* ---- hearing ---- */
 
-struct said {
-    ssize_t size;
-    bool truncated;
-    struct ucred who; /* pid 0: not known */
-    size_t fd_count;
-    int fds[RIGHTS_MAX];
-    char text[MESSAGE_MAX];
-};
-
-static void take_control(struct msghdr *message, struct said *said)
-{
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
-        size_t size = header->cmsg_len - CMSG_LEN(0);
-
-        if (header->cmsg_level != SOL_SOCKET)
-            continue;
-        if (header->cmsg_type == SCM_CREDENTIALS && size == sizeof said->who)
-            memcpy(&said->who, CMSG_DATA(header), sizeof said->who);
-        if (header->cmsg_type != SCM_RIGHTS)
-            continue;
-        memcpy(said->fds, CMSG_DATA(header), size);
-        said->fd_count = size / sizeof(int);
-    }
-}
-
-/* False: nothing is there. */
-static bool receive(int fd, struct said *said)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int) * RIGHTS_MAX) + CMSG_SPACE(sizeof(struct ucred))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {.iov_base = said->text, .iov_len = sizeof said->text};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-
-    said->who = (struct ucred){.pid = 0, .uid = (uid_t) -1};
-    said->fd_count = 0;
-    do
-        said->size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (said->size < 0 && errno == EINTR);
-    if (said->size < 0)
-        return false;
-    said->truncated = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
-    take_control(&message, said);
-    return true;
-}
-
 /* One of the lines. */
 static bool says_ready(const struct said *said)
 {
@@ -165,7 +114,7 @@ static int hear(struct keeper *keeper, struct slot *slot)
     static struct said said;
     int count = 0;
 
-    while (count < TURN_MOST && receive(slot->notify_fd, &said)) {
+    while (count < TURN_MOST && said_receive(slot->notify_fd, &said)) {
         count++;
         if (!said.truncated && said.size > 0 && says_ready(&said) && may_speak(keeper, slot, &said.who) &&
             slot->reports[REPORT_READY].kind == 0)

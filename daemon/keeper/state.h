@@ -366,6 +366,7 @@ struct keeper {
 
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
     TAILQ_HEAD(, job) copies; /* of those that a zygote was asked for, oldest first */
+    unsigned copy_count;
     TAILQ_HEAD(, job) free_jobs;
     unsigned job_count;
     struct slot_list respawns, mute;

@@ -2,6 +2,7 @@
 #include "daemon/keeper/zygote.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/closer.h"
 #include "daemon/keeper/table.h"
 
 #include <string.h>
@@ -10,6 +11,7 @@
 struct zygote {
     int fd;
     uint32_t uid, gid;
+    bool no_new_privs;
     uint32_t group_count;
     uint32_t groups[];
 };
@@ -23,8 +25,11 @@ static struct zygote *make(const struct spawn_plan *plan, int *ret_theirs)
         free(zygote);
         return NULL;
     }
-    *zygote = (struct zygote){
-        .fd = pair[0], .uid = plan->uid, .gid = plan->gid, .group_count = plan->group_count};
+    *zygote = (struct zygote){.fd = pair[0],
+                              .uid = plan->uid,
+                              .gid = plan->gid,
+                              .no_new_privs = plan->no_new_privs,
+                              .group_count = plan->group_count};
     if (plan->group_count > 0)
         memcpy(zygote->groups, plan->groups, plan->group_count * sizeof *plan->groups);
     *ret_theirs = pair[1];
@@ -50,7 +55,9 @@ void zygote_close(struct slot *slot)
 {
     if (!slot->zygote)
         return;
-    close_fd(slot->zygote->fd);
+    /* its end is seen at once; what it has said, which nobody hears, may carry what blocks */
+    shutdown(slot->zygote->fd, SHUT_RDWR);
+    closer_close(&slot->zygote->fd, 1);
     free(TAKE(slot->zygote));
 }
 
@@ -60,7 +67,7 @@ int zygote_find(const struct keeper *keeper, uint64_t process, const struct spaw
     const struct zygote *zygote = slot ? slot->zygote : NULL;
 
     if (!zygote || slot->ended || slot->failed || zygote->uid != plan->uid || zygote->gid != plan->gid ||
-        zygote->group_count != plan->group_count)
+        zygote->no_new_privs != (plan->no_new_privs != 0) || zygote->group_count != plan->group_count)
         return -1;
     if (plan->group_count > 0 &&
         memcmp(zygote->groups, plan->groups, plan->group_count * sizeof *plan->groups) != 0)

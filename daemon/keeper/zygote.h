@@ -15,7 +15,8 @@ int zygote_begin(struct slot *slot, struct spawn_plan *plan, int *fds, size_t *c
 /* Nobody is to be a copy of it any more; it ends by that. No-op for others. */
 void zygote_close(struct slot *slot);
 
-/* The socket of the process with this number, which runs as the plan's user, group and groups; or -1. */
+/* The socket of the process with this number, which runs as the plan's user, group and groups, and with no
+ * more or less of new privileges to come; or -1. */
 int zygote_find(const struct keeper *keeper, uint64_t process, const struct spawn_plan *plan);
 
 #endif

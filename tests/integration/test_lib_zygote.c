@@ -361,7 +361,6 @@ START_TEST(stopped)
 
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
     ck_assert_int_eq(run("say_copy", NULL), 8); /* after a second */
-    ck_assert_int_eq(kill(pid, SIGCONT), 0);
     daemon_fixture_wait(is_gone, &pid);
     ck_assert_int_eq(procd_zygote(), 0);
     ck_assert_int_eq(run("say_copy", NULL), 7);

@@ -8,8 +8,9 @@ import os
 import shutil
 import signal
 import sys
+import time
 
-from clients import SOON, Client, Gate, Lasting, Peer, fails, same, wait_for
+from clients import SOON, Client, Gate, Lasting, Peer, drain, fails, same, wait_for
 from harness import LONG, is_dead, main, options
 from manager import Manager
 from played_zygote import WAYS
@@ -80,21 +81,17 @@ def test_what_cannot_be_a_zygote(daemon):
 # that, and which of two that have one socket.
 MAY_BE = {'dies_ready': EXECUTED, 'says_more': -signal.SIGKILL, 'twice': -signal.SIGKILL}
 COPIES = {'good', 'twice', 'with_descriptors', 'says_more'}
-ENDS = {'stops', 'dies'}  # whoever hangs ends with its creator
+ENDS = {'hangs', 'stops', 'dies'}
 
 
 def check_way(daemon, way):
     with Client(daemon.path) as client:
         one = zygote(client, way)
-        if way == 'fails':
-            fails('SpawnFailed', lambda: begin(client, one), errno='EIO', stage='chdir')
-            return
         want = COPIED if way in COPIES else -signal.SIGKILL if way == 'dies_ready' else EXECUTED
         for _ in range(3):
             got = run(client, one)
             assert got == want or got == MAY_BE.get(way), (way, got)
-        if way in ENDS:
-            client.call('process.signal', process=one['id'], signal='SIGCONT')
+        if way in ENDS:  # whoever hangs is killed
             same(client.join(one['id'])['exited'], True)
 
 
@@ -163,6 +160,140 @@ def test_nobody_begins_unasked(daemon):
             other.start('process.spawn', argv=['/bin/sh', '-c', 'exit 7'], zygote=first['id'], daemon=True)
             other.call('daemon.ping')
         wait_for(lambda: not client.call('process.list', alive=True)['processes'][1:], 'its end')
+
+
+def test_one_that_hangs_keeps_nothing(daemon):
+    """Who reads what the process writes sees its end, though the zygote was sent the other end, too."""
+    with Client(daemon.path) as client:
+        first = zygote(client, 'hangs')
+        read, write = os.pipe()
+        number = client.start('process.spawn', argv=['/bin/echo', 'here'], zygote=first['id'], _fds=[write],
+                              stdout={'fd': 0})
+        os.close(write)
+        same(drain(read), b'here\n')
+        client.exitcode(client.result(number)['id'])
+
+
+# What it says to the keeper is a socket whose close takes six seconds.
+LINGERS = """
+import array, os, socket, struct, time
+listening = socket.socket()
+listening.bind(('127.0.0.1', 0))
+listening.listen(1)
+one = socket.create_connection(listening.getsockname())
+other, _ = listening.accept()
+if os.fork() == 0:
+    os.setsid()
+    one.close()
+    os.close(0)
+    time.sleep(7)
+    os._exit(0)
+other.close()
+one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 6))
+one.setblocking(False)
+try:
+    while True:
+        one.send(b'x' * 65536)
+except BlockingIOError:
+    pass
+keeper = socket.socket(fileno=os.dup(0))
+%s
+os._exit(0)
+"""
+RIGHTS = "[(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [one.fileno()]))]"
+
+
+ANSWERS = """
+import sys
+sys.argv = ['', '-']
+exec(open(%r).read(), played := {'__name__': 'played'})
+order = played['Order'](keeper)
+order.socket.sendmsg([b'xyz'], %s)
+one.close()
+"""
+
+
+def nobody_waits(client, start):
+    """For what start() has brought about: others begin meanwhile."""
+    begin_at = time.monotonic()
+    start()
+    for _ in range(3):
+        client.exitcode(client.sh('exit 3')['id'])
+    assert time.monotonic() - begin_at < 5, 'the keeper waited for a close'
+
+
+def test_what_it_says_does_not_block(daemon):
+    with Client(daemon.path) as client:
+        said = LINGERS % 'keeper.sendmsg([b"x"], %s)' % RIGHTS
+
+        def ended():
+            one = client.spawn(sys.executable, '-c', said, zygote=0, stderr='log')
+            client.join(one['id'])
+
+        nobody_waits(client, ended)
+        answers = LINGERS % ANSWERS % (PLAYED, RIGHTS)
+        one = client.spawn(sys.executable, '-c', answers, zygote=0, stderr='log')
+        nobody_waits(client, lambda: same(run(client, one), EXECUTED))
+        for each in client.call('process.list', alive=True)['processes']:
+            client.call('process.stop', process=each['id'], grace=0)
+
+
+def test_a_keeper_that_stood_still_blames_nobody(daemon):
+    with Client(daemon.path) as client:
+        first = zygote(client)
+        same(run(client, first), COPIED)
+        numbers = [client.start('process.spawn', argv=['/bin/sh', '-c', 'exit 7'], zygote=first['id'])
+                   for _ in range(40)]
+        os.kill(daemon.keeper_pid, signal.SIGSTOP)
+        moment = time.monotonic() + 2.5
+        wait_for(lambda: time.monotonic() > moment)
+        os.kill(daemon.keeper_pid, signal.SIGCONT)
+        for number in numbers:
+            client.exitcode(client.result(number)['id'])
+        same(run(client, first), COPIED, 'the zygote is there still')
+
+
+SHOWS = """
+import sys
+import time
+sys.argv = ['', '-']
+sys.path.insert(0, %r)
+import played_zygote
+def show():
+    with open('/proc/self/status') as file:
+        line = next(line for line in file if line.startswith('NoNewPrivs'))
+    played_zygote.os._exit(40 + int(line.split()[1]))
+played_zygote.WAYS['shows'] = lambda order: played_zygote.copy(order, after=show)
+played_zygote.main('shows')
+"""
+
+
+@options(root=True, mode='--system')
+def test_of_root_in_anothers_place(daemon):
+    """Its privileges are not that user's to have."""
+    shutil.copy(PLAYED, daemon.dir)
+    with Client(daemon.path) as root, Peer(daemon.path, uid=1, gid=1, groups=(1,)) as peer:
+        shows = ['/usr/bin/python3', '-c', SHOWS % daemon.dir]
+        for of in (root.call('process.spawn', argv=shows, zygote=0, uid=1, stderr='log'),
+                   peer.call('process.spawn', argv=shows, zygote=0, stderr='log')):
+            script = 'grep -q "NoNewPrivs:.1" /proc/self/status && exit 7'
+            one = peer.call('process.spawn', argv=['/bin/sh', '-c', script], zygote=of['id'])
+            assert peer.call('process.join', process=one['id'], timeout=SOON)['exitcode'] in (EXECUTED, 41)
+            root.call('process.stop', process=of['id'], uid=1, grace=0)
+
+
+def test_an_upgrade_with_one_under_way(daemon):
+    """It waits for it, as for any other spawn."""
+    install(daemon, NEWER)
+    with Client(daemon.path) as client:
+        first = zygote(client, 'hangs')
+        number = client.start('process.spawn', argv=['/bin/sh', '-c', 'exit 7'], zygote=first['id'])
+        client.call('daemon.ping')
+        replaced(daemon, restart_by_request, 'newer')
+    del number
+
+
+test_an_upgrade_with_one_under_way.daemon = {'copied': True}
 
 
 def test_an_upgrade(daemon):

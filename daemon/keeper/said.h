@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A message of somebody who may mean no good. All descriptors that the kernel lets one carry have room: what
+ * has none the kernel would close itself, in our thread, and that may block for as long as the sender likes.
+ */
+#ifndef PROCD_KEEPER_SAID_H
+#define PROCD_KEEPER_SAID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define SAID_MAX        4096 /* bytes; a longer one is truncated */
+#define SAID_RIGHTS_MAX 253  /* the kernel's own limit */
+
+struct said {
+    ssize_t size;
+    bool truncated;
+    struct ucred who; /* who sends, by SO_PASSCRED; pid 0: nobody has said anything, or it is not known */
+    size_t fd_count;
+    int fds[SAID_RIGHTS_MAX]; /* the caller's: drop_descriptors */
+    char text[SAID_MAX];
+};
+
+/* Receives once, without blocking. False: nothing is there; said->size is then -errno. With size 0 and pid 0
+ * it is the end of the stream. */
+bool said_receive(int fd, struct said *said);
+
+#endif
