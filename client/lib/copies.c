@@ -207,6 +207,15 @@ static _Noreturn void never_be(void)
     _exit(127);
 }
 
+/* A byte and the end behind it may come between the kernel's looks for the one and for the other: who sees
+ * the end looks once more for what came before it. */
+static ssize_t look(int status, char *go, int flags)
+{
+    ssize_t r = TEMP_FAILURE_RETRY(recv(status, go, 1, flags));
+
+    return r == 0 ? recv(status, go, 1, MSG_DONTWAIT) : r;
+}
+
 /* That is a matter of microseconds, and to sleep and be woken of more. */
 static bool may_begin(int status)
 {
@@ -214,12 +223,12 @@ static bool may_begin(int status)
     ssize_t r = -1;
 
     for (int i = 0; i < LOOKS && r < 0; i++) {
-        r = recv(status, &go, 1, MSG_DONTWAIT);
+        r = look(status, &go, MSG_DONTWAIT);
         if (r < 0)
             sched_yield();
     }
     if (r < 0)
-        r = TEMP_FAILURE_RETRY(read(status, &go, 1));
+        r = look(status, &go, 0);
     return r == 1 && go == ZYGOTE_GO;
 }
 

@@ -411,7 +411,7 @@ static void *start_many(void *rounds)
 START_TEST(in_threads)
 {
     pthread_t of[8];
-    int rounds = getenv("TEST_LONG") ? 200 : 20;
+    int rounds = getenv("TEST_LONG") ? 2500 : 20;
 
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
         ck_assert_int_eq(pthread_create(&of[i], NULL, start_many, &rounds), 0);
