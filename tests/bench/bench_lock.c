@@ -48,8 +48,7 @@ static double acquire_release(void *context)
 
 /* ---- the crowd ---- */
 
-#define OBJECTS_OF_ONE                                                                                       \
-    60000 /* a uid may have a few more: above that they are another's, which root may ask for */
+#define OBJECTS_OF_ONE 40000 /* of 65,536 that a uid may have, some before: more are another's, by root */
 
 /* Requests that are answered at once, in batches that fit the socket. */
 static void answered(const char *format, const char *more, unsigned from, unsigned to)

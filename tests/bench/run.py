@@ -56,6 +56,14 @@ def environment(asked, lines):
     return env
 
 
+def parsed(line):
+    """A program that fails may leave a part of one: that it has failed is told otherwise."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
 def main():
     asked = options()
     document = machine()
@@ -68,7 +76,7 @@ def main():
                 print(f'== {os.path.basename(program)}', flush=True)
             if subprocess.run([os.path.abspath(program)], env=env, stdout=out, check=False).returncode != 0:
                 failed.append(os.path.basename(program))
-        rows = [json.loads(line) for line in lines]
+        rows = [row for row in map(parsed, lines) if row]
     document['figures'] = sorted((row for row in rows if 'figure' in row), key=lambda row: row['place'])
     document['curves'] = [row for row in rows if 'curve' in row]
     document['failed'] = failed
