@@ -27,7 +27,7 @@ bench_bare_ldflags = -all-static -nostdlib
 %C%_procd_unrecorded_LDADD = $(procd_LDADD)
 
 EXTRA_PROGRAMS = $(bench_programs) %D%/nothing %D%/procd_unrecorded %D%/sleeper
-EXTRA_DIST += $(bench_scripts) %D%/README.md
+EXTRA_DIST += $(bench_scripts) %D%/README.md %D%/figures.svg
 CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_calls_LDADD = %D%/libbench.la
 %C%_bench_children_LDADD = %D%/libbench.la
