@@ -9,9 +9,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -255,6 +257,9 @@ void harness_gone(struct harness *harness)
 
 void harness_end_keeper(struct harness *harness)
 {
+    int unread = 0; /* when it leaves, that would show as ECONNRESET in the place of what it has said */
+
+    harness_until(harness->link < 0 || (ioctl(harness->link, SIOCOUTQ, &unread) == 0 && unread == 0));
     kill(harness->keeper, SIGTERM);
     if (harness->link >= 0) {
         union message message;
