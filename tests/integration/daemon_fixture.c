@@ -176,6 +176,17 @@ void daemon_fixture_end(struct daemon_fixture *daemon)
     ck_assert_int_eq(rmdir(daemon->folder), 0);
 }
 
+bool daemon_fixture_is_copy(void)
+{
+    unsigned flags = 0;
+    FILE *stat = fopen("/proc/self/stat", "re");
+    int found = stat ? fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %u", &flags) : 0;
+
+    if (stat)
+        fclose(stat);
+    return found == 1 && flags & 0x40;
+}
+
 void daemon_fixture_end_zygotes(void)
 {
     json_t *list, *process, *params = json_pack("{s:b}", "alive", 1);

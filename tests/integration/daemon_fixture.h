@@ -22,6 +22,9 @@ void daemon_fixture_begin(struct daemon_fixture *daemon);
 /* Counts, ends it by SIGTERM, and removes the folder, which must be empty of the test's own files. */
 void daemon_fixture_end(struct daemon_fixture *daemon);
 
+/* In a target: has this process never executed a program? See proc_pid_stat(5): PF_FORKNOEXEC. */
+bool daemon_fixture_is_copy(void);
+
 /* Ends what procd_zygote has begun, which would end with its creator: to be called before the end. */
 void daemon_fixture_end_zygotes(void);
 

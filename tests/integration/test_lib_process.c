@@ -65,18 +65,6 @@ PROCD_TARGET(measure)
     return !(strlen(text) == length && strspn(text, "x") == length && !getenv("PROCD_CHILD"));
 }
 
-/* Has this process never executed a program? See proc_pid_stat(5): PF_FORKNOEXEC. */
-static bool is_copy(void)
-{
-    unsigned flags = 0;
-    FILE *stat = fopen("/proc/self/stat", "re");
-    int found = stat ? fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %u", &flags) : 0;
-
-    if (stat)
-        fclose(stat);
-    return found == 1 && flags & 0x40;
-}
-
 /* Says who it is, as JSON, into descriptor 1. */
 PROCD_TARGET(introduce)
 {
@@ -87,7 +75,8 @@ PROCD_TARGET(introduce)
                   "id", (int) procd_process_id(self), "pid", (int) procd_process_pid(self), "daemon",
                   procd_process_daemon(self), "parent", (int) procd_parent_pid(), "cwd",
                   getcwd(cwd, sizeof cwd), "umask", (int) mask, "kept", getenv("KEPT"), "marked",
-                  getenv("PROCD_CHILD") != NULL, "copy", is_copy(), "args", args, "kwargs", kwargs);
+                  getenv("PROCD_CHILD") != NULL, "copy", daemon_fixture_is_copy(), "args", args,
+                  "kwargs", kwargs);
 
     json_dumpf(self_told, stdout, JSON_COMPACT);
     json_decref(self_told);

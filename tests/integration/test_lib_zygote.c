@@ -16,21 +16,9 @@
 
 /* ---- targets ---- */
 
-/* Has this process never executed a program? See proc_pid_stat(5): PF_FORKNOEXEC. */
-static bool is_copy(void)
-{
-    unsigned flags = 0;
-    FILE *stat = fopen("/proc/self/stat", "re");
-    int found = stat ? fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %u", &flags) : 0;
-
-    if (stat)
-        fclose(stat);
-    return found == 1 && flags & 0x40;
-}
-
 PROCD_TARGET(say_copy)
 {
-    return is_copy() ? 7 : 8;
+    return daemon_fixture_is_copy() ? 7 : 8;
 }
 
 /* Until the pipe args[0] is closed at its other end. */
@@ -38,7 +26,10 @@ PROCD_TARGET(wait_for_end)
 {
     char byte;
 
-    return read((int) json_integer_value(json_array_get(args, 0)), &byte, 1) == 0 && is_copy() ? 0 : 1;
+    return read((int) json_integer_value(json_array_get(args, 0)), &byte, 1) == 0 &&
+                   daemon_fixture_is_copy()
+               ? 0
+               : 1;
 }
 
 /* What the C library knows of the calling thread is about this process. */
@@ -50,7 +41,7 @@ PROCD_TARGET(know_thread)
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
     pthread_mutex_init(&recursive, &attributes);
-    NEED(is_copy());
+    NEED(daemon_fixture_is_copy());
     NEED(pthread_mutex_lock(&recursive) == 0 && pthread_mutex_lock(&recursive) == EDEADLK);
     NEED(getsid(0) == getpid() && getppid() != getpid());
     raise(SIGUSR1);
@@ -63,7 +54,7 @@ PROCD_TARGET(die_with_mutex)
     pthread_mutex_t *mutex = mmap(NULL, sizeof *mutex, PROT_READ | PROT_WRITE, MAP_SHARED,
                                   (int) json_integer_value(json_array_get(args, 0)), 0);
 
-    NEED(is_copy() && mutex != MAP_FAILED && pthread_mutex_lock(mutex) == 0);
+    NEED(daemon_fixture_is_copy() && mutex != MAP_FAILED && pthread_mutex_lock(mutex) == 0);
     return 0;
 }
 
@@ -83,7 +74,7 @@ PROCD_TARGET(count_descriptors)
         }
         NEED(!is_wanted || !(fcntl(fd, F_GETFD) & FD_CLOEXEC));
     }
-    return is_copy() ? 0 : 1;
+    return daemon_fixture_is_copy() ? 0 : 1;
 }
 
 /* The last holder of the lock is a process that has ended. */
@@ -92,7 +83,7 @@ PROCD_TARGET(leave_locked)
     static procd_lock *lock;
 
     lock = procd_lock_from_json(json_array_get(args, 0));
-    NEED(is_copy() && lock && procd_lock_acquire(lock, PROCD_FOREVER) == 1);
+    NEED(daemon_fixture_is_copy() && lock && procd_lock_acquire(lock, PROCD_FOREVER) == 1);
     return 0;
 }
 
@@ -116,7 +107,7 @@ PROCD_TARGET(have_children)
 
     short_one.extra = json_pack("{s:[[O,O]]}", "fds", json_array_get(args, 0), json_array_get(args, 0));
     b = procd_process_new(&short_one);
-    NEED(is_copy() && a && b && procd_active_children(NULL) == 0);
+    NEED(daemon_fixture_is_copy() && a && b && procd_active_children(NULL) == 0);
     NEED(procd_process_start(a) == 0 && procd_process_start(b) == 0 && procd_active_children(NULL) == 2);
     procd_process_free(a);
     procd_process_free(b);
@@ -143,7 +134,7 @@ PROCD_TARGET(copy_again)
     procd_process *process = procd_process_new(&options);
     int exitcode;
 
-    NEED(is_copy() && procd_zygote() == 0 && process && procd_process_start(process) == 0);
+    NEED(daemon_fixture_is_copy() && procd_zygote() == 0 && process && procd_process_start(process) == 0);
     NEED(procd_process_join(process, PROCD_FOREVER) == 1 && procd_process_exitcode(process, &exitcode) == 1);
     procd_process_free(process);
     return exitcode;
