@@ -337,14 +337,14 @@ void process_wake(struct core *core, struct process *process, bool has_ended)
 
     for (link = TAILQ_FIRST(&process->waits); link; link = next) {
         struct waiter *waiter = link->waiter;
+        uint32_t links = 1;
 
         next = TAILQ_NEXT(link, of_process);
-        /* a process that a request names twice has two links: the answer takes both away */
-        while (next && next->waiter == waiter)
+        /* a process that a request names twice has two links, side by side: the answer takes both away */
+        for (; next && next->waiter == waiter; links++)
             next = TAILQ_NEXT(next, of_process);
         if (has_ended)
-            for (uint32_t i = 0; i < waiter->link_count; i++)
-                waiter->left -= waiter->links[i].process == process;
+            waiter->left -= links;
         if (!waiter_satisfied(waiter, process))
             continue;
         if (waiter->data.kind == WAIT_SET) {
