@@ -6,7 +6,7 @@ Each part leaves nothing behind. What it asks of, and is told by, is a Steady (s
 import itertools
 import os
 
-from clients import Gate
+from clients import Gate, wait_for
 
 CALLS = 400  # at least, in the whole script
 
@@ -225,6 +225,15 @@ def signals(ask):
             yield ask.call('process.terminate', process=name)
         yield ask.call('process.join', process=name)
         yield ask.call('process.close', process=name)
+    # SIGTERM would not end it: if it were not for SIGKILL the stop would take a quarter of an hour
+    family = os.path.join(os.path.dirname(ask.path), 'family')
+    yield ask.call('process.spawn', argv=['/bin/sh', '-c', 'trap "" TERM; sleep 1000 & echo >$0; wait', family],
+                   name='family')
+    wait_for(lambda: os.path.exists(family), 'the heir')
+    os.unlink(family)
+    yield ask.call('process.kill', process='family')
+    yield ask.call('process.stop', process='family', grace=1000)
+    yield ask.call('process.close', process='family')
     yield ask.call('process.spawn', argv=['/bin/sh', '-c', 'sleep 1000 & wait'], name='tree')
     yield ask.call('process.stop', process='tree', grace=1000)
     yield ask.call('process.stop', process='tree')
