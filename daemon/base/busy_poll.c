@@ -65,6 +65,11 @@ void busy_poll_found(struct busy_poll *poll)
     poll->missed = 0;
 }
 
+bool busy_poll_is_on(const struct busy_poll *poll)
+{
+    return poll->until != 0;
+}
+
 bool busy_poll_again(struct busy_poll *poll)
 {
     int64_t before, span;

@@ -34,6 +34,9 @@ void busy_poll_expect(struct busy_poll *poll, int64_t now);
 /* It has come, and nothing more is expected. For whoever has one answer to wait for. */
 void busy_poll_found(struct busy_poll *poll);
 
+/* Is it looking, rather than asleep, until something comes? */
+bool busy_poll_is_on(const struct busy_poll *poll);
+
 /* Before each wait. True: only look whether there is something, do not sleep. */
 bool busy_poll_again(struct busy_poll *poll);
 

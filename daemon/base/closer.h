@@ -15,6 +15,8 @@
 /* Closes it where that cannot block: pipes, memfds, descriptors of mere paths, /dev/null and its like, and
  * pseudo-terminals. False: it is still open, or was none. Asks no file server about it. */
 bool closer_close_now(int fd);
+/* Would it? */
+bool closer_may_close_now(int fd);
 
 /* Takes the descriptors over, and closes at once what closer_close_now would. Never blocks, never fails:
  * without memory or a thread it closes them itself. Call from one thread only. Descriptors below 0 are

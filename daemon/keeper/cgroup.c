@@ -6,6 +6,7 @@
 #include "daemon/keeper/cgroup_find.h"
 #include "daemon/keeper/cgroup_left.h"
 #include "daemon/keeper/ledger.h"
+#include "daemon/keeper/share.h"
 #include "daemon/keeper/store.h"
 
 #include <fcntl.h>
@@ -16,9 +17,13 @@
 
 #define POOL_LOW 16
 #define POOL_MAX 128
-/* Those in use that keep their descriptors: they are read and used again without being opened. Of each of
- * the keeper's descriptors every child makes a copy and closes it, so only as few as begin and end often. */
+/* Those in use that keep their descriptors: they are read and used again without being opened. A child that
+ * does not share the table (share.h) makes a copy of each and closes it, so only as few as begin and end
+ * often. */
 #define HOT_MAX  8
+#define SPARE_MAX 128 /* more of them are removed, */
+#define LATER (500 * NSEC_PER_MSEC) /* after the first of them: a removal costs as much as a kill, and more */
+#define NEEDLESS_MAX 16384          /* where there is never any time for it */
 
 static unsigned index_of(const struct keeper *keeper, const struct cgroup *cgroup)
 {
@@ -57,8 +62,7 @@ static void cool(struct cgroups *cgroups, struct cgroup *cgroup)
 static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
 {
     cool(cgroups, cgroup);
-    if (cgroups->pooled >= HOT_MAX)
-        cgroup->events = close_fd(cgroup->events);
+    cgroup->events = cgroups->pooled >= HOT_MAX ? close_fd(cgroup->events) : share_park(cgroup->events);
     cgroup->state = CGROUP_EMPTY;
     TAILQ_INSERT_HEAD(&cgroups->pool, cgroup, order);
     cgroups->pooled++;
@@ -95,35 +99,103 @@ static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
 
 static int make_one(struct keeper *keeper, struct cgroup *cgroup)
 {
+    bool is_there = cgroup->state == CGROUP_SPARE;
     char name[16];
 
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
-    if (mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
+    if (!is_there && mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
         return -errno;
     cgroup->events = -1;
-    cgroup->dir = openat(keeper->cgroups.base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cgroup->dir = share_park(openat(keeper->cgroups.base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return cgroup->dir < 0 ? -errno : 0;
+}
+
+static bool is_low(const struct keeper *keeper)
+{
+    const struct cgroups *cgroups = &keeper->cgroups;
+
+    return cgroups->pooled < POOL_LOW && keeper->now >= cgroups->retry_at && keeper->state == STATE_RUNNING;
+}
+
+static bool has_needless(const struct cgroups *cgroups)
+{
+    return cgroups->spares > SPARE_MAX || !TAILQ_EMPTY(&cgroups->used_up);
 }
 
 bool cgroup_wanted(const struct keeper *keeper)
 {
     const struct cgroups *cgroups = &keeper->cgroups;
 
-    return cgroups->base >= 0 && cgroups->pooled < POOL_LOW && keeper->now >= cgroups->retry_at &&
-           keeper->state == STATE_RUNNING;
+    return cgroups->base >= 0 &&
+           (is_low(keeper) || (has_needless(cgroups) && cgroups->remove_at <= keeper->now));
 }
 
-void cgroup_refill(struct keeper *keeper)
+int64_t cgroup_tick(const struct keeper *keeper)
 {
-    struct cgroups *cgroups = &keeper->cgroups;
+    return has_needless(&keeper->cgroups) ? keeper->cgroups.remove_at : INT64_MAX;
+}
+
+static struct cgroup *take_spare(struct cgroups *cgroups)
+{
+    struct cgroup *cgroup = TAILQ_FIRST(&cgroups->spare);
+
+    if (cgroup) {
+        TAILQ_REMOVE(&cgroups->spare, cgroup, order);
+        cgroups->spares--;
+    }
+    return cgroup;
+}
+
+static struct cgroup *take_unused(struct cgroups *cgroups)
+{
     struct cgroup *cgroup = TAILQ_FIRST(&cgroups->unused);
-    int r;
 
     if (cgroup)
         TAILQ_REMOVE(&cgroups->unused, cgroup, order);
     else if (cgroups->made < SLOTS_MAX)
         cgroup = &cgroups->all[cgroups->made++];
+    return cgroup;
+}
+
+/* It is empty. Its removal can wait. */
+static void put_aside(struct cgroups *cgroups, struct cgroup *cgroup, bool is_used_up, int64_t now)
+{
+    bool was_needless = has_needless(cgroups);
+
+    cgroup->state = is_used_up ? CGROUP_USED_UP : CGROUP_SPARE;
+    if (is_used_up)
+        TAILQ_INSERT_TAIL(&cgroups->used_up, cgroup, order);
     else
+        TAILQ_INSERT_HEAD(&cgroups->spare, cgroup, order);
+    cgroups->used_up_count += is_used_up;
+    cgroups->spares += !is_used_up;
+    if (!was_needless)
+        cgroups->remove_at = now + LATER;
+}
+
+/* The next that is better removed, if any. */
+static struct cgroup *take_needless(struct cgroups *cgroups)
+{
+    struct cgroup *cgroup = TAILQ_FIRST(&cgroups->used_up);
+
+    if (cgroup) {
+        TAILQ_REMOVE(&cgroups->used_up, cgroup, order);
+        cgroups->used_up_count--;
+    } else if (cgroups->spares > SPARE_MAX) {
+        cgroup = take_spare(cgroups);
+    }
+    return cgroup;
+}
+
+static void refill(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+    struct cgroup *cgroup = take_spare(cgroups);
+    int r;
+
+    if (!cgroup)
+        cgroup = take_unused(cgroups);
+    if (!cgroup)
         return;
     r = make_one(keeper, cgroup);
     if (r == 0) {
@@ -134,8 +206,24 @@ void cgroup_refill(struct keeper *keeper)
     if (log_again(&cgroups->tell_none_at, keeper->now))
         log_warning("no cgroup can be made: %s", strerror(-r));
     cgroup->dir = cgroup->events = -1;
+    cgroup->state = CGROUP_UNUSED;
     TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
     cgroups->retry_at = keeper->now + NSEC_PER_SEC;
+}
+
+void cgroup_tidy(struct keeper *keeper)
+{
+    struct cgroups *cgroups = &keeper->cgroups;
+    struct cgroup *cgroup = NULL;
+    bool is_in_need = is_low(keeper);
+
+    /* rather the numbers that there are than more and more of them */
+    if (!is_in_need || (TAILQ_EMPTY(&cgroups->unused) && TAILQ_EMPTY(&cgroups->spare)))
+        cgroup = take_needless(cgroups);
+    if (cgroup)
+        remove_one(keeper, cgroup);
+    else if (is_in_need)
+        refill(keeper);
 }
 
 struct cgroup *cgroup_take(struct keeper *keeper)
@@ -146,7 +234,7 @@ struct cgroup *cgroup_take(struct keeper *keeper)
         return NULL;
     cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
     if (!cgroup) /* a burst has emptied the pool: better slow than without */
-        cgroup_refill(keeper);
+        refill(keeper);
     cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
     if (!cgroup)
         return NULL;
@@ -178,6 +266,8 @@ void cgroups_renew(struct keeper *keeper)
         remove_one(keeper, cgroup);
     }
     cgroups->pooled = 0;
+    while ((cgroup = take_spare(cgroups)))
+        remove_one(keeper, cgroup);
     base = cgroup_find_again();
     if (base < 0) {
         log_warning("%s cannot be made again: %s", cgroups->path, strerror(-base));
@@ -203,12 +293,16 @@ void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup)
 static void recycle(struct keeper *keeper, struct cgroup *cgroup)
 {
     struct cgroups *cgroups = &keeper->cgroups;
+    bool is_used_up = cgroup->was_killed || cgroups->memory_events;
 
-    if (cgroup->was_killed || cgroups->memory_events || cgroups->pooled >= POOL_MAX ||
-        (cgroup->dir < 0 && make_one(keeper, cgroup) < 0))
-        remove_one(keeper, cgroup);
-    else
+    if (!is_used_up && cgroup->dir >= 0 && cgroups->pooled < POOL_MAX) {
         pool_put(cgroups, cgroup);
+        return;
+    }
+    close_descriptors(keeper, cgroup);
+    put_aside(cgroups, cgroup, is_used_up, keeper->now);
+    if (cgroups->spares + cgroups->used_up_count > NEEDLESS_MAX)
+        remove_one(keeper, take_needless(cgroups));
 }
 
 void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup, bool empty)
@@ -337,6 +431,8 @@ int cgroups_begin(struct cgroups *cgroups)
     TAILQ_INIT(&cgroups->pool);
     TAILQ_INIT(&cgroups->unused);
     TAILQ_INIT(&cgroups->orphans);
+    TAILQ_INIT(&cgroups->spare);
+    TAILQ_INIT(&cgroups->used_up);
     cgroups->base = -1;
     cgroups->all = memory_reserve(sizeof *cgroups->all * SLOTS_MAX);
     return cgroups->all ? 0 : -ENOMEM;

@@ -15,9 +15,11 @@ void cgroups_open(struct keeper *keeper);
 /* Removes every directory that is empty. */
 void cgroups_close(struct keeper *keeper);
 
-/* Is there something to be made ahead? Then makes one. */
+/* Is there something to be made ahead, or removed? Then does it with one of them. */
 bool cgroup_wanted(const struct keeper *keeper);
-void cgroup_refill(struct keeper *keeper);
+void cgroup_tidy(struct keeper *keeper);
+/* When there may be, INT64_MAX: not before something else has happened. */
+int64_t cgroup_tick(const struct keeper *keeper);
 
 /* An empty one with its directory open, or NULL. */
 struct cgroup *cgroup_take(struct keeper *keeper);

@@ -212,7 +212,7 @@ static void execute(struct keeper *keeper, struct job *job)
     }
     end(keeper, job);
     leave_cgroup(keeper, &job->copy);
-    r = spawn_run(keeper, job, slot, job->copy.fds, job->copy.count);
+    r = spawn_run(keeper, job, slot, job->copy.fds, job->copy.count, false);
     let_go(&job->copy);
     if (r == 0)
         return;

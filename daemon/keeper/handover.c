@@ -121,6 +121,7 @@ void handover_facts(const struct keeper *keeper, const struct slot *slot, struct
         .error = slot->error,
         .stage = slot->stage,
         .stop_seen = slot->stop_seen,
+        .kill_due = slot->kill_due,
         .mono = slot->mono,
         .wall = slot->wall,
         .pid_seen = slot->pid_seen,

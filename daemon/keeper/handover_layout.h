@@ -14,7 +14,7 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 9
+#define HANDOVER_FORMAT 10
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
@@ -59,7 +59,7 @@ struct handover_facts {
     uint32_t failed, ended, reaped, tree_gone, tree_watched, adopted, stored, again, respawns;
     uint32_t ticket_kept, notify_kept;
     int32_t error;
-    uint32_t stage, stop_seen, unused;
+    uint32_t stage, stop_seen, kill_due;
     int64_t mono, wall, pid_seen;
     uint32_t log, unused_too;
     uint64_t report_number[REPORT_PLACES]; /* 0: it is acknowledged, or there was none */

@@ -8,6 +8,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/killing.h"
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/pages.h"
 #include "daemon/keeper/reap.h"
@@ -21,6 +22,20 @@
 
 /* ---- cgroups ---- */
 
+/* An empty one is opened when the pool wants it. */
+static void place(struct cgroups *cgroups, struct cgroup *cgroup)
+{
+    if (cgroup->state == CGROUP_TAKEN)
+        return;
+    if (cgroup->state == CGROUP_EMPTY || cgroup->state == CGROUP_SPARE)
+        cgroup->state = CGROUP_UNUSED;
+    cgroups->used_up_count += cgroup->state == CGROUP_USED_UP;
+    TAILQ_INSERT_TAIL(cgroup->state == CGROUP_ORPHAN    ? &cgroups->orphans
+                      : cgroup->state == CGROUP_USED_UP ? &cgroups->used_up
+                                                        : &cgroups->unused,
+                      cgroup, order);
+}
+
 static int take_cgroups(struct keeper *keeper, const struct handover_head *head,
                         const struct handover_cgroup *from)
 {
@@ -29,16 +44,11 @@ static int take_cgroups(struct keeper *keeper, const struct handover_head *head,
     for (uint64_t i = 0; i < head->cgroup_count; i++) {
         struct cgroup *cgroup = &cgroups->all[i];
 
-        if (from[i].state > CGROUP_ORPHAN || from[i].was_killed > 1)
+        if (from[i].state > CGROUP_USED_UP || from[i].was_killed > 1)
             return -EBADMSG;
         *cgroup = (struct cgroup){
             .state = from[i].state, .dir = -1, .events = -1, .was_killed = from[i].was_killed};
-        if (cgroup->state == CGROUP_ORPHAN)
-            TAILQ_INSERT_TAIL(&cgroups->orphans, cgroup, order);
-        if (cgroup->state != CGROUP_EMPTY && cgroup->state != CGROUP_UNUSED)
-            continue;
-        cgroup->state = CGROUP_UNUSED; /* an empty one is opened when the pool wants it */
-        TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
+        place(cgroups, cgroup);
     }
     cgroups->made = (unsigned) head->cgroup_count;
     return 0;
@@ -67,7 +77,7 @@ static bool facts_are_sound(const struct handover_facts *from)
 {
     bool is_bool = from->failed <= 1 && from->ended <= 1 && from->reaped <= 1 && from->tree_gone <= 1 &&
                    from->tree_watched <= 1 && from->adopted <= 1 && from->stored <= 1 &&
-                   from->ticket_kept <= 1 && from->notify_kept <= 1;
+                   from->ticket_kept <= 1 && from->notify_kept <= 1 && from->kill_due <= 1;
     bool is_alive = !from->ended, is_held = !from->reaped;
 
     return is_bool && from->process != 0 && from->pid >= 0 &&
@@ -132,6 +142,8 @@ static int take_slot(struct keeper *keeper, const struct handover_slot *from_slo
         return -EBADMSG;
     if (slot->ended && !slot->tree_gone)
         tree_linger(keeper, slot);
+    if (from->kill_due && from->cgroup >= 0 && !slot->tree_gone)
+        killing_restore(keeper, slot);
     return claim_cgroup(keeper, from, slot);
 }
 
@@ -256,6 +268,7 @@ int handover_rehearse(const struct handover_head *head)
     int r;
 
     memset(&keeper, 0, sizeof keeper);
+    TAILQ_INIT(&keeper.killing);
     TAILQ_INIT(&keeper.respawns);
     r = table_open(&keeper.table);
 

@@ -32,7 +32,8 @@ struct job *job_new(struct keeper *keeper, size_t room)
     job->client = NULL;
     job->zygote = 0;
     job->copy.is_asked = false;
-    job->expired = job->failed = false;
+    job->expired = job->failed = job->is_sharing = false;
+    job->plan.shares = false;
     keeper->job_count++;
     return job;
 }

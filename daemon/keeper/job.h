@@ -36,6 +36,8 @@ struct job {
     size_t large_size;
     uint64_t zygote; /* the process that it is to be a copy of; 0: none */
     struct copy copy;
+    bool is_sharing;
+    TAILQ_ENTRY(job) sharing; /* of those whose child is not apart, see share.h */
     struct spawn_plan plan;
     _Alignas(16) char own_arena[JOB_ARENA];
     _Alignas(16) char stack[JOB_STACK];

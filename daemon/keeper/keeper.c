@@ -12,6 +12,7 @@
 #include "daemon/keeper/copy.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/killing.h"
 #include "daemon/keeper/leave.h"
 #include "daemon/keeper/limits.h"
 #include "daemon/keeper/manager.h"
@@ -21,6 +22,7 @@
 #include "daemon/keeper/reap.h"
 #include "daemon/keeper/respawn.h"
 #include "daemon/keeper/role.h"
+#include "daemon/keeper/share.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
@@ -164,8 +166,10 @@ static int rooms_open(struct keeper *keeper)
     int r;
 
     TAILQ_INIT(&keeper->jobs);
+    TAILQ_INIT(&keeper->sharing);
     TAILQ_INIT(&keeper->copies);
     TAILQ_INIT(&keeper->free_jobs);
+    TAILQ_INIT(&keeper->killing);
     TAILQ_INIT(&keeper->respawns);
     TAILQ_INIT(&keeper->mute);
     keeper->speak_at = INT64_MAX;
@@ -190,10 +194,12 @@ static int keeper_open(struct keeper *keeper)
     int r;
 
     limits_open(keeper);
+    share_reserve();
     keeper->started = clock_realtime();
     if ((r = rooms_open(keeper)) < 0 || (r = begin(keeper)) < 0)
         return r;
     keeper->table.dead_pidfd = make_dead_pidfd();
+    share_release();
     return 0;
 }
 
@@ -205,9 +211,11 @@ static int keeper_reopen(struct keeper *keeper, const struct handover_head *head
     for (int i = 0; i < RLIM_NLIMITS; i++)
         keeper->base_limits[i] =
             (struct rlimit64){.rlim_cur = head->limits[i][0], .rlim_max = head->limits[i][1]};
+    share_reserve();
     r = rooms_open(keeper);
     if (r == 0)
         r = begin_again(keeper, head);
+    share_release();
     if (r < 0) /* nobody else can go on with it */
         role_again(memory, keeper->config->attempts, r);
     (void) handover_inherit(keeper, memory, false);
@@ -226,9 +234,11 @@ static int64_t earlier(int64_t one, int64_t other)
 /* Everything that waits for the clock or for room. Returns when the first of it is due. */
 static int64_t tick(struct keeper *keeper)
 {
-    int64_t next = reap_sweep(keeper);
+    int64_t next = earlier(share_tick(keeper), reap_sweep(keeper));
 
     respawn_tick(keeper);
+    next = earlier(next, killing_tick(keeper));
+    next = earlier(next, cgroup_tick(keeper));
     next = earlier(next, spawn_expire(keeper));
     next = earlier(next, copy_expire(keeper));
     next = earlier(next, notified_tick(keeper));
@@ -257,7 +267,7 @@ static int keeper_loop(struct keeper *keeper)
             return ready;
         keeper->now = clock_monotonic();
         if (spare_time && ready == 0)
-            cgroup_refill(keeper);
+            cgroup_tidy(keeper);
     }
 }
 

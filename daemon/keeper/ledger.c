@@ -8,6 +8,7 @@
 #include "daemon/keeper/ledger_layout.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,20 +17,27 @@
 
 #define PLACES_AHEAD 64 /* that there is memory for: some spawns must be able to fail for lack of it */
 #define CHUNK        (256 << 10)
+#define LOCK_TRIES   2000 /* at least as many milliseconds */
 
 static const char magic[16] = "procd ledger";
 
 /* ---- the memory ---- */
 
-/* Where another keeper lives it has this lock. It is of a process and a file, not of a descriptor, and ends
- * with the process; neither the children's copies nor our own exec matter. */
+/* Where another keeper lives it has this lock. It is of a table of descriptors and a file, and ends with the
+ * process; neither the children's copies nor our own exec matter. But a child that was just cloned may still
+ * share the table of one that has died (share.h), for as long as it takes to run: that is waited for. */
 static int lock(int fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-    if (fcntl(fd, F_SETLK, &whole) == 0)
-        return 0;
-    return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+    for (int i = 0; fcntl(fd, F_SETLK, &whole) < 0; i++) {
+        if (errno != EAGAIN && errno != EACCES)
+            return -errno;
+        if (i == LOCK_TRIES)
+            return -EBUSY;
+        poll(NULL, 0, 1);
+    }
+    return 0;
 }
 
 static int judge(const struct ledger_head *head, bool *ret_written)

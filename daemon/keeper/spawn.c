@@ -14,6 +14,7 @@
 #include "daemon/keeper/pty.h"
 #include "daemon/keeper/rawcall.h"
 #include "daemon/keeper/reap.h"
+#include "daemon/keeper/share.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/ticket.h"
@@ -66,6 +67,7 @@ void spawn_succeeded(struct keeper *keeper, struct slot *slot)
 /* Its memory is nobody's any more: the child is dead, or has memory of its own. */
 static void job_end(struct keeper *keeper, struct job *job)
 {
+    share_end(keeper, job);
     loop_remove(&keeper->loop, &job->status);
     job->status_fd = close_fd(job->status_fd);
     if (job->client)
@@ -101,6 +103,10 @@ static void read_status(struct keeper *keeper, struct job *job)
     ssize_t size;
 
     while ((size = TEMP_FAILURE_RETRY(read(job->status_fd, &failure, sizeof failure))) == sizeof failure) {
+        if (failure.error == 0) {
+            share_end(keeper, job);
+            continue;
+        }
         job->failed = true;
         job->failure = failure;
     }
@@ -182,6 +188,8 @@ static long clone_child(struct keeper *keeper, struct job *job, struct slot *slo
         .stack_size = sizeof job->stack,
     };
 
+    if (job->plan.shares)
+        args.flags |= CLONE_FILES;
     if (cgroup) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t) cgroup->dir;
@@ -217,6 +225,7 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
         return (int) pid;
     }
     ledger_cloned(keeper, slot);
+    slot->pidfd = share_park_many(keeper, slot->pidfd);
     slot->cgroup = cgroup;
     if (cgroup)
         cgroup_begun(keeper, cgroup);
@@ -227,7 +236,8 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
 }
 
 /* From here on there is a child, and only its end or its exec ends the job. */
-int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count)
+int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,
+              bool share)
 {
     int status[2], r;
 
@@ -238,18 +248,23 @@ int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const i
     slot->gid = job->plan.gid;
     ledger_intend(keeper, slot);
     job->plan.progress = ledger_progress(keeper, slot);
+    busy_poll_expect(&keeper->busy, clock_monotonic()); /* its exec */
+    if (share)
+        share_begin(keeper, job);
     r = job_clone(keeper, job, slot);
-    close_fd(status[1]);
+    if (r < 0)
+        share_undo(keeper, job);
+    if (r < 0 || !share)
+        close_fd(status[1]);
     if (r < 0) {
         close_fd(status[0]);
         return r;
     }
-    job->status_fd = status[0];
+    job->status_fd = share_park_many(keeper, status[0]);
     job->slot = slot;
     slot->job = job;
     keeper->table.live++;
     job->deadline = keeper->now + SPAWN_DEADLINE;
-    busy_poll_expect(&keeper->busy, clock_monotonic()); /* its exec */
     TAILQ_INSERT_TAIL(&keeper->jobs, job, order);
     r = loop_add(&keeper->loop, &job->status, job->status_fd, EPOLLIN, status_ready);
     if (r == 0)
@@ -263,15 +278,16 @@ int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const i
     return 0;
 }
 
-/* A zygote was asked for it, and may be in vain. */
-static bool is_copying(const struct slot *slot)
+/* Are its descriptors its job's? A zygote was asked for it, and may be in vain; or its child shares them. */
+static bool has_descriptors(const struct slot *slot)
 {
-    return slot->job && slot->job->copy.is_asked;
+    return slot->job && (slot->job->copy.is_asked || slot->job->is_sharing);
 }
 
-/* A plan that is filled begins; where that fails the job is freed. */
+/* A plan that is filled begins; where that fails the job is freed. share: the descriptors can become the
+ * job's, which has_descriptors tells. */
 static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,
-                    uint32_t *ret_stage)
+                    bool share, uint32_t *ret_stage)
 {
     size_t all = count;
     int placed[FDPASS_MAX], r = 0;
@@ -294,9 +310,11 @@ static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, c
     }
     if (r == 0) {
         *ret_stage = LINK_STAGE_CLONE;
-        r = copy_begin(keeper, slot, job, placed, count, all) ? 0 : spawn_run(keeper, job, slot, placed, all);
+        r = copy_begin(keeper, slot, job, placed, count, all)
+                ? 0
+                : spawn_run(keeper, job, slot, placed, all, share);
     }
-    while (all > count && !is_copying(slot)) /* the child's ends: it alone has them now */
+    while (all > count && !has_descriptors(slot)) /* the child's ends: it alone has them now */
         close_fd(placed[--all]);
     if (r < 0)
         job_free(keeper, job);
@@ -334,10 +352,11 @@ static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link
     }
     ticket_keep(keeper, slot);
     job->zygote = order->zygote;
-    r = run_plan(keeper, job, slot, fds->fd + memfd, count, ret_stage);
+    r = run_plan(keeper, job, slot, fds->fd + memfd, count, share_may(keeper, fds->fd + memfd, count),
+                 ret_stage);
     if (r < 0)
         return r;
-    if (is_copying(slot)) /* they are its job's */
+    if (has_descriptors(slot))
         fds->count = memfd;
     job->client = connection->client;
     job->client->jobs++;
@@ -391,7 +410,7 @@ void spawn_again(struct keeper *keeper, struct slot *slot)
     slot->flags &= ~(uint32_t) (LINK_SPAWN_PIDFD | LINK_SPAWN_ATTACH); /* they were promised of the first */
     r = ticket_plan(keeper, slot->ticket, &job);
     if (r == 0)
-        r = run_plan(keeper, job, slot, slot->ticket->fds, slot->ticket->fd_count, &stage);
+        r = run_plan(keeper, job, slot, slot->ticket->fds, slot->ticket->fd_count, false, &stage);
     if (r < 0)
         spawn_undone(keeper, slot, -r, stage);
 }

@@ -27,8 +27,10 @@ void spawn_cancelled(struct keeper *keeper, struct slot *slot, int error, uint32
  * reported. dead: it is known to have ended. May free the slot of one that was late. */
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);
 
-/* Clones the child of a job that has a plan. 0, or -errno: there is none, and the job is the caller's. */
-int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count);
+/* Clones the child of a job that has a plan. share: the descriptors become the job's. 0, or -errno: there is
+ * none, and job and descriptors are the caller's. */
+int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,
+              bool share);
 /* It has failed, and there is no child to wait for. */
 void spawn_undone(struct keeper *keeper, struct slot *slot, int error, uint32_t stage);
 

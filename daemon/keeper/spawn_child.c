@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -49,6 +50,21 @@ CHILD long open_callers(const char *path, int flags)
     long fd = open_file(path, flags);
 
     return fd < 0 ? fd : refuse_proc(fd);
+}
+
+/* Before anything else, and before it is anybody but the keeper. */
+CHILD long step_apart(struct spawn_plan *plan)
+{
+    const struct spawn_failure apart = {.error = 0, .stage = LINK_STAGE_FDS};
+    long r;
+
+    if (!plan->shares)
+        return 0;
+    r = raw3(__NR_close_range, plan->keep[plan->keep_count - 1] + 1, ~0U, CLOSE_RANGE_UNSHARE);
+    if (r < 0)
+        return r;
+    atomic_store_explicit(&plan->is_apart, true, memory_order_release);
+    return plan->tells ? raw3(__NR_write, plan->status, &apart, sizeof apart) : 0;
 }
 
 /* Handlers were never set, ignored signals set to default when the keeper began: only the mask is left. */
@@ -398,6 +414,7 @@ static const struct step {
     enum link_stage stage;
     long (*run)(struct spawn_plan *plan);
 } steps[] = {
+    {LINK_STAGE_FDS, step_apart},
     {LINK_STAGE_SIGNALS, step_signals}, {LINK_STAGE_SESSION, step_session}, {LINK_STAGE_FDS, step_close},
     {LINK_STAGE_PTY, step_terminal},
     {LINK_STAGE_UMASK, step_umask},     {LINK_STAGE_GROUPS, step_groups},   {LINK_STAGE_GID, step_gid},

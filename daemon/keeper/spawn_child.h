@@ -9,6 +9,7 @@
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/spec.h"
 
+#include <stdbool.h>
 #include <sys/resource.h>
 
 /* journald's stream socket, see sd_journal_stream_fd(3). Each connection begins with a header and is that of
@@ -50,6 +51,9 @@ struct spawn_plan {
     int status; /* CLOEXEC: an errno and a stage are written here, or nothing */
     int keep[FDPASS_MAX + 1]; /* fds and status, ascending: nothing else gets past the first steps */
     uint32_t keep_count;
+    bool shares; /* it begins with the keeper's table of descriptors, see share.h */
+    bool tells;  /* and says on its pipe that it is apart: a struct spawn_failure of error 0 */
+    _Atomic bool is_apart; /* written by the child: it has a table of its own */
     int first_free; /* above all targets: what is still needed is moved there first */
     int source[3 + SPEC_PLACED_MAX];
 };

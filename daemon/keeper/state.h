@@ -41,7 +41,8 @@ struct report {
 
 /* ---- cgroups ---- */
 
-enum cgroup_state { CGROUP_UNUSED, CGROUP_EMPTY, CGROUP_TAKEN, CGROUP_ORPHAN };
+/* SPARE: empty, and more than the pool needs. USED_UP: empty, and not to be used again. */
+enum cgroup_state { CGROUP_UNUSED, CGROUP_EMPTY, CGROUP_TAKEN, CGROUP_ORPHAN, CGROUP_SPARE, CGROUP_USED_UP };
 
 struct cgroup {
     TAILQ_ENTRY(cgroup) order;
@@ -59,11 +60,12 @@ struct cgroups {
     char path[512];        /* of base */
     struct cgroup *all;    /* its name is its index */
     unsigned made;
-    struct cgroup_list pool, unused, orphans;
-    unsigned pooled;
+    struct cgroup_list pool, unused, orphans, spare, used_up;
+    unsigned pooled, spares, used_up_count;
     unsigned hot; /* in use with their descriptors open */
     bool memory_events;
     int64_t retry_at;
+    int64_t remove_at; /* no earlier is one removed that is not needed */
     int64_t tell_none_at, tell_unused_at; /* when it may be said again that none can be made, or used */
 };
 
@@ -73,6 +75,8 @@ struct slot {
     struct node by_process, by_pid;
     TAILQ_ENTRY(slot) order;  /* of all slots in use */
     TAILQ_ENTRY(slot) linger; /* ended, and something of its tree may be left */
+    TAILQ_ENTRY(slot) killing; /* it has had SIGKILL, and the rest of its tree will: see killing.h */
+    int64_t kill_asked;
     struct watch exit;        /* its pidfd */
     struct job *job;          /* until its exec or its failure */
     struct cgroup *cgroup;    /* NULL: its tree is its session */
@@ -99,6 +103,7 @@ struct slot {
     bool reaped;     /* waited for: the number is free */
     bool tree_gone;
     bool tree_watched;
+    bool kill_due;
     bool kill_again; /* SIGKILL may not have reached all of its tree */
     bool lingers;
     bool again;    /* it has run before: a failure is none of the process's, and its slot stays */
@@ -365,10 +370,13 @@ struct keeper {
     unsigned starting; /* adopted, and not come to their exec */
 
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
+    TAILQ_HEAD(, job) sharing; /* of those, whose child has our descriptors yet */
     TAILQ_HEAD(, job) copies; /* of those that a zygote was asked for, oldest first */
     unsigned copy_count;
     TAILQ_HEAD(, job) free_jobs;
     unsigned job_count;
+    struct slot_list killing;
+    int64_t killed_at; /* when one of those has ended last */
     struct slot_list respawns, mute;
     char notify_base[108]; /* what the names of notify sockets begin with; "": not looked for yet */
     int64_t speak_at; /* when those are listened to again, INT64_MAX: there are none */

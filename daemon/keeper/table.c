@@ -2,6 +2,7 @@
 #include "daemon/keeper/table.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/keeper/killing.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/store.h"
 
@@ -124,6 +125,7 @@ void slot_free(struct keeper *keeper, struct slot *slot)
         keeper->link.slot_cursor = TAILQ_NEXT(slot, order);
     if (slot->lingers)
         TAILQ_REMOVE(&table->lingering, slot, linger);
+    (void) killing_end(keeper, slot);
     store_leave(keeper, slot);
     ledger_drop(keeper, slot);
     map_remove(&table->by_process, &slot->by_process);

@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup.h"
+#include "daemon/keeper/killing.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/table.h"
@@ -149,14 +150,11 @@ static void signal_passes(struct round *round)
     }
 }
 
-void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
+void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
 {
     struct round round = {.keeper = keeper, .slot = slot, .signal = signal};
     pid_t leader = 0;
 
-    slot->kill_again = false;
-    if (slot->tree_gone || slot->pid <= 0)
-        return;
     if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0) {
         if (!slot->ended) /* who may can have left it, or been put elsewhere by a zygote */
             pidfd_signal(slot->pidfd, SIGKILL);
@@ -171,6 +169,17 @@ void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
     }
     /* nobody else comes back to it: whoever has asked waits for the end of the tree */
     slot->kill_again = round.missed && signal == SIGKILL;
+}
+
+void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
+{
+    slot->kill_again = false;
+    if (slot->tree_gone || slot->pid <= 0)
+        return;
+    if (slot->cgroup && signal == SIGKILL && !slot->ended && pidfd_signal(slot->pidfd, SIGKILL) == 0)
+        killing_begin(keeper, slot);
+    else
+        tree_signal_all(keeper, slot, signal);
 }
 
 void tree_kill_all(struct keeper *keeper)
@@ -243,6 +252,8 @@ void tree_forget(struct keeper *keeper, struct slot *slot, bool gone)
         waitid(P_PIDFD, (id_t) slot->pidfd, &info, WEXITED | WNOHANG);
         slot_reaped(keeper, slot);
     }
+    if (killing_end(keeper, slot) && slot->cgroup && !gone) /* nobody comes back to it */
+        cgroup_kill(keeper, slot->cgroup);
     if (slot->cgroup)
         cgroup_leave(keeper, slot->cgroup, gone || cgroup_empty(keeper, slot->cgroup));
     slot->cgroup = NULL;
@@ -265,6 +276,8 @@ void tree_linger(struct keeper *keeper, struct slot *slot)
 
 void tree_ended(struct keeper *keeper, struct slot *slot)
 {
+    bool kill_due = killing_end(keeper, slot);
+
     if (slot->failed) { /* nothing of the caller's has run */
         slot->tree_gone = true;
         tree_forget(keeper, slot, false);
@@ -274,6 +287,8 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
         tree_give_up(keeper, slot);
     } else {
         tree_linger(keeper, slot);
+        if (kill_due)
+            tree_signal(keeper, slot, SIGKILL);
     }
 }
 

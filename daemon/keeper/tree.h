@@ -23,6 +23,8 @@
 
 /* Sends a signal to everything in the tree, also to what is being born meanwhile. */
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal);
+/* The same at one blow, where SIGKILL might else wait for the end of the process (killing.h). */
+void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal);
 /* SIGKILL for every tree there is, those of forgotten processes included. */
 void tree_kill_all(struct keeper *keeper);
 

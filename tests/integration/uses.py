@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What a client does with a daemon, a bit of everything: each of it leaves nothing behind."""
 import os
+import re
 import subprocess
 import sys
 
-from clients import Gate, Rpc, same
+from clients import Gate, Rpc, same, wait_for
+from harness import cgroups_of, quick_children_of
 
 PLAYED_ZYGOTE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'played_zygote.py')
 LARGE = {'argv': ['/bin/true', *['x' * 60000] * 2], 'labels': {'x': 'x' * 700000}}
@@ -76,6 +78,41 @@ def use_tree(client):
     end(client, child)
 
 
+def cgroup_of(pid):
+    """Its folder and the inode of that, as its name may come again; or None."""
+    with open('/proc/%d/cgroup' % pid, encoding='utf-8') as file:
+        path = next((line[3:].strip() for line in file if line.startswith('0::')), '')
+    found = re.fullmatch(r'.*/procd-(\d+)\.\d+/(\d+)', path)
+    folder = found and os.path.join(cgroups_of(int(found[1]))[0], found[2])
+    return folder and (folder, os.stat(folder).st_ino)
+
+
+def is_there(cgroup):
+    try:
+        return cgroup is not None and os.stat(cgroup[0]).st_ino == cgroup[1]
+    except FileNotFoundError:
+        return False
+
+
+def use_heirs(client):
+    """Who outlives a killed process is killed, and the cgroup that had to be killed is not used again."""
+    cgroups = []
+    for _ in range(4):
+        with Gate() as gate:
+            child = client.spawn('/bin/sh', '-c', 'trap "" TERM; sleep 1000 & read x', _fds=gate.fds,
+                                 stdin=gate.stdin)
+            cgroups.append(cgroup_of(child['pid']))
+            wait_for(lambda: quick_children_of(child['pid']), 'the heir')  # pylint: disable=W0640
+            client.call('process.kill', process=child['id'])
+            client.call('process.stop', process=child['id'], grace=1000)
+            end(client, child, -9)
+
+    def are_removed():
+        end(client, client.spawn('/bin/true'), 0)  # they are looked at when something has ended
+        return not any(map(is_there, cgroups))
+    assert wait_for(are_removed, 'their cgroups are removed')
+
+
 def use_signals(client):
     child = client.spawn('/bin/sleep', '1000')
     for signal, code in (('SIGSTOP', None), ('SIGCONT', None), ('SIGUSR1', -10)):
@@ -130,5 +167,5 @@ def use_many(client):
 
 
 SOME = [use_child, use_lock, use_events, use_large]
-EACH = [use_child, use_lock, use_events, use_large, use_log, use_terminal, use_copy, use_tree, use_signals,
-        use_owner, use_page, use_respawn, use_ready, use_file, use_many]
+EACH = [use_child, use_lock, use_events, use_large, use_log, use_terminal, use_copy, use_tree, use_heirs,
+        use_signals, use_owner, use_page, use_respawn, use_ready, use_file, use_many]

@@ -86,6 +86,8 @@ unit_tests = \
 	%D%/keeper/test_spawn \
 	%D%/keeper/test_spec \
 	%D%/keeper/test_store \
+	%D%/keeper/test_killing \
+	%D%/keeper/test_share \
 	%D%/keeper/test_threads \
 	%D%/keeper/test_tree \
 	%D%/logs/test_piece \
@@ -231,6 +233,10 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_keeper_test_spawn_SOURCES = %D%/keeper/test_spawn.c $(unit_keeper_helpers)
 %C%_keeper_test_store_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_store_SOURCES = %D%/keeper/test_store.c %D%/keeper/spec_builder.h $(unit_base_helpers)
+%C%_keeper_test_killing_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_killing_SOURCES = %D%/keeper/test_killing.c
+%C%_keeper_test_share_LDADD = $(unit_keeper_libs)
+%C%_keeper_test_share_SOURCES = %D%/keeper/test_share.c $(unit_keeper_helpers)
 %C%_keeper_test_threads_LDADD = $(unit_keeper_libs)
 %C%_keeper_test_threads_SOURCES = %D%/keeper/test_threads.c $(unit_keeper_helpers)
 %C%_keeper_test_tree_LDADD = $(unit_keeper_libs)

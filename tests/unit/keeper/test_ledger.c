@@ -9,6 +9,7 @@
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/handover.h"
+#include "daemon/keeper/killing.h"
 #include "daemon/keeper/ledger_layout.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/spawn.h"
@@ -17,6 +18,8 @@
 #include "tests/unit/base/descriptors.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +54,7 @@ static void keeper_rooms(struct keeper *one)
     one->now = clock_monotonic();
     TAILQ_INIT(&one->store.young);
     TAILQ_INIT(&one->fading);
+    TAILQ_INIT(&one->killing);
     ck_assert_int_eq(table_open(&one->table) + clients_begin(one) + cgroups_begin(&one->cgroups), 0);
 }
 
@@ -265,7 +269,10 @@ END_TEST
 
 static void change(struct slot *slot)
 {
-    switch (rand() % 6) {
+    switch (rand() % 7) {
+    case 6:
+        killing_end(&keeper, slot) ? (void) 0 : killing_begin(&keeper, slot);
+        break;
     case 0:
         report_put(&keeper, slot, rand() % 2 ? LINK_STOPPED : LINK_CONTINUED);
         break;

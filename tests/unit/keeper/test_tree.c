@@ -335,6 +335,28 @@ START_TEST(the_last_in_a_cgroup_is_not_our_child)
 }
 END_TEST
 
+/* Whoever was alone in it has left nothing there: another process can have it. */
+START_TEST(a_cgroup_is_used_again_after_a_kill)
+{
+    char first[8192], second[8192], events[8192];
+    pid_t pid;
+    uint64_t process;
+
+    start(0);
+    process = harness_shell(&harness, "exec sleep 100", &pid);
+    cgroup_file(pid, "", first, sizeof first);
+    cgroup_file(pid, "memory.events", events, sizeof events);
+    if (*first && access(events, F_OK) < 0) { /* else its counters would tell of the one before */
+        harness_signal(&harness, process, SIGKILL, true);
+        ck_assert_int_eq(harness_exit(&harness, process), -SIGKILL);
+        harness_shell(&harness, "exec sleep 100", &pid);
+        cgroup_file(pid, "", second, sizeof second);
+        ck_assert_str_eq(second, first);
+    }
+    harness_stop(&harness);
+}
+END_TEST
+
 /* How often the keeper has gone to sleep. */
 static unsigned long sleeps(void)
 {
@@ -521,6 +543,7 @@ static void add(TCase *test)
     tcase_add_loop_test(test, a_tree_that_ends_by_itself, 0, 2);
     tcase_add_test(test, the_last_of_a_session_is_not_our_child);
     tcase_add_test(test, the_last_in_a_cgroup_is_not_our_child);
+    tcase_add_test(test, a_cgroup_is_used_again_after_a_kill);
     tcase_add_loop_test(test, a_tree_that_nobody_waits_for_wakes_nobody, 0, 2);
     tcase_add_loop_test(test, whoever_asks_again_is_told_again, 0, 2);
     tcase_add_loop_test(test, stops_are_reported, 0, 2);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Children that begin with the keeper's descriptors (share.h): each has its own, and nobody another's. */
+#include "daemon/keeper/ledger.h"
+#include "tests/unit/keeper/harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LASTING 40 /* more than it takes for a table to be long */
+#define AT_ONCE 60
+
+static struct harness harness;
+static struct spec_builder spec;
+
+static void start_with_many(void)
+{
+    harness_start(&harness);
+    for (int i = 0; i < LASTING; i++)
+        harness_shell(&harness, "exec sleep 1000", NULL);
+}
+
+/* Spawns without waiting; its stdout is the pipe's end, of which nobody else here has a copy. */
+static uint64_t begin_with_pipe(const char *command, int *ret_read_end)
+{
+    int ends[2];
+    uint64_t process;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    spec_shell(&spec, command);
+    spec_head(&spec)->stdio[1] = (struct link_stdio){.kind = LINK_STDIO_FD, .fd = 0};
+    process = harness_spawn(&harness, harness.connection, &spec, &ends[1], 1);
+    close(ends[1]);
+    *ret_read_end = ends[0];
+    return process;
+}
+
+static void expect_text(int fd, const char *expected)
+{
+    char text[256];
+    size_t size = 0;
+    ssize_t got;
+
+    while ((got = read(fd, text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t) got;
+    text[size] = '\0';
+    ck_assert_str_eq(text, expected);
+    close(fd);
+}
+
+/* All that is still to be said of those. */
+static void hear_ends(unsigned count)
+{
+    union message message;
+
+    while (count > 0) {
+        harness_receive(&harness, &message, NULL);
+        ck_assert_uint_ne(message.head.kind, LINK_SPAWN_FAILED);
+        count -= message.head.kind == LINK_EXITED;
+        harness_acknowledge(&harness, message.head.number);
+    }
+}
+
+START_TEST(each_has_its_own)
+{
+    int fds[AT_ONCE];
+
+    start_with_many();
+    for (int i = 0; i < AT_ONCE; i++) {
+        char command[64];
+
+        snprintf(command, sizeof command, "echo %d; ls /proc/self/fd | tr '\\n' ' '", i);
+        begin_with_pipe(command, &fds[i]);
+    }
+    for (int i = 0; i < AT_ONCE; i++) {
+        char expected[64];
+
+        snprintf(expected, sizeof expected, "%d\n0 1 2 3 ", i);
+        expect_text(fds[i], expected); /* up to the end: nobody else has it */
+    }
+    hear_ends(AT_ONCE);
+    harness_stop(&harness);
+}
+END_TEST
+
+START_TEST(failures_are_told)
+{
+    char *const argv[] = {(char *) "/no/such/program", NULL};
+    int fd;
+
+    start_with_many();
+    for (int i = 0; i < 20; i++) {
+        spec_begin(&spec, argv);
+        harness_fails(&harness, &spec, ENOENT, LINK_STAGE_EXEC);
+    }
+    begin_with_pipe("echo fine", &fd);
+    expect_text(fd, "fine\n");
+    hear_ends(1);
+    harness_stop(&harness);
+}
+END_TEST
+
+/* Some of them before they have a table of their own. */
+START_TEST(killed_on_their_way)
+{
+    unsigned told = 0;
+    int fds[AT_ONCE];
+
+    start_with_many();
+    for (int i = 0; i < AT_ONCE; i++) {
+        uint64_t process = begin_with_pipe("exec sleep 1000", &fds[i]);
+
+        harness_signal(&harness, process, SIGKILL, false);
+    }
+    while (told < AT_ONCE) {
+        union message message;
+
+        harness_receive(&harness, &message, NULL);
+        told += message.head.kind == LINK_EXITED || message.head.kind == LINK_SPAWN_FAILED;
+        if (message.head.kind == LINK_SPAWN_FAILED)
+            ck_assert_int_eq(message.failed.error, ECANCELED);
+        harness_acknowledge(&harness, message.head.number);
+    }
+    for (int i = 0; i < AT_ONCE; i++)
+        expect_text(fds[i], "");
+    harness_stop(&harness);
+}
+END_TEST
+
+/* What a child is to have stands below what it is not: that is what the kernel then need not copy. */
+START_TEST(what_lasts_stands_high)
+{
+    const struct dirent *entry;
+    unsigned low = 0, high = 0;
+    char path[64];
+    DIR *dir;
+
+    start_with_many();
+    snprintf(path, sizeof path, "/proc/%d/fd", harness.keeper);
+    dir = opendir(path);
+    if (dir) { /* else it is not shown to us */
+        while ((entry = readdir(dir)))
+            if (entry->d_name[0] != '.')
+                atoi(entry->d_name) < 64 ? low++ : high++;
+        closedir(dir);
+        ck_assert_uint_ge(high, LASTING - 8);
+        ck_assert_uint_le(low, 30);
+    }
+    harness_stop(&harness);
+}
+END_TEST
+
+/* The lock of a keeper's ledger is its table's: where that has died, a child may hold it for a moment. */
+START_TEST(a_lock_that_is_let_go)
+{
+    int fd = memfd_create("ledger-test", MFD_CLOEXEC), ready[2], status;
+    struct ledger ledger;
+    bool written;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+        if (fcntl(fd, F_SETLK, &whole) == 0 && write(ready[1], "", 1) == 1)
+            poll(NULL, 0, 100);
+        _exit(0);
+    }
+    ck_assert_int_eq(read(ready[0], &status, 1), 1);
+    ck_assert_int_eq(ledger_open(&ledger, fd, &written), 0);
+    ledger_close(&ledger);
+    waitpid(pid, &status, 0);
+    close(ready[0]);
+    close(ready[1]);
+    close(fd);
+}
+END_TEST
+
+static void add(TCase *test)
+{
+    tcase_add_test(test, a_lock_that_is_let_go);
+    tcase_add_test(test, each_has_its_own);
+    tcase_add_test(test, failures_are_told);
+    tcase_add_test(test, killed_on_their_way);
+    tcase_add_test(test, what_lasts_stands_high);
+}
+
+int main(void)
+{
+    return harness_main("share", add);
+}
