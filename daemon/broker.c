@@ -281,7 +281,7 @@ static void resume(struct server *server)
     const struct order *order;
 
     (void) server_step(server, &input);
-    TAILQ_FOREACH(order, &server->core->orders, pending)
+    STAILQ_FOREACH(order, &server->core->orders, pending)
         deliver_order(server, &order->data);
 }
 

@@ -231,8 +231,8 @@ int step_restarted(struct core *core, const struct core_input *input)
     words_store_again(core);
     lose_connections(core);
     step_executed(core, input);
-    for (order = TAILQ_FIRST(&core->orders); order; order = next) {
-        next = TAILQ_NEXT(order, pending);
+    for (order = STAILQ_FIRST(&core->orders); order; order = next) {
+        next = STAILQ_NEXT(order, pending);
         if (order->data.kind == ORDER_SPAWN)
             undo_spawn(core, order);
     }

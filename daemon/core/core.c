@@ -13,7 +13,7 @@ struct core *core_new(void)
 
     if (!core)
         return NULL;
-    TAILQ_INIT(&core->orders);
+    STAILQ_INIT(&core->orders);
     TAILQ_INIT(&core->replies);
     TAILQ_INIT(&core->changed);
     TAILQ_INIT(&core->stores);
@@ -87,7 +87,7 @@ struct core *core_free(struct core *core)
         words_free(account);
         free(account);
     }
-    while ((order = TAILQ_FIRST(&core->orders)))
+    while ((order = STAILQ_FIRST(&core->orders)))
         order_drop(core, order);
     free_accounts(core);
     for (size_t i = 0; i < EVENTS_KEPT_MAX; i++) {

@@ -213,7 +213,7 @@ enum order_kind {
 
 struct order {
     struct order_data data;
-    TAILQ_ENTRY(order) pending;
+    STAILQ_ENTRY(order) pending;
 };
 
 /* The orders that a process can still need are made with it, so that no end and no time-out needs memory. */
@@ -400,7 +400,7 @@ struct core_counters {
     uint64_t token;
 };
 
-TAILQ_HEAD(order_list, order);
+STAILQ_HEAD(order_list, order);
 TAILQ_HEAD(output_list, waiter);
 
 struct core {

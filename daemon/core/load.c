@@ -365,7 +365,6 @@ static void check_waiters(const struct core *core, struct in *in)
 
 static void take_order(struct core *core, struct in *in)
 {
-    const struct order *last = TAILQ_LAST(&core->orders, order_list);
     struct order *order = order_new();
 
     if (in_failed(in, !order, -ENOMEM)) {
@@ -375,8 +374,9 @@ static void take_order(struct core *core, struct in *in)
     in_take(in, &order->data, sizeof order->data);
     in_failed(in, order->data.kind >= ORDER_KIND_COUNT, -EBADMSG);
     in_failed(in, order->data.number > in->counters.order, -EBADMSG);
-    in_failed(in, last && last->data.number >= order->data.number, -EBADMSG);
-    TAILQ_INSERT_TAIL(&core->orders, order, pending);
+    in_failed(in, order->data.number <= in->last_order, -EBADMSG);
+    in->last_order = order->data.number;
+    STAILQ_INSERT_TAIL(&core->orders, order, pending);
 }
 
 static void take_event(struct core *core, struct in *in)

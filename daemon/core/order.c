@@ -13,7 +13,7 @@ void order_give(struct core *core, struct order *order, enum order_kind kind, ui
     order->data.kind = kind;
     order->data.subject = subject;
     order->data.number = ++core->counters.order;
-    TAILQ_INSERT_TAIL(&core->orders, order, pending);
+    STAILQ_INSERT_TAIL(&core->orders, order, pending);
     if (!core->first_new)
         core->first_new = order;
 }
@@ -28,8 +28,8 @@ void order_give_signal(struct core *core, struct order *order, uint64_t process,
 void order_drop(struct core *core, struct order *order)
 {
     if (core->first_new == order)
-        core->first_new = TAILQ_NEXT(order, pending);
-    TAILQ_REMOVE(&core->orders, order, pending);
+        core->first_new = STAILQ_NEXT(order, pending);
+    STAILQ_REMOVE(&core->orders, order, order, pending);
     free(order);
 }
 
@@ -45,7 +45,7 @@ static void order_done(struct core *core, struct order *order)
         order_drop(core, order);
         return;
     }
-    TAILQ_REMOVE(&core->orders, order, pending);
+    STAILQ_REMOVE(&core->orders, order, order, pending);
     *order = (struct order){.data.number = 0};
     process->orders[PROCESS_ORDER_RESPAWN] = order;
 }
@@ -54,7 +54,7 @@ void orders_executed(struct core *core, uint64_t number)
 {
     struct order *order;
 
-    while ((order = TAILQ_FIRST(&core->orders)) && order->data.number <= number)
+    while ((order = STAILQ_FIRST(&core->orders)) && order->data.number <= number)
         order_done(core, order);
 }
 

@@ -11,6 +11,7 @@ struct in {
     int error; /* sticks; everything that is taken from then on is 0 or empty */
     struct record **records; /* those read so far: whoever shares one names it by its place */
     uint64_t record_count, record_room;
+    uint64_t last_order; /* the number of the one that was read last */
     struct core_counters counters; /* as they stand in the snapshot: the core's own move while it is read */
 };
 

@@ -148,7 +148,7 @@ bool restart_executed(struct core *core, struct process *process)
 
     if (!(process->data.flags & PROCESS_RESPAWNED))
         return false;
-    TAILQ_FOREACH(order, &core->orders, pending)
+    STAILQ_FOREACH(order, &core->orders, pending)
         if (order->data.kind == ORDER_RESPAWN && order->data.subject == process->data.id) {
             orders_executed(core, order->data.number);
             break;

@@ -212,10 +212,10 @@ static void put_orders(struct out *out, const struct core *core)
     const struct order *order;
     uint64_t count = 0;
 
-    TAILQ_FOREACH(order, &core->orders, pending)
+    STAILQ_FOREACH(order, &core->orders, pending)
         count++;
     put_number(out, count);
-    TAILQ_FOREACH(order, &core->orders, pending)
+    STAILQ_FOREACH(order, &core->orders, pending)
         put(out, &order->data, sizeof order->data);
 }
 

@@ -145,7 +145,8 @@ static void *put_table(const struct keeper *keeper, void *memory)
         if (slot->pid == 0 && !slot->reaped) /* a zygote was asked; before an exec it has answered */
             to->facts.failed = to->facts.ended = to->facts.reaped = 1;
         to->place = (uint64_t) (slot - keeper->table.slots);
-        memcpy(to->name, slot->name, sizeof to->name);
+        memset(to->name, 0, sizeof to->name);
+        memcpy(to->name, slot->name, strlen(slot->name));
         to++;
     }
     return to;

@@ -55,16 +55,14 @@ struct handover_facts {
     uint64_t process, creator, creator_process, order;
     int32_t pidfd, pid, cgroup; /* cgroup -1: none */
     int32_t notify_fd;          /* -1: none */
-    uint32_t uid, gid, flags;
-    uint32_t failed, ended, reaped, tree_gone, tree_watched, adopted, stored, again, respawns;
-    uint32_t ticket_kept, notify_kept;
+    uint32_t uid, gid, flags, stage;
     int32_t error;
-    uint32_t stage, stop_seen, kill_due;
+    uint32_t stop_seen, log, unused;
+    uint8_t failed, ended, reaped, tree_gone, tree_watched, adopted, stored, again, respawns;
+    uint8_t ticket_kept, notify_kept, kill_due;
+    uint32_t report_kind[REPORT_PLACES]; /* of the last one */
     int64_t mono, wall, pid_seen;
-    uint32_t log, unused_too;
     uint64_t report_number[REPORT_PLACES]; /* 0: it is acknowledged, or there was none */
-    uint32_t report_kind[REPORT_PLACES];   /* of the last one */
-    uint32_t unused_either;
     struct link_exited end;
 };
 

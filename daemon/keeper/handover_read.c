@@ -9,6 +9,7 @@
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/killing.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/notified.h"
 #include "daemon/keeper/pages.h"
 #include "daemon/keeper/reap.h"
@@ -127,7 +128,8 @@ static int take_slot(struct keeper *keeper, const struct handover_slot *from_slo
     if (!slot)
         return -EBADMSG;
     take_facts(from, slot);
-    memcpy(slot->name, from_slot->name, sizeof slot->name);
+    if (keeper->ledger.head)
+        ledger_name(keeper, slot, from_slot->name);
     if (slot->reaped || from->pid == 0)
         slot->pid = from->pid; /* the number is free: nobody is found by it */
     else

@@ -235,6 +235,15 @@ static struct ledger_slot *place_of(const struct keeper *keeper, const struct sl
     return &keeper->ledger.slots[slot - keeper->table.slots];
 }
 
+void ledger_name(struct keeper *keeper, struct slot *slot, const char *name)
+{
+    char *to = place_of(keeper, slot)->name;
+
+    memmove(to, name, strnlen(name, LINK_NAME_MAX));
+    to[strnlen(name, LINK_NAME_MAX)] = '\0';
+    slot->name = to;
+}
+
 void ledger_touch(struct keeper *keeper, struct slot *slot)
 {
     if (slot->is_touched || !keeper->ledger.head)
@@ -267,10 +276,8 @@ static void write_slot(struct keeper *keeper, struct slot *slot)
     struct ledger_slot *to = place_of(keeper, slot);
     uint32_t current = atomic_load_explicit(&to->current, memory_order_relaxed), next = current == 1 ? 2 : 1;
 
-    if (current == 0) {
+    if (current == 0)
         reset_place(to);
-        memcpy(to->name, slot->name, sizeof to->name);
-    }
     handover_facts(keeper, slot, &to->facts[next - 1]);
     atomic_store_explicit(&to->current, next, memory_order_release);
 }

@@ -55,6 +55,9 @@ void ledger_give_back(struct keeper *keeper, uint32_t place);
 /* The keeper's clients have the places that they had for an earlier one. */
 void ledger_restored(struct keeper *keeper);
 
+/* The slot has this name from now on, of LINK_NAME_MAX bytes at most: it stands in the ledger alone. Before
+ * the slot is written. */
+void ledger_name(struct keeper *keeper, struct slot *slot, const char *name);
 /* The slot is to be written at the next flush. */
 void ledger_touch(struct keeper *keeper, struct slot *slot);
 /* Writes what was touched, and the counters. */

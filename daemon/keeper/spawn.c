@@ -387,7 +387,7 @@ void spawn_begin(struct keeper *keeper, const struct link_spawn *order, const vo
     slot->creator = order->creator;
     slot->creator_process = order->creator_process;
     slot->flags = order->flags;
-    memcpy(slot->name, order->name, sizeof slot->name - 1);
+    ledger_name(keeper, slot, order->name);
     r = try_spawn(keeper, slot, order, spec, fds, &stage);
     if (r < 0)
         spawn_undone(keeper, slot, -r, stage);

@@ -119,7 +119,7 @@ struct slot {
     struct link_exited end;
     uint32_t log; /* what it writes is kept there; 0: it is not */
     LIST_HEAD(, capture_pipe) pipes; /* that it, or what it has started, can still write into */
-    char name[LINK_NAME_MAX + 1];
+    const char *name; /* in the ledger: see ledger_name */
 };
 
 TAILQ_HEAD(slot_list, slot);

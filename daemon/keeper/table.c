@@ -30,7 +30,7 @@ static struct slot *slot_begin(struct keeper *keeper, struct slot *slot, uint64_
 {
     struct table *table = &keeper->table;
 
-    *slot = (struct slot){.process = process, .pidfd = -1, .notify_fd = -1};
+    *slot = (struct slot){.process = process, .pidfd = -1, .notify_fd = -1, .name = ""};
     for (int i = 0; i < REPORT_PLACES; i++)
         slot->reports[i].place = (enum report_place) i;
     map_add(&table->by_process, &slot->by_process, process);

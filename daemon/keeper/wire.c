@@ -161,7 +161,7 @@ static bool send_child(struct keeper *keeper, const struct slot *slot)
     /* one that failed is only a report: where that is acknowledged already, nothing would ever end it */
     if (slot->failed && (!slot->again || slot->job))
         return true;
-    memcpy(message.name, slot->name, sizeof message.name);
+    memcpy(message.name, slot->name, strlen(slot->name));
     return link_send(keeper, &message, sizeof message, NULL, 0);
 }
 

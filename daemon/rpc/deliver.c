@@ -230,7 +230,7 @@ void deliver(struct server *server)
 
     pages_store(server);
     /* orders first: a spawn's descriptors are the call's, and an answer may free the call */
-    for (order = server->core->first_new; order; order = TAILQ_NEXT(order, pending))
+    for (order = server->core->first_new; order; order = STAILQ_NEXT(order, pending))
         deliver_order(server, &order->data);
     TAILQ_FOREACH(waiter, &server->core->replies, of_output)
     {

@@ -283,7 +283,7 @@ static bool is_ordered(const struct chance *chance, const struct core *core, uin
 {
     const struct order *order;
 
-    TAILQ_FOREACH(order, &core->orders, pending)
+    STAILQ_FOREACH(order, &core->orders, pending)
         if ((order->data.kind == ORDER_SPAWN || order->data.kind == ORDER_RESPAWN) &&
             order->data.subject == process)
             return order->data.number > chance->executed;

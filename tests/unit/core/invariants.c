@@ -376,7 +376,7 @@ static void check_restart(const struct core *core, const struct process *process
     const struct order *order;
     uint32_t respawns = process->orders[PROCESS_ORDER_RESPAWN] != NULL;
 
-    for (order = has_policy ? TAILQ_FIRST(&core->orders) : NULL; order; order = TAILQ_NEXT(order, pending))
+    for (order = has_policy ? STAILQ_FIRST(&core->orders) : NULL; order; order = STAILQ_NEXT(order, pending))
         respawns += order->data.kind == ORDER_RESPAWN && order->data.subject == process->data.id;
     must(!ordered || between);
     must(!(process->data.flags & PROCESS_READY) || process->data.flags & PROCESS_NOTIFY);
@@ -460,7 +460,7 @@ static void check_orders(const struct core *core)
     const struct order *order;
     uint64_t number = 0;
 
-    TAILQ_FOREACH(order, &core->orders, pending)
+    STAILQ_FOREACH(order, &core->orders, pending)
     {
         must(order->data.number > number);
         number = order->data.number;

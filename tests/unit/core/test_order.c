@@ -24,7 +24,7 @@ static size_t pending(void)
     const struct order *order;
     size_t count = 0;
 
-    TAILQ_FOREACH(order, &world->core->orders, pending)
+    STAILQ_FOREACH(order, &world->core->orders, pending)
         count++;
     return count;
 }
@@ -41,7 +41,7 @@ START_TEST(numbers_rise_by_one_and_stay_until_executed)
     ck_assert_uint_eq(pending(), 4);
     world_number(world, INPUT_EXECUTED, 2);
     ck_assert_uint_eq(pending(), 2);
-    ck_assert_uint_eq(TAILQ_FIRST(&world->core->orders)->data.number, 3);
+    ck_assert_uint_eq(STAILQ_FIRST(&world->core->orders)->data.number, 3);
     world_number(world, INPUT_EXECUTED, 1); /* old news */
     ck_assert_uint_eq(pending(), 2);
     must_order_nothing(world);
@@ -104,8 +104,8 @@ START_TEST(orders_that_were_not_executed_are_kept)
     world_number(world, INPUT_RESTARTED, number);
     must_order_nothing(world); /* the broker sends what is pending: those are not new */
     ck_assert_uint_eq(pending(), 1);
-    ck_assert_int_eq(TAILQ_FIRST(&world->core->orders)->data.signal, SIGUSR1);
-    ck_assert_uint_eq(TAILQ_FIRST(&world->core->orders)->data.number, number + 1);
+    ck_assert_int_eq(STAILQ_FIRST(&world->core->orders)->data.signal, SIGUSR1);
+    ck_assert_uint_eq(STAILQ_FIRST(&world->core->orders)->data.number, number + 1);
 }
 END_TEST
 

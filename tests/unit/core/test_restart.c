@@ -435,11 +435,11 @@ START_TEST(the_order_to_begin_again_outlives_a_broker)
         world_pass(world, 60 * SECOND);
         must_order(world, 0, ORDER_RESPAWN, process);
         world_number(world, INPUT_RESTARTED, world->core->counters.order - !executed);
-        ck_assert_int_eq(TAILQ_EMPTY(&world->core->orders), executed);
+        ck_assert_int_eq(STAILQ_EMPTY(&world->core->orders), executed);
         world_pass(world, 60 * SECOND);
         must_order_nothing(world);
         world_spawned(world, process);
-        ck_assert(TAILQ_EMPTY(&world->core->orders)); /* that report says so, too */
+        ck_assert(STAILQ_EMPTY(&world->core->orders)); /* that report says so, too */
     }
     ck_assert_uint_eq(data(process)->restarts, 2);
 }

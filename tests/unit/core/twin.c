@@ -169,8 +169,8 @@ void must_put_out_the_same(const struct core *core, const struct core *twin, uin
     must(!answer && !its_answer);
     while (order && its_order) {
         must(memcmp(&order->data, &its_order->data, sizeof order->data) == 0);
-        order = TAILQ_NEXT(order, pending);
-        its_order = TAILQ_NEXT(its_order, pending);
+        order = STAILQ_NEXT(order, pending);
+        its_order = STAILQ_NEXT(its_order, pending);
     }
     must(!order && !its_order);
     TAILQ_FOREACH(word, &core->stores, of_list)

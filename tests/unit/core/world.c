@@ -74,7 +74,7 @@ void world_clear(struct world *world)
     world_number(world, INPUT_EXECUTED, UINT64_MAX);
     must(!world->core->clients && !world->core->processes && !world->core->connections &&
          !world->core->waiters);
-    must(!world->core->accounts && world->core->deadlines.count == 0 && TAILQ_EMPTY(&world->core->orders));
+    must(!world->core->accounts && world->core->deadlines.count == 0 && STAILQ_EMPTY(&world->core->orders));
 }
 
 static void forget_answers(struct world *world)
@@ -146,7 +146,7 @@ static void note_outputs(struct world *world)
     TAILQ_FOREACH(waiter, &world->core->replies, of_output)
         note_answer(world, waiter);
     world->order_count = 0;
-    for (order = world->core->first_new; order; order = TAILQ_NEXT(order, pending)) {
+    for (order = world->core->first_new; order; order = STAILQ_NEXT(order, pending)) {
         if ((world->order_count & (world->order_count - 1)) == 0)
             world->orders = realloc(world->orders, (world->order_count * 2 + 1) * sizeof *world->orders);
         world->orders[world->order_count++] = order->data;

@@ -6,6 +6,7 @@
 #include "daemon/keeper/clients.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/handover_layout.h"
+#include "daemon/keeper/ledger.h"
 #include "daemon/keeper/pages.h"
 #include "daemon/keeper/table.h"
 
@@ -32,7 +33,7 @@ static struct slot *add_slot(uint64_t process, pid_t pid, int cgroup)
     slot_set_pid(&keeper, slot, pid);
     keeper.table.live++;
     keeper.table.sessions += cgroup < 0;
-    strcpy(slot->name, "a name");
+    slot->name = "a name";
     return slot;
 }
 
@@ -142,6 +143,7 @@ START_TEST(what_is_written_is_read)
     int memory = memory_of(bytes, size);
     const struct handover_head *head = handover_open(memory);
     static struct keeper next;
+    bool written;
     struct keeper_config its_config;
     struct slot *slot;
 
@@ -155,6 +157,7 @@ START_TEST(what_is_written_is_read)
     ck_assert_int_eq(table_open(&next.table) + clients_begin(&next) + cgroups_begin(&next.cgroups), 0);
     ck_assert_int_eq(loop_open(&next.loop), 0);
     next.sweep_at = INT64_MAX;
+    ck_assert_int_eq(ledger_open(&next.ledger, -1, &written), 0); /* names stand there */
     ck_assert_int_eq(handover_restore(&next, head), 0);
     handover_close(head);
     ck_assert_str_eq(next.epoch, "an epoch");

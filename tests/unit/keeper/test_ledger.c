@@ -115,7 +115,7 @@ static struct slot *begin(uint64_t process, uint64_t order)
 
     slot->spawn_order = order;
     slot->uid = (uid_t) process + 1000;
-    strcpy(slot->name, "a name");
+    ledger_name(&keeper, slot, "a name");
     ledger_intend(&keeper, slot);
     return slot;
 }
