@@ -99,14 +99,19 @@ static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
 
 static int make_one(struct keeper *keeper, struct cgroup *cgroup)
 {
-    bool is_there = cgroup->state == CGROUP_SPARE;
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     char name[16];
 
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
-    if (!is_there && mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
-        return -errno;
-    cgroup->events = -1;
-    cgroup->dir = share_park(openat(keeper->cgroups.base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    cgroup->events = cgroup->dir = -1;
+    if (cgroup->state == CGROUP_SPARE)
+        cgroup->dir = openat(keeper->cgroups.base, name, flags);
+    if (cgroup->dir < 0) { /* also where somebody has removed it */
+        if (mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        cgroup->dir = openat(keeper->cgroups.base, name, flags);
+    }
+    cgroup->dir = share_park(cgroup->dir);
     return cgroup->dir < 0 ? -errno : 0;
 }
 
@@ -190,7 +195,7 @@ static struct cgroup *take_needless(struct cgroups *cgroups)
 static void refill(struct keeper *keeper)
 {
     struct cgroups *cgroups = &keeper->cgroups;
-    struct cgroup *cgroup = take_spare(cgroups);
+    struct cgroup *cgroup = take_spare(cgroups), *needless;
     int r;
 
     if (!cgroup)
@@ -198,6 +203,10 @@ static void refill(struct keeper *keeper)
     if (!cgroup)
         return;
     r = make_one(keeper, cgroup);
+    if (r < 0 && (needless = take_needless(cgroups))) { /* it may be one too many */
+        remove_one(keeper, needless);
+        r = make_one(keeper, cgroup);
+    }
     if (r == 0) {
         pool_put(cgroups, cgroup);
         return;

@@ -26,14 +26,19 @@ void killing_begin(struct keeper *keeper, struct slot *slot)
     ledger_touch(keeper, slot);
 }
 
+static void take_out(struct keeper *keeper, struct slot *slot)
+{
+    slot->kill_due = false;
+    TAILQ_REMOVE(&keeper->killing, slot, killing);
+    ledger_touch(keeper, slot);
+}
+
 bool killing_end(struct keeper *keeper, struct slot *slot)
 {
     if (!slot->kill_due)
         return false;
-    slot->kill_due = false;
     keeper->killed_at = keeper->now;
-    TAILQ_REMOVE(&keeper->killing, slot, killing);
-    ledger_touch(keeper, slot);
+    take_out(keeper, slot);
     return true;
 }
 
@@ -56,7 +61,7 @@ int64_t killing_tick(struct keeper *keeper)
             return due;
         if (i == TURN_MOST)
             return keeper->now;
-        (void) killing_end(keeper, slot);
+        take_out(keeper, slot);
         tree_signal_all(keeper, slot, SIGKILL);
     }
     return INT64_MAX;

@@ -6,6 +6,7 @@
 #include "daemon/keeper/cgroup_find.h"
 #include "daemon/keeper/handover.h"
 #include "daemon/keeper/ledger_layout.h"
+#include "daemon/keeper/proc.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,11 +18,28 @@
 
 #define PLACES_AHEAD 64 /* that there is memory for: some spawns must be able to fail for lack of it */
 #define CHUNK        (256 << 10)
-#define LOCK_TRIES   2000 /* at least as many milliseconds */
+#define LOCK_TRIES   5000 /* at least as many milliseconds */
 
 static const char magic[16] = "procd ledger";
 
 /* ---- the memory ---- */
+
+/* Has the process that has taken the lock ended? A lock that is free by now counts as such. */
+static bool is_of_the_dead(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct proc_entry entry;
+    int r;
+
+    if (fcntl(fd, F_GETLK, &whole) < 0)
+        return false;
+    if (whole.l_type == F_UNLCK)
+        return true;
+    if (whole.l_pid <= 0) /* of another pid namespace */
+        return false;
+    r = proc_read(whole.l_pid, &entry);
+    return r == -ENOENT || r == -ESRCH || (r == 0 && (entry.state == 'Z' || entry.state == 'X'));
+}
 
 /* Where another keeper lives it has this lock. It is of a table of descriptors and a file, and ends with the
  * process; neither the children's copies nor our own exec matter. But a child that was just cloned may still
@@ -33,8 +51,12 @@ static int lock(int fd)
     for (int i = 0; fcntl(fd, F_SETLK, &whole) < 0; i++) {
         if (errno != EAGAIN && errno != EACCES)
             return -errno;
-        if (i == LOCK_TRIES)
+        if (!is_of_the_dead(fd))
             return -EBUSY;
+        if (i == LOCK_TRIES) { /* it hangs, and is no keeper */
+            log_warning("a child of an earlier keeper has its lock: this one goes on without");
+            return 0;
+        }
         poll(NULL, 0, 1);
     }
     return 0;

@@ -19,7 +19,7 @@
 
 /* May a child share the table, and is that worth anything? Not where it is to have a client's descriptor
  * whose close may block: that is not to wait for anybody. */
-bool share_may(const struct keeper *keeper, const int *fds, size_t count);
+bool share_may(struct keeper *keeper, const int *fds, size_t count);
 
 /* The child of a job is about to share it. What its plan names is the job's from now on, with the child's end
  * of its pipe. To be called before the clone; share_undo where that fails. */
@@ -29,6 +29,8 @@ void share_undo(struct keeper *keeper, struct job *job);
 /* The child is apart, or has ended. No-op without. */
 void share_end(struct keeper *keeper, struct job *job);
 
+/* Ends it if its child is apart. No-op without. */
+void share_settle(struct keeper *keeper, struct job *job);
 /* Ends those whose child is apart. Returns when to look again, INT64_MAX without any. */
 int64_t share_tick(struct keeper *keeper);
 

@@ -102,6 +102,7 @@ static void read_status(struct keeper *keeper, struct job *job)
     struct spawn_failure failure;
     ssize_t size;
 
+    share_settle(keeper, job); /* else our own copy of the other end would hide that it is closed */
     while ((size = TEMP_FAILURE_RETRY(read(job->status_fd, &failure, sizeof failure))) == sizeof failure) {
         if (failure.error == 0) {
             share_end(keeper, job);
@@ -312,7 +313,7 @@ static int run_plan(struct keeper *keeper, struct job *job, struct slot *slot, c
         *ret_stage = LINK_STAGE_CLONE;
         r = copy_begin(keeper, slot, job, placed, count, all)
                 ? 0
-                : spawn_run(keeper, job, slot, placed, all, share);
+                : spawn_run(keeper, job, slot, placed, all, share && !slot->zygote);
     }
     while (all > count && !has_descriptors(slot)) /* the child's ends: it alone has them now */
         close_fd(placed[--all]);

@@ -64,7 +64,9 @@ CHILD long step_apart(struct spawn_plan *plan)
     if (r < 0)
         return r;
     atomic_store_explicit(&plan->is_apart, true, memory_order_release);
-    return plan->tells ? raw3(__NR_write, plan->status, &apart, sizeof apart) : 0;
+    if (plan->tells) /* a hint: the flag is looked at anyway, or there is no keeper any more */
+        raw3(__NR_write, plan->status, &apart, sizeof apart);
+    return 0;
 }
 
 /* Handlers were never set, ignored signals set to default when the keeper began: only the mask is left. */

@@ -371,6 +371,7 @@ struct keeper {
 
     TAILQ_HEAD(, job) jobs; /* outstanding spawns, oldest first */
     TAILQ_HEAD(, job) sharing; /* of those, whose child has our descriptors yet */
+    size_t held_count;         /* descriptors that these keep open */
     TAILQ_HEAD(, job) copies; /* of those that a zygote was asked for, oldest first */
     unsigned copy_count;
     TAILQ_HEAD(, job) free_jobs;

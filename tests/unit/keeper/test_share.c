@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Children that begin with the keeper's descriptors (share.h): each has its own, and nobody another's. */
 #include "daemon/keeper/ledger.h"
+#include "daemon/keeper/share.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
 #include "tests/unit/keeper/harness.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -158,36 +165,116 @@ START_TEST(what_lasts_stands_high)
 }
 END_TEST
 
+/* ---- without a keeper of its own ---- */
+
+/* Clones a process that has the table of this one, and lives for a moment longer; this one then dies. */
+static void die_before_a_child(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(fd, F_SETLK, &whole) == 0 && syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0) == 0)
+        poll(NULL, 0, 100);
+    _exit(0);
+}
+
 /* The lock of a keeper's ledger is its table's: where that has died, a child may hold it for a moment. */
 START_TEST(a_lock_that_is_let_go)
 {
-    int fd = memfd_create("ledger-test", MFD_CLOEXEC), ready[2], status;
+    int fd = memfd_create("ledger-test", MFD_CLOEXEC), status;
     struct ledger ledger;
     bool written;
-    pid_t pid;
+    pid_t pid = fork();
 
-    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-    pid = fork();
-    if (pid == 0) {
-        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-        if (fcntl(fd, F_SETLK, &whole) == 0 && write(ready[1], "", 1) == 1)
-            poll(NULL, 0, 100);
-        _exit(0);
-    }
-    ck_assert_int_eq(read(ready[0], &status, 1), 1);
+    if (pid == 0)
+        die_before_a_child(fd);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(ledger_open(&ledger, fd, &written), 0);
     ledger_close(&ledger);
-    waitpid(pid, &status, 0);
-    close(ready[0]);
-    close(ready[1]);
     close(fd);
+}
+END_TEST
+
+/* Whoever asks between two turns whether it has begun is told, though our end of its pipe is open yet. */
+START_TEST(what_has_begun_is_seen_at_once)
+{
+    static struct keeper keeper;
+    struct spawn_progress progress = {.in_exec = 1};
+    struct slot *slot;
+    struct job *job;
+    int status[2];
+
+    TAILQ_INIT(&keeper.jobs);
+    TAILQ_INIT(&keeper.free_jobs);
+    TAILQ_INIT(&keeper.sharing);
+    keeper.link.fd = -1;
+    ck_assert_int_eq(table_open(&keeper.table), 0);
+    ck_assert_int_eq(pipe2(status, O_CLOEXEC | O_NONBLOCK), 0);
+    slot = slot_new(&keeper, 7);
+    job = job_new(&keeper, 0);
+    job->slot = slot;
+    slot->job = job;
+    TAILQ_INSERT_TAIL(&keeper.jobs, job, order);
+    job->status_fd = status[0];
+    job->plan.progress = &progress;
+    job->plan.keep[0] = status[1];
+    job->plan.keep_count = 1;
+    share_begin(&keeper, job);
+    spawn_settle(&keeper, slot, false);
+    ck_assert_ptr_eq(slot->job, job);
+    ck_assert_uint_eq(keeper.held_count, 1);
+    atomic_store(&job->plan.is_apart, true);
+    spawn_settle(&keeper, slot, false);
+    ck_assert_ptr_null(slot->job);
+    ck_assert_uint_eq(slot->reports[REPORT_START].kind, LINK_SPAWNED);
+    ck_assert_uint_eq(keeper.held_count, 0);
+    ck_assert(fcntl(status[0], F_GETFD) < 0 && fcntl(status[1], F_GETFD) < 0);
+}
+END_TEST
+
+/* ---- few descriptors ---- */
+
+static void limit_descriptors(rlim_t count)
+{
+    const struct rlimit limit = {count, count};
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+START_TEST(a_burst_that_is_short_of_descriptors)
+{
+    int fds[30];
+
+    limit_descriptors(512);
+    harness_start(&harness);
+    for (int i = 0; i < 10; i++)
+        harness_shell(&harness, "exec sleep 1000", NULL);
+    for (int i = 0; i < 30; i++)
+        fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    spec_shell(&spec, "exit 0");
+    for (int i = 0; i < AT_ONCE; i++)
+        harness_spawn(&harness, harness.connection, &spec, fds, 30);
+    for (int i = 0; i < 30; i++)
+        close(fds[i]);
+    hear_ends(AT_ONCE);
+    harness_stop(&harness);
+}
+END_TEST
+
+START_TEST(hardly_any_descriptors)
+{
+    limit_descriptors(64);
+    harness_start(&harness);
+    ck_assert_int_eq(harness_exit(&harness, harness_shell(&harness, "exit 3", NULL)), 3);
+    harness_stop(&harness);
 }
 END_TEST
 
 static void add(TCase *test)
 {
     tcase_add_test(test, a_lock_that_is_let_go);
+    tcase_add_test(test, what_has_begun_is_seen_at_once);
+    tcase_add_test(test, a_burst_that_is_short_of_descriptors);
+    tcase_add_test(test, hardly_any_descriptors);
     tcase_add_test(test, each_has_its_own);
     tcase_add_test(test, failures_are_told);
     tcase_add_test(test, killed_on_their_way);
