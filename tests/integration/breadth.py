@@ -227,9 +227,9 @@ def signals(ask):
         yield ask.call('process.close', process=name)
     # SIGTERM would not end it: if it were not for SIGKILL the stop would take a quarter of an hour
     family = os.path.join(os.path.dirname(ask.path), 'family')
-    yield ask.call('process.spawn', name='family',
-                   argv=['/bin/sh', '-c', 'trap "" TERM; sleep 1000 & echo >$0; wait', family])
-    wait_for(lambda: os.path.exists(family), 'the heir')
+    yield ask.call('process.spawn', argv=['/bin/sh', '-c', 'trap "" TERM; sleep 1000 & echo; wait'],
+                   name='family', stdout={'file': family, 'append': True})
+    wait_for(lambda: os.stat(family).st_size > 0, 'the heir')
     os.unlink(family)
     yield ask.call('process.kill', process='family')
     yield ask.call('process.stop', process='family', grace=1000)
