@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/proc.h"
+#include "daemon/keeper/share.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -132,7 +133,8 @@ static void listening_ready(struct keeper *keeper, struct watch *watch, uint32_t
 {
     (void) watch;
     (void) events;
-    clients_accept(keeper);
+    if (clients_accept(keeper) > 0)
+        (void) share_tick(keeper); /* that a child has begun is told before it has a connection */
 }
 
 int64_t clients_gate(struct keeper *keeper)

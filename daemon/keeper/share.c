@@ -3,6 +3,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/closer.h"
+#include "daemon/keeper/spawn.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -81,7 +82,8 @@ int64_t share_tick(struct keeper *keeper)
 
     for (job = TAILQ_FIRST(&keeper->sharing); job; job = next) {
         next = TAILQ_NEXT(job, sharing);
-        share_settle(keeper, job);
+        if (atomic_load_explicit(&job->plan.is_apart, memory_order_acquire))
+            spawn_settle(keeper, job->slot, false);
     }
     return TAILQ_EMPTY(&keeper->sharing) ? INT64_MAX : keeper->now + LOOK_AGAIN;
 }

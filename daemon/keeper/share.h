@@ -31,7 +31,8 @@ void share_end(struct keeper *keeper, struct job *job);
 
 /* Ends it if its child is apart. No-op without. */
 void share_settle(struct keeper *keeper, struct job *job);
-/* Ends those whose child is apart. Returns when to look again, INT64_MAX without any. */
+/* Ends those whose child is apart, and reports those that have begun: also before anything is told that such
+ * a child has done. Returns when to look again, INT64_MAX without any. */
 int64_t share_tick(struct keeper *keeper);
 
 /* What is opened between these two lasts: low numbers are left free. */

@@ -222,8 +222,13 @@ START_TEST(what_has_begun_is_seen_at_once)
     spawn_settle(&keeper, slot, false);
     ck_assert_ptr_eq(slot->job, job);
     ck_assert_uint_eq(keeper.held_count, 1);
+    ck_assert_int_ne(share_tick(&keeper), INT64_MAX);
+    ck_assert_ptr_eq(slot->job, job);
     atomic_store(&job->plan.is_apart, true);
-    spawn_settle(&keeper, slot, false);
+    if (_i == 0)
+        spawn_settle(&keeper, slot, false);
+    else
+        ck_assert_int_eq(share_tick(&keeper), INT64_MAX);
     ck_assert_ptr_null(slot->job);
     ck_assert_uint_eq(slot->reports[REPORT_START].kind, LINK_SPAWNED);
     ck_assert_uint_eq(keeper.held_count, 0);
@@ -272,7 +277,7 @@ END_TEST
 static void add(TCase *test)
 {
     tcase_add_test(test, a_lock_that_is_let_go);
-    tcase_add_test(test, what_has_begun_is_seen_at_once);
+    tcase_add_loop_test(test, what_has_begun_is_seen_at_once, 0, 2);
     tcase_add_test(test, a_burst_that_is_short_of_descriptors);
     tcase_add_test(test, hardly_any_descriptors);
     tcase_add_test(test, each_has_its_own);
