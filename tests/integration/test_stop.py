@@ -179,9 +179,11 @@ def test_cgroups_left_behind(daemon):
     with Daemon() as other, Gate() as gate:
         child = Client(other.path).spawn('/bin/cat', _fds=gate.fds, stdin=gate.stdin, stdout='null')
         os.kill(other.keeper_pid, signal.SIGKILL)
-        other.process.wait(SOON)
+        # as long as nobody has reaped it no daemon that starts just now takes them for left behind
+        os.waitid(os.P_PID, other.keeper_pid, os.WEXITED | os.WNOWAIT)
         left, living = other.cgroups(), below(daemon.cgroups())
         assert len(below(left)) > 1, 'no empty ones'
+        other.process.wait(SOON)
         with Daemon():
             same([len(below(left)), below(daemon.cgroups())], [1, living], 'in use, and of one that lives')
         gate.open()
