@@ -206,6 +206,18 @@ static void wait_all(struct keeper *keeper, int options)
     keeper->sweep_at = keeper->now + SWEEP_PAUSE;
 }
 
+/* Those that were killed because they cannot be watched, for one. */
+static void wait_killed(struct keeper *keeper)
+{
+    struct slot *slot, *next;
+
+    for (slot = TAILQ_FIRST(&keeper->table.used); slot; slot = next) {
+        next = TAILQ_NEXT(slot, order);
+        if (slot->kill_again && !slot->ended && !slot->adopted && slot->pidfd >= 0)
+            reap_slot(keeper, slot);
+    }
+}
+
 int64_t reap_sweep(struct keeper *keeper)
 {
     /* where ended children are held as zombies, or may have to be, a wait for anybody would take them away */
@@ -215,7 +227,9 @@ int64_t reap_sweep(struct keeper *keeper)
         return keeper->sweep_at;
     keeper->sweep_at = INT64_MAX;
     wait_all(keeper, WSTOPPED | WCONTINUED);
-    if (!sessions)
+    if (sessions)
+        wait_killed(keeper);
+    else
         wait_all(keeper, WEXITED | WNOWAIT);
     again = tree_sweep(keeper, sessions);
     keeper->swept = clock_monotonic();

@@ -167,13 +167,16 @@ void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
         set_add(&reached, leader);
         signal_passes(&round);
     }
-    /* nobody else comes back to it: whoever has asked waits for the end of the tree */
-    slot->kill_again = round.missed && signal == SIGKILL;
+    /* nobody else comes back to it: whoever has asked waits for the end of the tree, also if another signal
+     * is sent meanwhile */
+    if (signal == SIGKILL)
+        slot->kill_again = round.missed;
 }
 
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
 {
-    slot->kill_again = false;
+    if (signal == SIGKILL)
+        slot->kill_again = false;
     if (slot->tree_gone || slot->pid <= 0)
         return;
     if (slot->cgroup && signal == SIGKILL && !slot->ended && pidfd_signal(slot->pidfd, SIGKILL) == 0)
@@ -274,11 +277,19 @@ void tree_linger(struct keeper *keeper, struct slot *slot)
         TAILQ_INSERT_TAIL(&keeper->table.lingering, slot, linger);
 }
 
+/* What was killed on its way should not have run; where that came late it may, and may have made others. */
+static void kill_failed(struct keeper *keeper, struct slot *slot)
+{
+    if (slot->cgroup ? !cgroup_empty(keeper, slot->cgroup) : slot->kill_again && !slot->adopted)
+        tree_signal_all(keeper, slot, SIGKILL);
+}
+
 void tree_ended(struct keeper *keeper, struct slot *slot)
 {
     bool kill_due = killing_end(keeper, slot);
 
-    if (slot->failed) { /* nothing of the caller's has run */
+    if (slot->failed) {
+        kill_failed(keeper, slot);
         slot->tree_gone = true;
         tree_forget(keeper, slot, false);
         if (slot->again && slot->tree_watched)
