@@ -2,14 +2,21 @@
 #include "client/lib/shared.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* To sleep and to be woken by another takes two processors so long together. */
+#define SOON        (NSEC_PER_MSEC / 25)
+#define SOON_HALVED 5
+#define VAIN_MOST   64
 
 /* One per daemon; it stays for as long as this process, as some thread may always be about to look. */
 struct shared_page {
@@ -41,6 +48,60 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
             break;
         }
     }
+    return 0;
+}
+
+/* Where there is one processor only, its owner cannot let go while somebody looks. */
+static bool is_alone(void)
+{
+    static _Atomic int processors;
+    int count = atomic_load_explicit(&processors, memory_order_relaxed);
+    cpu_set_t set;
+
+    if (count == 0) {
+        count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
+        atomic_store_explicit(&processors, count, memory_order_relaxed);
+    }
+    return count == 1;
+}
+
+static void pause_briefly(void)
+{
+    for (int i = 0; i < 16; i++)
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#else
+        atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/* Half as long each time that it was in vain, as where it is held for long; in full once in a while. */
+static int64_t soon(struct shared *shared)
+{
+    uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
+
+    atomic_store_explicit(&shared->vain, vain == VAIN_MOST ? 0 : vain + 1, memory_order_relaxed);
+    return clock_monotonic() + (SOON >> (vain < SOON_HALVED ? vain : SOON_HALVED));
+}
+
+int shared_acquire_soon(struct shared *shared, bool is_recursive)
+{
+    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    int64_t until;
+
+    if (!word || !shared_knows_slot(shared) || is_alone())
+        return 0;
+    until = soon(shared);
+    do {
+        uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
+        int r = shared_acquire_seen(shared, is_recursive, seen);
+
+        if (r > 0)
+            atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
+        if (r > 0 || seen & WORD_CLOSED || word_owner(seen) == shared_self.slot)
+            return r;
+        pause_briefly();
+    } while (clock_monotonic() < until);
     return 0;
 }
 

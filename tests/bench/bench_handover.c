@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A lock that somebody waits for: from the release of one process until the next one has it. Floor: a lock of
- * one futex, which knows neither owners nor an order.
+ * one futex, which knows neither owners nor an order. In between: one that keeps the order of who has asked,
+ * and knows neither deaths, time-outs nor anybody whom it could not trust.
  */
 #include "client/lib/procd.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/subject.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -20,13 +24,17 @@
 
 #define WORKERS 4
 #define ROUND   400 /* hand-overs */
+#define NOBODY  UINT32_MAX
 
-enum work { STOPPED, WITH_FUTEX, WITH_PROCD, OVER };
+enum work { STOPPED, WITH_FUTEX, WITH_ORDER, WITH_PROCD, OVER };
 
 static struct shared {
     _Atomic uint32_t work; /* a futex, too */
     _Atomic uint32_t busy; /* workers that have not stopped yet */
     _Atomic uint32_t futex;
+    _Atomic uint32_t guard; /* of the order */
+    uint32_t owner, waiting, queue[WORKERS];
+    _Atomic uint32_t asleep[WORKERS];
     uint32_t workers; /* of this case */
     double held, away; /* seconds: with the lock, and until it is wanted again */
     int processors[WORKERS]; /* -1: any */
@@ -64,6 +72,74 @@ static void futex_release(void)
         wake(&shared->futex, 1);
 }
 
+/* ---- in order ---- */
+
+static void guard(void)
+{
+    while (atomic_exchange(&shared->guard, 1) != 0)
+        sched_yield();
+}
+
+static void unguard(void)
+{
+    atomic_store(&shared->guard, 0);
+}
+
+static void order_acquire(uint32_t me)
+{
+    bool has_it;
+
+    guard();
+    has_it = shared->owner == NOBODY;
+    if (has_it) {
+        shared->owner = me;
+    } else {
+        atomic_store(&shared->asleep[me], 1);
+        shared->queue[shared->waiting++] = me;
+    }
+    unguard();
+    while (!has_it && atomic_load(&shared->asleep[me]))
+        sleep_on(&shared->asleep[me], 1);
+}
+
+/* The lock is the next one's at once, who need only be told. */
+static void order_release(void)
+{
+    uint32_t next;
+
+    guard();
+    next = shared->owner = shared->waiting > 0 ? shared->queue[0] : NOBODY;
+    if (next != NOBODY)
+        memmove(shared->queue, shared->queue + 1, --shared->waiting * sizeof *shared->queue);
+    unguard();
+    if (next == NOBODY)
+        return;
+    atomic_store(&shared->asleep[next], 0);
+    wake(&shared->asleep[next], 1);
+}
+
+/* ---- the work ---- */
+
+static void acquire(uint32_t me, enum work kind)
+{
+    if (kind == WITH_FUTEX)
+        futex_acquire();
+    else if (kind == WITH_ORDER)
+        order_acquire(me);
+    else if (procd_lock_acquire(lock, PROCD_FOREVER) != 1)
+        bench_die("lock: %s", procd_last_error()->message);
+}
+
+static void release(enum work kind)
+{
+    if (kind == WITH_FUTEX)
+        futex_release();
+    else if (kind == WITH_ORDER)
+        order_release();
+    else if (procd_lock_release(lock) != 0)
+        bench_die("release: %s", procd_last_error()->message);
+}
+
 static void spend(double seconds)
 {
     double until = bench_seconds() + seconds;
@@ -74,7 +150,7 @@ static void spend(double seconds)
 
 static void note(uint32_t me)
 {
-    if (shared->last != me && shared->last != UINT32_MAX) {
+    if (shared->last != me && shared->last != NOBODY) {
         shared->gaps += bench_seconds() - shared->released;
         shared->count++;
     }
@@ -84,17 +160,11 @@ static void note(uint32_t me)
 static void work(uint32_t me, enum work kind)
 {
     while (atomic_load(&shared->work) == kind) {
-        if (kind == WITH_FUTEX)
-            futex_acquire();
-        else if (procd_lock_acquire(lock, PROCD_FOREVER) != 1)
-            bench_die("lock: %s", procd_last_error()->message);
+        acquire(me, kind);
         note(me);
         spend(shared->held);
         shared->released = bench_seconds();
-        if (kind == WITH_FUTEX)
-            futex_release();
-        else if (procd_lock_release(lock) != 0)
-            bench_die("release: %s", procd_last_error()->message);
+        release(kind);
         spend(shared->away);
     }
 }
@@ -122,7 +192,8 @@ static _Noreturn void worker(uint32_t me)
 /* The mean of so many gaps, in microseconds. */
 static double measure(enum work kind)
 {
-    shared->last = UINT32_MAX;
+    shared->last = shared->owner = NOBODY;
+    shared->waiting = 0;
     shared->gaps = shared->count = 0;
     atomic_store(&shared->busy, shared->workers);
     atomic_store(&shared->work, kind);
@@ -142,6 +213,12 @@ static double with_futex(void *context)
     return measure(WITH_FUTEX);
 }
 
+static double with_order(void *context)
+{
+    (void) context;
+    return measure(WITH_ORDER);
+}
+
 static double with_procd(void *context)
 {
     (void) context;
@@ -149,9 +226,10 @@ static double with_procd(void *context)
 }
 
 /* held, away: us. */
-static void compare(enum bench_figure figure, uint32_t workers, double held, double away, bool is_pinned)
+static void compare(enum bench_figure figure, enum work kind, uint32_t workers, double held, double away,
+                    bool is_pinned)
 {
-    struct bench_case of = {.floor = with_futex, .subject = with_procd};
+    struct bench_case of = {.floor = with_futex, .subject = kind == WITH_ORDER ? with_order : with_procd};
     int processors[2] = {-1, -1};
     size_t count = bench_processors(processors, 2);
 
@@ -178,12 +256,16 @@ int main(int argc, char **argv)
         if (workers[i] == 0)
             worker(i);
     }
-    compare(FIGURE_HANDOVER_ONE, 2, 100, 100, false);
-    compare(FIGURE_HANDOVER_SHORT, 2, 20, 20, false);
-    compare(FIGURE_HANDOVER_PINNED, 2, 100, 100, true);
-    compare(FIGURE_HANDOVER_MANY, 4, 100, 100, false);
-    compare(FIGURE_HANDOVER_MANY_PINNED, 4, 100, 100, true);
-    compare(FIGURE_HANDOVER_TIGHT, 2, 0, 0, false);
+    compare(FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, false);
+    compare(FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, false);
+    compare(FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, false);
+    compare(FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, false);
+    compare(FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, false);
+    compare(FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, true);
+    compare(FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, false);
+    compare(FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, false);
+    compare(FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, true);
+    compare(FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, false);
     atomic_store(&shared->work, OVER);
     wake(&shared->work, WORKERS);
     for (uint32_t i = 0; i < WORKERS; i++) /* not whoever ends: the daemon is a child, too */
