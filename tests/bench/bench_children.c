@@ -337,5 +337,6 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_CHILDREN_SPAWN, &spawning);
     bench_compare(FIGURE_CHILDREN_KILL, &killing);
     bench_grow(CURVE_CHILDREN, &joining, more_children);
+    raw_kill(); /* the others are the daemon's */
     return 0;
 }
