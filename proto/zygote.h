@@ -9,14 +9,14 @@
  * then, with ZYGOTE_IN_CGROUP, the directory of its cgroup.
  *
  * The zygote clones itself with CLONE_PARENT: the copy is the keeper's child, as if the keeper had made it.
- * On its own socket the copy says by one byte that it is ready, and then waits for one. Without it it ends by
- * SIGKILL and has done nothing that anybody sees: until the keeper has said so there is no process, and the
- * keeper may change its mind, or die, at any time. Where anything fails the copy ends, or there is none; the
- * keeper then executes the program, by which the failure, if it is one, has its name.
+ * It begins a session of its own, says on its own socket by one byte that it is ready, and waits for one.
+ * Without it it ends by SIGKILL and has done nothing that anybody sees: until the keeper has said so there is
+ * no process, and the keeper may change its mind, or die, at any time. Where anything fails the copy ends, or
+ * there is none; the keeper then executes the program, by which the failure, if it is one, has its name.
  *
  * Trust: the zygote is its user's program, and may do anything. The kernel tells the keeper who has spoken on
  * a copy's socket (SCM_CREDENTIALS), and the keeper takes nobody for the process but a child of its own that
- * runs as the user that it is to run as and is not known yet.
+ * runs as the user that it is to run as, leads a session and is not known yet.
  */
 #ifndef PROCD_PROTO_ZYGOTE_H
 #define PROCD_PROTO_ZYGOTE_H

@@ -229,8 +229,9 @@ static bool is_role(const struct keeper *keeper, pid_t pid)
     return pid == keeper->broker.pid || pid == keeper->lookup.pid;
 }
 
-/* A child of ours that lives, is nobody yet, and runs as it should: its descriptor, or -1. What it is told by
- * number is about it, as nobody else waits for it. */
+/* A child of ours that lives, is nobody yet, runs as it should, and has a session of its own, which is its
+ * tree where there are no cgroups: its descriptor, or -1. What is told by number is about it, as nobody else
+ * waits for it. */
 static int prove(struct keeper *keeper, const struct spawn_plan *plan, const struct ucred *who)
 {
     CLEANUP_FD int pidfd = -1;
@@ -242,7 +243,7 @@ static int prove(struct keeper *keeper, const struct spawn_plan *plan, const str
     pidfd = pidfd_open_process(who->pid);
     if (pidfd < 0 || waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         return -1;
-    if (info.si_pid != 0) /* it has ended */
+    if (info.si_pid != 0 || getsid(who->pid) != who->pid) /* it has ended, or is in its zygote's */
         return -1;
     return take_fd(&pidfd);
 }

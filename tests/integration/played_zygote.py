@@ -47,11 +47,12 @@ class Order:
             os.close(fd)
 
 
-def copy(order, before=lambda: None, after=lambda: os._exit(42)):
+def copy(order, before=lambda: None, after=lambda: os._exit(42), session=os.setsid):
     """A copy that says that it is ready. before(): what it does until then."""
     if clone_parent(order.cgroup) != 0:
         return
     try:
+        session()
         before()
         order.say()
         if order.wait() == b'g':
@@ -143,6 +144,7 @@ WAYS = {
     'ends_soon': lambda order: copy(order, before=lambda: os._exit(3)),
     'outside': outside,
     'writes': writes,
+    'stays_in_its_session': lambda order: copy(order, session=lambda: None),
     'waits_for_ever': lambda order: copy(order, after=lambda: time.sleep(1000)),
 }
 

@@ -17,7 +17,8 @@ ERRORS = {
     'keeper': {
         'accept4': 'EMFILE ENFILE ECONNABORTED EINTR ENOMEM', 'bind': 'ENOSPC EADDRINUSE',
         'clone3': 'EAGAIN ENOMEM', 'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR', 'fcntl': 'EMFILE',
-        'fstatfs': 'EINTR', 'getdents64': 'ENOMEM', 'getsockopt': 'EMFILE ENOMEM', 'ioctl': 'EIO',
+        'fstatfs': 'EINTR', 'getdents64': 'ENOMEM', 'getsid': 'EACCES', 'getsockopt': 'EMFILE ENOMEM',
+        'ioctl': 'EIO',
         'mkdirat': 'ENOSPC EMFILE', 'mmap': 'ENOMEM', 'mprotect': 'ENOMEM', 'newfstatat': 'ENOMEM',
         'openat': 'EMFILE ENFILE ENOMEM',
         'pidfd_open': 'EMFILE ENFILE ENOMEM', 'pipe2': 'EMFILE ENFILE', 'poll': 'EINTR',
