@@ -427,7 +427,7 @@ int adopt_image(struct keeper *keeper, struct shelf *shelf, struct handover_head
     }
     each_cgroup(head.cgroup_base, leave_cgroup, &image);
     for (uint64_t i = 0; i < image.head->cgroup_count; i++)
-        image.cgroups[i].was_killed = 1; /* for all that is known: none is used again */
+        image.cgroups[i].is_spoilt = 1; /* for all that is known: none is used again */
     r = put_slots(&image);
     if (r == 0)
         r = put_clients(&image);

@@ -68,6 +68,12 @@ static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
     cgroups->pooled++;
 }
 
+static void pool_drop(struct cgroups *cgroups, struct cgroup *cgroup)
+{
+    TAILQ_REMOVE(&cgroups->pool, cgroup, order);
+    cgroups->pooled--;
+}
+
 static void close_descriptors(struct keeper *keeper, struct cgroup *cgroup)
 {
     cool(&keeper->cgroups, cgroup);
@@ -81,20 +87,31 @@ static int remove_directory(struct keeper *keeper, struct cgroup *cgroup)
 
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
     close_descriptors(keeper, cgroup);
+    if (unlinkat(keeper->cgroups.base, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    cgroup_left_below(keeper->cgroups.base, name);
     return unlinkat(keeper->cgroups.base, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
 {
-    /* somebody is just leaving, or has made one of their own in it */
+    /* somebody is just leaving */
     if (remove_directory(keeper, cgroup) < 0) {
         cgroup->state = CGROUP_ORPHAN;
         TAILQ_INSERT_TAIL(&keeper->cgroups.orphans, cgroup, order);
         return;
     }
-    cgroup->was_killed = false;
+    cgroup->is_spoilt = false;
     cgroup->state = CGROUP_UNUSED;
     TAILQ_INSERT_TAIL(&keeper->cgroups.unused, cgroup, order);
+}
+
+/* Of their own, made by who was in it, as the folder's links tell. */
+static bool has_cgroups(const struct cgroup *cgroup)
+{
+    struct stat stat;
+
+    return cgroup->dir >= 0 && (fstat(cgroup->dir, &stat) < 0 || stat.st_nlink > 2);
 }
 
 static int make_one(struct keeper *keeper, struct cgroup *cgroup)
@@ -106,6 +123,8 @@ static int make_one(struct keeper *keeper, struct cgroup *cgroup)
     cgroup->events = cgroup->dir = -1;
     if (cgroup->state == CGROUP_SPARE)
         cgroup->dir = openat(keeper->cgroups.base, name, flags);
+    if (has_cgroups(cgroup))
+        cgroup_left_below(keeper->cgroups.base, name);
     if (cgroup->dir < 0) { /* also where somebody has removed it */
         if (mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
             return -errno;
@@ -247,14 +266,18 @@ struct cgroup *cgroup_take(struct keeper *keeper)
     cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
     if (!cgroup)
         return NULL;
-    TAILQ_REMOVE(&keeper->cgroups.pool, cgroup, order);
-    keeper->cgroups.pooled--;
+    pool_drop(&keeper->cgroups, cgroup);
     return cgroup;
 }
 
+/* Where its turn comes last: the next may have more luck with another. */
 void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup)
 {
-    pool_put(&keeper->cgroups, cgroup);
+    struct cgroups *cgroups = &keeper->cgroups;
+
+    pool_put(cgroups, cgroup);
+    TAILQ_REMOVE(&cgroups->pool, cgroup, order);
+    TAILQ_INSERT_TAIL(&cgroups->pool, cgroup, order);
 }
 
 /* With its lock: who removes what the dead have left does not come between us and another keeper. */
@@ -271,10 +294,9 @@ void cgroups_renew(struct keeper *keeper)
     int base;
 
     while ((cgroup = TAILQ_FIRST(&cgroups->pool))) {
-        TAILQ_REMOVE(&cgroups->pool, cgroup, order);
+        pool_drop(cgroups, cgroup);
         remove_one(keeper, cgroup);
     }
-    cgroups->pooled = 0;
     while ((cgroup = take_spare(cgroups)))
         remove_one(keeper, cgroup);
     base = cgroup_find_again();
@@ -296,13 +318,13 @@ void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup)
     cgroup->state = CGROUP_TAKEN;
 }
 
-/* Used again, but where its counters would tell of the one before; or where it was killed: kernels that
- * compare how often parent's and child's cgroup were killed (6.14 and later) take the difference for a race,
- * and kill whatever is cloned into it from then on. */
+/* Used again, but where its counters would tell of the one before; or where it may have been killed: kernels
+ * that compare how often parent's and child's cgroup were killed (6.14 and later) take the difference for a
+ * race, and kill whatever is cloned into it from then on. */
 static void recycle(struct keeper *keeper, struct cgroup *cgroup)
 {
     struct cgroups *cgroups = &keeper->cgroups;
-    bool is_used_up = cgroup->was_killed || cgroups->memory_events;
+    bool is_used_up = cgroup->is_spoilt || cgroups->memory_events || has_cgroups(cgroup);
 
     if (!is_used_up && cgroup->dir >= 0 && cgroups->pooled < POOL_MAX) {
         pool_put(cgroups, cgroup);
@@ -351,6 +373,8 @@ bool cgroup_empty(struct keeper *keeper, struct cgroup *cgroup)
     bool removed = got < 0 && (errno == ENOENT || errno == ENODEV);
 
     text[got > 0 ? got : 0] = '\0';
+    if (strstr(text, "frozen 1")) /* by whoever was in it; so would be whoever comes after them */
+        cgroup->is_spoilt = true;
     if (cgroup->dir >= 0 && !removed)
         cgroup->events = fd;
     else if (!kept)
@@ -364,7 +388,7 @@ int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup)
 {
     CLEANUP_FD int fd = open_file(keeper, cgroup, "cgroup.kill", O_WRONLY);
 
-    cgroup->was_killed = true;
+    cgroup->is_spoilt = true;
     return fd < 0 || write(fd, "1", 1) < 0 ? -errno : 0;
 }
 

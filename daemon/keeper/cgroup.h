@@ -29,7 +29,8 @@ void cgroup_give_back(struct keeper *keeper, struct cgroup *cgroup);
 void cgroups_renew(struct keeper *keeper);
 /* A child is in it. */
 void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup);
-/* Its owner is gone. It is used again now if it is empty, else when cgroup_sweep finds it so. */
+/* Its owner is gone. It is used again now if it is empty, else when cgroup_sweep finds it so; one that is
+ * spoilt is removed. */
 void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup, bool empty);
 void cgroup_sweep(struct keeper *keeper);
 

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 /* So many directories of others are removed at a start, which they must not hold up for long. */
-#define LEFT_MAX 32
+#define LEFT_MAX  32
+#define BELOW_MAX 64 /* of those that one child has made; the rest at the next try */
+#define DEPTH_MAX 8
 
 static void cleanup_dir(DIR **dir)
 {
@@ -39,8 +41,8 @@ static bool is_left(int parent, const char *name, int *ret_fd)
     return true;
 }
 
-/* Those in use cannot be removed. */
-static void remove_below(int fd)
+/* What is below it, where nobody is in it, as far as there is `budget` for. Takes the descriptor. */
+static void remove_below(int fd, int depth, int *budget)
 {
     CLEANUP(cleanup_dir) DIR *dir = fdopendir(fd);
     const struct dirent *entry;
@@ -49,9 +51,24 @@ static void remove_below(int fd)
         close_fd(fd);
         return;
     }
-    while ((entry = readdir(dir)))
-        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-            (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+    while ((entry = readdir(dir))) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        if ((*budget)-- <= 0)
+            return;
+        if (unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) == 0 || depth == 0)
+            continue;
+        remove_below(openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                     depth - 1, budget);
+        (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+    }
+}
+
+void cgroup_left_below(int parent, const char *name)
+{
+    int budget = BELOW_MAX;
+
+    remove_below(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), DEPTH_MAX, &budget);
 }
 
 void cgroup_left_remove(const char *folder)
@@ -60,14 +77,15 @@ void cgroup_left_remove(const char *folder)
     CLEANUP(cleanup_dir) DIR *dir = NULL;
     char parent[PATH_MAX];
     const struct dirent *entry;
-    int fd;
+    int fd, budget;
 
     snprintf(parent, sizeof parent, "%.*s", end ? (int) (end - folder) : 0, folder);
     dir = opendir(parent);
     for (int left = 0; dir && left < LEFT_MAX && (entry = readdir(dir));) {
         if (!is_left(dirfd(dir), entry->d_name, &fd))
             continue;
-        remove_below(fd);
+        budget = INT_MAX;
+        remove_below(fd, DEPTH_MAX, &budget);
         (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
         left++;
     }

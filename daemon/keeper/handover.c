@@ -189,7 +189,7 @@ static void *put_clients_and_the_rest(const struct keeper *keeper, void *memory)
     cgroup_to = put_pipes(keeper, client_to);
     for (unsigned i = 0; i < keeper->cgroups.made; i++)
         *cgroup_to++ = (struct handover_cgroup){.state = keeper->cgroups.all[i].state,
-                                                .was_killed = keeper->cgroups.all[i].was_killed};
+                                                .is_spoilt = keeper->cgroups.all[i].is_spoilt};
     page_to = (void *) cgroup_to;
     LIST_FOREACH(page, &keeper->pages, order)
         *page_to++ = (struct handover_page){.uid = page->uid, .fd = page->fd, .stored = page->stored};

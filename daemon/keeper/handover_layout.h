@@ -90,7 +90,7 @@ struct handover_pipe {
 };
 
 struct handover_cgroup {
-    uint32_t state, was_killed;
+    uint32_t state, is_spoilt;
 };
 
 struct handover_page {

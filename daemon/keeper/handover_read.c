@@ -45,10 +45,10 @@ static int take_cgroups(struct keeper *keeper, const struct handover_head *head,
     for (uint64_t i = 0; i < head->cgroup_count; i++) {
         struct cgroup *cgroup = &cgroups->all[i];
 
-        if (from[i].state > CGROUP_USED_UP || from[i].was_killed > 1)
+        if (from[i].state > CGROUP_USED_UP || from[i].is_spoilt > 1)
             return -EBADMSG;
         *cgroup = (struct cgroup){
-            .state = from[i].state, .dir = -1, .events = -1, .was_killed = from[i].was_killed};
+            .state = from[i].state, .dir = -1, .events = -1, .is_spoilt = from[i].is_spoilt};
         place(cgroups, cgroup);
     }
     cgroups->made = (unsigned) head->cgroup_count;

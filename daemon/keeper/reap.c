@@ -106,13 +106,15 @@ void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
                                          .oom = LINK_UNKNOWN,
                                          .mono = clock_monotonic(),
                                          .wall = clock_realtime()};
+    if (slot->cgroup && slot->end.exitcode == -SIGKILL && !slot->kill_due)
+        slot->cgroup->is_spoilt = true; /* not by us: perhaps by its cgroup.kill */
     capture_ended(keeper, slot);
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
     link_flush(keeper); /* whoever joins need not wait for the rest */
     store_leave(keeper, slot); /* its end is in the ledger by now */
     tree_ended(keeper, slot);
-    if (slot->lingers)
+    if (slot->lingers || slot->failed)
         reap_request_sweep(keeper);
     slot_finish(keeper, slot);
 }

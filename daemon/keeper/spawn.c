@@ -206,6 +206,14 @@ static long clone_child(struct keeper *keeper, struct job *job, struct slot *slo
     return raw_clone3(&args, spawn_child, &job->plan);
 }
 
+/* What somebody has made of it may be why; else there would be none of them to have. */
+static struct cgroup *take_another(struct keeper *keeper, struct cgroup *cgroup)
+{
+    cgroup->is_spoilt = true;
+    cgroup_leave(keeper, cgroup, true);
+    return cgroup_take(keeper);
+}
+
 /* Without its cgroup rather than not at all: the tree is then the session. */
 static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
 {
@@ -217,6 +225,10 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
         cgroup_give_back(keeper, cgroup);
         cgroups_renew(keeper);
         cgroup = cgroup_take(keeper);
+        pid = clone_child(keeper, job, slot, cgroup);
+    }
+    if (pid < 0 && cgroup && pid != -EAGAIN && pid != -ENOMEM) {
+        cgroup = take_another(keeper, cgroup);
         pid = clone_child(keeper, job, slot, cgroup);
     }
     if (pid < 0 && cgroup && pid != -EAGAIN && pid != -ENOMEM) {

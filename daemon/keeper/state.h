@@ -49,7 +49,7 @@ struct cgroup {
     enum cgroup_state state;
     int dir;    /* open while it waits in the pool, and after that in as many as may be hot; else -1 */
     int events; /* its cgroup.events, once read, in those; else -1 */
-    bool was_killed; /* by cgroup.kill: not to be used again */
+    bool is_spoilt; /* not to be used again: killed by cgroup.kill, or changed by who was in it */
     bool hot;        /* counted as one of those in use that keep their descriptors */
 };
 

@@ -284,6 +284,20 @@ static void kill_failed(struct keeper *keeper, struct slot *slot)
         tree_signal_all(keeper, slot, SIGKILL);
 }
 
+static void count_member(pid_t pid, void *data)
+{
+    (void) pid;
+    ++*(unsigned *) data;
+}
+
+/* Is anybody else alive in it? It counts as populated until the dead one has left it, too. */
+static bool outlives(const struct keeper *keeper, const struct cgroup *cgroup)
+{
+    unsigned count = 0;
+
+    return cgroup_each(keeper, cgroup, count_member, &count) < 0 || count > 0;
+}
+
 void tree_ended(struct keeper *keeper, struct slot *slot)
 {
     bool kill_due = killing_end(keeper, slot);
@@ -298,6 +312,8 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
         tree_give_up(keeper, slot);
     } else {
         tree_linger(keeper, slot);
+        if (slot->cgroup && outlives(keeper, slot->cgroup))
+            slot->cgroup->is_spoilt = true; /* what will kill them may be its cgroup.kill */
         if (kill_due)
             tree_signal(keeper, slot, SIGKILL);
     }

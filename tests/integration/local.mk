@@ -5,6 +5,7 @@ integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_pro
 	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = \
 	%D%/test_absence.py \
+	%D%/test_cgroups.py \
 	%D%/test_clocks.py \
 	%D%/test_contract.py \
 	%D%/test_crash.py \

@@ -83,7 +83,7 @@ START_TEST(who_does_not_end_keeps_nobody_alive)
     ck_assert(!is_killed(0) && slots[0].kill_due);
     keeper.now++;
     ck_assert_int_eq(killing_tick(&keeper), INT64_MAX);
-    ck_assert(is_killed(0) && !slots[0].kill_due && cgroups[0].was_killed);
+    ck_assert(is_killed(0) && !slots[0].kill_due && cgroups[0].is_spoilt);
     ck_assert(!killing_end(&keeper, &slots[0]));
     end();
 }

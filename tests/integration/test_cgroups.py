@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What somebody does to the cgroup of a child is not for the children that come after it."""
+import glob
+import os
+import signal
+import time
+
+from clients import Client, same, wait_for
+from harness import Skip, main, options
+
+
+def cgroup_of(daemon, pid):
+    """The folder of its cgroup: one of the daemon's."""
+    if not daemon.cgroups():
+        raise Skip('there are no cgroups here')
+    with open('/proc/%d/cgroup' % pid, encoding='utf-8') as file:
+        path = [line for line in file if line.startswith('0::')][0].rstrip().rsplit('/', 1)[1]
+    return os.path.join(daemon.cgroups()[0], path)
+
+
+def write(folder, name, text):
+    with open(os.path.join(folder, name), 'w', encoding='ascii') as file:
+        file.write(text)
+
+
+def members(folder):
+    with open(folder + '/cgroup.procs', encoding='ascii') as file:
+        return file.read().split()
+
+
+def others_are_well(daemon, client):
+    """As many as could meet that cgroup again, one after another and together: each in one of its own."""
+    for _ in range(5):
+        begun = time.monotonic()
+        same(client.exitcode(client.sh('exit 7')['id']), 7)
+        assert time.monotonic() - begun < 5, 'a child was held up'
+    together = [client.sh('echo; exec sleep 1000') for _ in range(20)]
+    folders = {cgroup_of(daemon, each['pid']) for each in together}
+    same(len(folders), 20, 'cgroups of 20 processes')
+    for folder in folders:
+        same(glob.glob(folder + '/*/'), [], 'cgroups of somebody before')
+        with open(folder + '/cgroup.type', encoding='ascii') as file:
+            same(file.read(), 'domain\n')
+    for each in together:
+        client.call('process.kill', process=each['id'])
+        same(client.exitcode(each['id']), -signal.SIGKILL)
+
+
+@options(root=True)
+def test_killed(daemon):
+    with Client(daemon.path) as client:
+        for _ in range(3):
+            one = client.sh('exec sleep 1000')
+            write(cgroup_of(daemon, one['pid']), 'cgroup.kill', '1')
+            same(client.exitcode(one['id']), -signal.SIGKILL)
+            others_are_well(daemon, client)
+
+
+@options(root=True)
+def test_killed_after_its_end(daemon):
+    """It ends well, and those that it leaves behind are killed."""
+    with Client(daemon.path) as client:
+        one = client.sh('sleep 1000 & exec sleep 1000')
+        folder = cgroup_of(daemon, one['pid'])
+        wait_for(lambda: len(members(folder)) == 2, 'both sleep')
+        os.kill(one['pid'], signal.SIGTERM)
+        same(client.exitcode(one['id']), -signal.SIGTERM)
+        write(folder, 'cgroup.kill', '1')
+        client.call('process.stop', process=one['id'], grace=5)
+        others_are_well(daemon, client)
+
+
+@options(root=True)
+def test_frozen(daemon):
+    with Client(daemon.path) as client:
+        one = client.sh('exec sleep 1000')
+        folder = cgroup_of(daemon, one['pid'])
+        write(folder, 'cgroup.freeze', '1')
+        client.call('process.kill', process=one['id'])
+        same(client.exitcode(one['id']), -signal.SIGKILL)
+        others_are_well(daemon, client)
+
+
+@options(root=True)
+def test_threaded(daemon):
+    """Nobody can be put into it from outside."""
+    with Client(daemon.path) as client:
+        one = client.sh('exec sleep 1000')
+        folder = cgroup_of(daemon, one['pid'])
+        os.mkdir(folder + '/sub')
+        write(folder + '/sub', 'cgroup.type', 'threaded')
+        os.kill(one['pid'], signal.SIGTERM)
+        same(client.exitcode(one['id']), -signal.SIGTERM)
+        others_are_well(daemon, client)
+
+
+@options(root=True)
+def test_cgroups_of_its_own(daemon):
+    with Client(daemon.path) as client:
+        for sleeper in ('', 'sleep 1000 & '):
+            one = client.sh(sleeper + 'exec sleep 1000')
+            folder = cgroup_of(daemon, one['pid'])
+            os.makedirs(folder + '/one/below')
+            os.makedirs(folder + '/other')
+            os.kill(one['pid'], signal.SIGTERM)
+            same(client.exitcode(one['id']), -signal.SIGTERM)
+            client.call('process.stop', process=one['id'], grace=5)
+            others_are_well(daemon, client)
+            wait_for(lambda path=folder: not glob.glob(path + '/*/'), 'they are removed')
+
+
+if __name__ == '__main__':
+    main()
