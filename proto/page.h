@@ -68,6 +68,15 @@
  * to a request that said `bell`, and to all when it begins and ends. A thread whose slot is the owner's
  * already waits by the socket, as it could not tell a grant from what it has.
  *
+ * A daemon may die to its last process, with nobody to close the words, and another begin that knows nothing
+ * of them. So the page says whether the keeper lives that it is of: a robust futex (futex(2)), which the
+ * kernel marks when the keeper dies, however it does, and before anybody can see that it has. Whoever has
+ * made a lock or a permit theirs by a swap looks at it after that: where it says PAGE_DIED the word counts
+ * for nothing, is put back as it was, and the daemon is asked, whichever answers. A word that a daemon has
+ * taken meanwhile cannot be put back. That may be one that goes on with the page, and the page then says that
+ * its keeper lives: the hold stands. Or it was the one that died: whoever cannot tell yet gives back by
+ * asking. What gives back, sets, clears or is looked at is asked for where the page says PAGE_DIED before.
+ *
  * What a word says of an owner is what the daemon would have recorded: KNOWN, that it has recorded this hold
  * (and minted its token); without it the hold began since the word was last closed. ABANDONED, that the one
  * before died holding it: it stays for whoever takes the lock next, and goes when that one gives it back.
@@ -83,6 +92,8 @@
  * message is both. A client reads a word with relaxed order before it swaps, since the swap looks again.
  * Setting a bell and then reading the word, and swapping the word and then clearing the bell, are each in
  * one order for all (seq_cst): else both could see what was before, and the thread sleep though it owns.
+ * So are the swap that makes a word one's own and the look at the keeper's life after it: a hold that is kept
+ * had begun before the keeper died.
  *
  * The page is no proof of anything: any process of the uid may write any value at any time. The daemon reads
  * each word once for a decision, checks what it names, and can be led to wrong ideas about locks of that uid
@@ -155,6 +166,13 @@ static inline bool word_is_gone(uint64_t word)
     return (word & WORD_GONE) == WORD_GONE;
 }
 
+/* Whose the words are, in the place of the first word, which is never issued. */
+struct page_life {
+    _Alignas(64) _Atomic uint32_t keeper; /* the thread number of a keeper that lives, or PAGE_DIED */
+};
+
+#define PAGE_DIED UINT32_C(0x40000000) /* FUTEX_OWNER_DIED, as the kernel sets it */
+
 /* Each in a line of the cache of its own: locks that have nothing to do with each other do not meet. */
 struct page_word {
     _Alignas(64) _Atomic uint64_t value;
@@ -165,7 +183,10 @@ struct page_bell {
 };
 
 struct page {
-    struct page_word words[PAGE_WORDS];
+    union {
+        struct page_life life;
+        struct page_word words[PAGE_WORDS];
+    };
     struct page_bell bells[PAGE_SLOTS];
 };
 

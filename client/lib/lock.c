@@ -36,6 +36,20 @@ static int take(struct shared *shared, bool is_recursive)
     return shared_acquire_guessed(shared, &seen) ? 1 : shared_acquire_seen(shared, is_recursive, seen);
 }
 
+static int ask_back(struct lock *lock, bool is_recursive)
+{
+    if (is_recursive)
+        return object_tell(&lock->object, "rlock.release", object_add_holder(json_object()));
+    /* any thread may, so it does not say who it is */
+    return object_tell(&lock->object, "lock.release", json_object());
+}
+
+static void settle(struct lock *lock, bool is_recursive)
+{
+    if (shared_was_unsure())
+        (void) ask_back(lock, is_recursive);
+}
+
 /* For the first time, or where somebody else has it. */
 static int ask_for(struct lock *lock, bool is_recursive, double timeout)
 {
@@ -44,6 +58,7 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
     uint64_t token;
     int r = 0;
 
+    settle(lock, is_recursive);
     if (!isnan(timeout)) {
         json_decref(library_timeout(timeout, &deadline));
         if (shared_map(&lock->shared, &lock->object, deadline))
@@ -53,6 +68,7 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
         note_owner(lock);
         return r;
     }
+    settle(lock, is_recursive);
     if (timeout > 0 && shared_bell(&lock->shared, &bell))
         by_bell = &bell;
     r = object_acquire(&lock->object, is_recursive ? "rlock.acquire" : "lock.acquire", timeout, by_bell,
@@ -66,15 +82,8 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
         atomic_store(&lock->token, token);
         atomic_store(&lock->owner, 0);
     }
+    settle(lock, is_recursive);
     return r;
-}
-
-static int ask_back(struct lock *lock, bool is_recursive)
-{
-    if (is_recursive)
-        return object_tell(&lock->object, "rlock.release", object_add_holder(json_object()));
-    /* any thread may, so it does not say who it is */
-    return object_tell(&lock->object, "lock.release", json_object());
 }
 
 /* ---- without ---- */

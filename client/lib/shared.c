@@ -30,13 +30,29 @@ _Thread_local struct shared_self shared_self;
 
 /* ---- the word ---- */
 
+bool shared_stands(struct page_word *word, uint64_t before)
+{
+    uint64_t seen = before | shared_self.slot | WORD_DEPTH_ONE;
+
+    if (shared_swap(word, &seen, before, memory_order_release) || word_is_gone(seen) ||
+        word_owner(seen) != shared_self.slot)
+        return false;
+    /* a daemon has taken it: the one that died, or one that goes on with the page and says so */
+    if (!shared_has_died(word))
+        return true;
+    shared_self.is_unsure = true;
+    return false;
+}
+
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
 
+    if (!word || shared_has_died(word))
+        return 0;
     while (!(seen & WORD_CLOSED)) {
         if (word_owner(seen) == 0) {
-            if (shared_swap(word, &seen, seen | shared_self.slot | WORD_DEPTH_ONE, memory_order_acquire)) {
+            if (shared_take_word(word, &seen)) {
                 atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
                 return seen & WORD_ABANDONED ? 2 : 1;
             }
@@ -114,10 +130,9 @@ static bool may_release(const struct shared *shared, bool is_recursive, uint64_t
 }
 
 /* The swap has made the lock another thread's: it sleeps, or is about to look. */
-static void ring(struct shared *shared, uint64_t slot)
+static void ring(const struct page_word *word, uint64_t slot)
 {
-    struct page *memory = atomic_load_explicit(&shared->memory, memory_order_relaxed);
-    _Atomic uint32_t *bell = &memory->bells[slot].is_set;
+    _Atomic uint32_t *bell = &shared_page_of(word)->bells[slot].is_set;
 
     if (atomic_exchange(bell, 0) != 0)
         (void) syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -138,7 +153,7 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
         } else if (next == 0 || is_deep || seen & WORD_LOOKED) {
             break;
         } else if (shared_swap(word, &seen, word_handed(seen), memory_order_seq_cst)) {
-            ring(shared, next);
+            ring(word, next);
             return true;
         }
     }
@@ -153,20 +168,23 @@ static bool take_grant(void *context)
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
     uint64_t seen = atomic_load(&word->value);
 
-    while (word_is_handed(seen, shared_self.slot))
-        if (shared_swap(word, &seen, seen + WORD_DEPTH_ONE, memory_order_acquire))
+    if (shared_self.is_unsure && !shared_has_died(word) && shared_was_unsure())
+        return word_owner(seen) == shared_self.slot && !word_is_gone(seen);
+    /* whoever has not taken it from a word is told by an answer */
+    while (word_is_handed(seen, shared_self.slot) && !shared_has_died(word))
+        if (shared_take_word(word, &seen))
             return true;
     return false;
 }
 
 bool shared_bell(const struct shared *shared, struct bell *ret_bell)
 {
-    struct page *memory = atomic_load_explicit(&shared->memory, memory_order_relaxed);
+    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
 
-    if (!atomic_load_explicit(&shared->word, memory_order_acquire) || !shared_knows_slot(shared) ||
+    if (!word || shared_has_died(word) || !shared_knows_slot(shared) ||
         shared_owner(shared) == shared_self.slot || shared_self.has_given_up)
         return false;
-    *ret_bell = (struct bell){.is_set = &memory->bells[shared_self.slot].is_set,
+    *ret_bell = (struct bell){.is_set = &shared_page_of(word)->bells[shared_self.slot].is_set,
                               .take_grant = take_grant,
                               .context = (void *) shared};
     return true;
@@ -175,7 +193,7 @@ bool shared_bell(const struct shared *shared, struct bell *ret_bell)
 uint64_t shared_owner(const struct shared *shared)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
-    uint64_t seen = word ? atomic_load(&word->value) : WORD_GONE;
+    uint64_t seen = word && !shared_has_died(word) ? atomic_load(&word->value) : WORD_GONE;
 
     return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
 }
@@ -187,7 +205,7 @@ static bool take_one(struct shared *shared, struct page_word *word)
     uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
 
     while (!(seen & WORD_CLOSED) && word_owner(seen) == 0)
-        if (shared_swap(word, &seen, seen | shared_self.slot | WORD_DEPTH_ONE, memory_order_acquire)) {
+        if (shared_take_word(word, &seen)) {
             atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
             return true;
         }
@@ -212,7 +230,7 @@ static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, s
     uint32_t count = atomic_load_explicit(&shared->words, memory_order_relaxed);
     uint32_t at = (uint32_t) (shared_own_word(shared, words) - words);
 
-    for (uint32_t i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0)
+    for (uint32_t i = 0; i < count && !shared_self.is_unsure; i++, at = at + 1 < count ? at + 1 : 0)
         if (one(shared, words + at))
             return true;
     return false;
@@ -234,6 +252,8 @@ int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
 
+    if (!word || shared_has_died(word))
+        return SHARED_ASK;
     while (!(seen & WORD_CLOSED))
         if (shared_swap(word, &seen, is_set ? seen | WORD_SET : seen & ~WORD_SET, memory_order_acq_rel)) {
             atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
@@ -244,16 +264,26 @@ int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen)
 
 /* ---- the memory ---- */
 
+/* At a multiple of its size, see shared_page_of. */
 static struct page *map_memory(int fd)
 {
-    void *memory = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const size_t size = sizeof(struct page);
+    char *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t before = -(uintptr_t) room & (size - 1);
+    char *memory;
 
-    if (memory == MAP_FAILED)
+    if (room == MAP_FAILED)
         return NULL;
-    if (madvise(memory, sizeof(struct page), MADV_DONTFORK) == 0)
-        return memory;
-    munmap(memory, sizeof(struct page));
-    return NULL;
+    memory = room + before;
+    if (mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
+        madvise(memory, size, MADV_DONTFORK) < 0) {
+        munmap(room, 2 * size);
+        return NULL;
+    }
+    if (before > 0)
+        munmap(room, before);
+    munmap(memory + size, size - before);
+    return (struct page *) memory;
 }
 
 static struct shared_page *make_page(struct library *here, int fd, ino_t inode)
@@ -328,7 +358,6 @@ static bool take_answer(struct shared *shared, const json_t *result, int fd)
     shared_self.page = page->number;
     shared_self.slot = (uint64_t) slot;
     atomic_store_explicit(&shared->page, page->number, memory_order_relaxed);
-    atomic_store_explicit(&shared->memory, page->memory, memory_order_relaxed);
     atomic_store_explicit(&shared->word, &page->memory->words[word], memory_order_release);
     return true;
 }
@@ -340,7 +369,7 @@ static bool is_worthwhile(const struct shared *shared, bool needs_slot)
     if (atomic_load_explicit(&shared->is_refused, memory_order_relaxed))
         return false;
     return !word || (needs_slot && !shared_knows_slot(shared)) ||
-           word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed));
+           shared_has_died(word) || word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed));
 }
 
 static bool map(struct shared *shared, const struct object *object, int64_t deadline, bool needs_slot)

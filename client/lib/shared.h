@@ -18,11 +18,10 @@ struct shared {
     _Atomic(struct page_word *) word; /* the first; NULL: ask the daemon */
     _Atomic uint64_t page;            /* the number of its page, in this process and its children */
     _Atomic uint64_t guess;           /* the word when it was free last, or not set; of a semaphore: any */
-    _Atomic(struct page *) memory;    /* what the word is in */
     _Atomic uint32_t words;           /* how many it uses: set once, before the first `word` */
     _Atomic uint32_t mask;            /* and which of them a slot tries first; with it */
     _Atomic bool is_refused;          /* the daemon wants to be asked each time */
-    _Atomic uint8_t vain; /* how often in a row shared_acquire_soon has looked in vain */
+    _Atomic uint8_t vain;             /* how often in a row shared_acquire_soon has looked in vain */
 };
 
 /* After shared_acquire has said 0. True: the word, or the calling thread's slot (which an event's word does
@@ -46,13 +45,53 @@ struct shared_self {
     uint64_t slot;
     bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
     bool is_in_doubt;  /* the same of a wait for a permit, which it would not know from those that it has */
+    bool is_unsure;    /* a word has it, of a daemon that has died; perhaps another goes on with that */
 };
 extern _Thread_local struct shared_self shared_self
     __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
+/* The page that a word is in, as it is mapped at a multiple of its size. */
+static inline struct page *shared_page_of(const struct page_word *word)
+{
+    _Static_assert((sizeof(struct page) & (sizeof(struct page) - 1)) == 0, "a power of two");
+    return (struct page *) ((uintptr_t) word & ~(uintptr_t) (sizeof(struct page) - 1));
+}
+
+/* The daemon has ended, or its keeper has and nobody has taken over yet: the word counts for nothing. */
+static inline bool shared_has_died(const struct page_word *word)
+{
+    return (atomic_load(&shared_page_of(word)->life.keeper) & PAGE_DIED) != 0;
+}
+
 static inline bool shared_swap(struct page_word *word, uint64_t *seen, uint64_t value, memory_order order)
 {
     return atomic_compare_exchange_strong_explicit(&word->value, seen, value, order, memory_order_relaxed);
+}
+
+/* The calling thread has put itself in the place of `before`, and then seen that its daemon has died. True:
+ * there is another that knows, and it stands; false: it is undone, or it is_unsure. */
+bool shared_stands(struct page_word *word, uint64_t before);
+
+/* Puts the calling thread in the place of `seen`, to which only it and a depth are new. */
+static inline bool shared_take_word(struct page_word *word, uint64_t *seen)
+{
+    uint64_t before = *seen;
+
+    if (!shared_swap(word, seen, before | shared_self.slot | WORD_DEPTH_ONE, memory_order_seq_cst))
+        return false;
+    if (!shared_has_died(word) || shared_stands(word, before))
+        return true;
+    *seen = WORD_GONE;
+    return false;
+}
+
+/* It was unsure, and is not any more: what it may have is to be given back, by asking. */
+static inline bool shared_was_unsure(void)
+{
+    bool was = shared_self.is_unsure;
+
+    shared_self.is_unsure = false;
+    return was;
 }
 
 /* Takes the lock, or goes a level deeper where that is allowed, where the word says `seen`. 1: it is the
@@ -81,7 +120,7 @@ static inline bool shared_acquire_guessed(struct shared *shared, uint64_t *ret_s
     if (!word || shared_self.page != atomic_load_explicit(&shared->page, memory_order_relaxed))
         return false;
     *ret_seen = guess;
-    return shared_swap(word, ret_seen, guess | shared_self.slot | WORD_DEPTH_ONE, memory_order_acquire);
+    return shared_take_word(word, ret_seen);
 }
 
 /* Gives it back if nothing has happened to the word since the calling thread took it. As above. */
@@ -91,7 +130,7 @@ static inline bool shared_release_guessed(struct shared *shared, uint64_t *ret_s
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
 
     *ret_seen = WORD_GONE;
-    if (!word)
+    if (!word || shared_has_died(word))
         return false;
     *ret_seen = guess | shared_self.slot | WORD_DEPTH_ONE;
     return shared_swap(word, ret_seen, guess, memory_order_release);
@@ -122,9 +161,7 @@ static inline bool shared_take(struct shared *shared)
 
     if (!words || !shared_knows_slot(shared))
         return false;
-    return shared_swap(shared_own_word(shared, words), &seen, seen | shared_self.slot | WORD_DEPTH_ONE,
-                       memory_order_acquire) ||
-           shared_take_seen(shared);
+    return shared_take_word(shared_own_word(shared, words), &seen) || shared_take_seen(shared);
 }
 
 /* Gives back one of those that the calling thread has taken. False: no word says that it has. */
@@ -134,7 +171,7 @@ static inline bool shared_give(struct shared *shared)
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
     uint64_t seen = guess | shared_self.slot | WORD_DEPTH_ONE;
 
-    if (!words || !shared_knows_slot(shared) || shared_self.is_in_doubt)
+    if (!words || !shared_knows_slot(shared) || shared_self.is_in_doubt || shared_has_died(words))
         return false;
     return shared_swap(shared_own_word(shared, words), &seen, guess, memory_order_release) ||
            shared_give_seen(shared);
@@ -154,7 +191,7 @@ static inline bool shared_event_put_guessed(struct shared *shared, bool is_set, 
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed) | (is_set ? 0 : WORD_SET);
 
     *ret_seen = WORD_GONE;
-    if (!word)
+    if (!word || shared_has_died(word))
         return false;
     *ret_seen = guess;
     return shared_swap(word, ret_seen, guess ^ WORD_SET, memory_order_acq_rel);
@@ -164,7 +201,8 @@ static inline bool shared_event_put_guessed(struct shared *shared, bool is_set, 
 static inline int shared_event_get(const struct shared *shared)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
-    uint64_t seen = word ? atomic_load_explicit(&word->value, memory_order_acquire) : WORD_GONE;
+    uint64_t seen = word && !shared_has_died(word) ? atomic_load_explicit(&word->value, memory_order_acquire)
+                                                   : WORD_GONE;
 
     return seen & WORD_CLOSED ? SHARED_ASK : (seen & WORD_SET) != 0;
 }

@@ -121,6 +121,7 @@ int begin_again(struct keeper *keeper, const struct handover_head *head)
         r = handover_restore(keeper, head);
     if (r < 0)
         return r;
+    pages_live(keeper);
     store_open(keeper);
     ledger_restored(keeper);
     store_restored(keeper);

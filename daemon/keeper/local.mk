@@ -6,7 +6,7 @@ noinst_LTLIBRARIES += %D%/libkeeper.la
 	%D%/cgroup.c %D%/cgroup.h %D%/cgroup_find.c %D%/cgroup_find.h %D%/cgroup_left.c %D%/cgroup_left.h \
 	%D%/clients.c %D%/clients.h %D%/copy.c %D%/copy.h %D%/drop.c %D%/drop.h \
 	%D%/handover.c %D%/handover.h %D%/handover_layout.h %D%/handover_read.c %D%/handover_ticket.c %D%/job.c %D%/job.h %D%/keeper.c %D%/keeper.h %D%/killing.c %D%/killing.h \
-	%D%/leave.c %D%/leave.h %D%/ledger.c %D%/ledger.h %D%/ledger_layout.h %D%/limits.c %D%/limits.h \
+	%D%/leave.c %D%/leave.h %D%/ledger.c %D%/ledger.h %D%/ledger_layout.h %D%/life.c %D%/life.h %D%/limits.c %D%/limits.h \
 	%D%/link.h %D%/loop.c %D%/loop.h %D%/manager.c %D%/manager.h %D%/map.h %D%/notified.c %D%/notified.h %D%/orders.c %D%/orders.h \
 	%D%/pages.c %D%/pages.h \
 	%D%/pipes.c %D%/pipes.h %D%/plan.c %D%/plan.h %D%/proc.c %D%/proc.h %D%/pty.c %D%/pty.h %D%/rawcall.h %D%/reap.c %D%/reap.h %D%/respawn.c %D%/respawn.h %D%/role.c %D%/role.h \

@@ -3,12 +3,14 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/life.h"
 #include "daemon/keeper/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
-#define PAGES_MAX 8192 /* a broker that asks for more is out of its mind */
+#define PAGES_MAX LIVES_MAX /* of more uids than that objects are not mapped */
 
 static struct kept_page *page_find(const struct keeper *keeper, uint32_t uid)
 {
@@ -41,6 +43,7 @@ int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored)
         return -ENOMEM;
     page->uid = uid;
     page->fd = fd;
+    page->life = -1;
     page->stored = stored;
     LIST_INSERT_HEAD(&keeper->pages, page, order);
     return 0;
@@ -49,30 +52,51 @@ int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored)
 int page_keep(struct keeper *keeper, uint32_t uid, int fd)
 {
     struct kept_page *page = page_find(keeper, uid);
-    int copy, r = 0;
+    int copy, life, r;
 
     if (fd < 0) /* it was lost on the way: we had no number for it */
         return EMFILE;
-    if (fcntl(fd, F_GET_SEALS) < 0) /* anything but such memory could hold us up when it is closed */
-        return EINVAL;
     if (!page && pages_count(keeper) >= PAGES_MAX)
         return ENOSPC;
+    life = life_begin(&keeper->lives, fd); /* also: anything but such memory could hold us up when closed */
+    if (life < 0)
+        return -life;
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (copy < 0)
+    if (copy < 0) {
+        life_end(&keeper->lives, life);
         return errno;
+    }
     r = store_page(keeper, uid, copy);
     if (r == 0 && !page)
         r = page_restore(keeper, uid, copy, keeper->store.is_open);
     if (r < 0) {
+        life_end(&keeper->lives, life);
         close_fd(copy);
         return -r;
     }
     if (page) {
+        life_end(&keeper->lives, page->life);
         close_fd(page->fd);
         page->fd = copy;
         page->stored = keeper->store.is_open;
+    } else {
+        page = page_find(keeper, uid);
     }
+    page->life = life;
     return 0;
+}
+
+void pages_live(struct keeper *keeper)
+{
+    struct kept_page *page;
+
+    LIST_FOREACH(page, &keeper->pages, order)
+    {
+        if (page->life < 0)
+            page->life = life_begin(&keeper->lives, page->fd);
+        if (page->life < 0)
+            log_error("the page of uid %u cannot be used: %s", page->uid, strerror(-page->life));
+    }
 }
 
 void pages_adopt(struct keeper *keeper, struct shelf *shelf)
@@ -89,6 +113,7 @@ void pages_adopt(struct keeper *keeper, struct shelf *shelf)
         log_error("a page of uid %u is lost: what its locks do is not seen any more", page.uid);
         close_fd(page.fd);
     }
+    pages_live(keeper);
 }
 
 void pages_close(struct keeper *keeper)
@@ -97,6 +122,7 @@ void pages_close(struct keeper *keeper)
 
     while ((page = LIST_FIRST(&keeper->pages))) {
         LIST_REMOVE(page, order);
+        life_end(&keeper->lives, page->life);
         close_fd(page->fd);
         free(page);
     }

@@ -9,12 +9,16 @@
  * keeper that may follow. 0, or an errno. */
 int page_keep(struct keeper *keeper, uint32_t uid, int fd);
 
-/* The same from another program's table; fd is taken over. 0, -EBADMSG, -ENOMEM. */
+/* The same from another program's table, until pages_live without a word in it; fd is taken over. 0,
+ * -EBADMSG, -ENOMEM. */
 int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored);
 
 /* Takes out of the shelf what an earlier keeper has had kept, whether its state could be taken over or not:
  * the broker tells those who have it mapped. */
 void pages_adopt(struct keeper *keeper, struct shelf *shelf);
+
+/* What was restored is this keeper's, and says so. */
+void pages_live(struct keeper *keeper);
 
 unsigned pages_count(const struct keeper *keeper);
 void pages_close(struct keeper *keeper);

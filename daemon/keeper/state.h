@@ -16,6 +16,7 @@
 #include "daemon/keeper/map.h"
 #include "daemon/logs/store.h"
 
+#include <linux/futex.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
@@ -222,7 +223,17 @@ struct kept_page {
     LIST_ENTRY(kept_page) order;
     uint32_t uid;
     int fd;
+    int life;    /* its number in struct lives; -1: it does not say that we live */
     bool stored; /* it outlives this keeper: always, where another one may follow */
+};
+
+#define LIVES_MAX 2000 /* the kernel looks at 2,048 of them (ROBUST_LIST_LIMIT) */
+
+/* Pages that say that this keeper lives: see life.h. */
+struct lives {
+    struct robust_list_head head;
+    char *room; /* NULL: there was none yet */
+    bool is_taken[LIVES_MAX];
 };
 
 /* ---- what outlives us: see ledger.h and store.h ---- */
@@ -362,6 +373,7 @@ struct keeper {
     struct capture capture;
     struct clients clients;
     LIST_HEAD(kept_pages, kept_page) pages;
+    struct lives lives;
     struct link link;
     struct ledger ledger;
     struct store store;

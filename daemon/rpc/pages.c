@@ -120,12 +120,15 @@ static void close_for_good(const struct uid_page *page)
 {
     off_t at = 0;
 
+    atomic_store(&page->memory->life.keeper, PAGE_DIED);
     while ((at = lseek(page->fd, at, SEEK_DATA)) >= 0 && at < (off_t) sizeof page->memory->words) {
         off_t end = lseek(page->fd, at, SEEK_HOLE);
 
         if (end > (off_t) sizeof page->memory->words)
             end = (off_t) sizeof page->memory->words;
 
+        if (at == 0)
+            at = sizeof(struct page_word);
         for (; at < end; at += (off_t) sizeof(struct page_word))
             atomic_fetch_or_explicit(&page->memory->words[(size_t) at / sizeof(struct page_word)].value,
                                      WORD_GONE, memory_order_acq_rel);

@@ -109,6 +109,15 @@ static _Noreturn void become_daemon(const struct daemon_fixture *daemon)
 
 static int children_at_rest;
 
+void daemon_fixture_again(struct daemon_fixture *daemon)
+{
+    daemon->pid = fork();
+    ck_assert_int_ge(daemon->pid, 0);
+    if (daemon->pid == 0)
+        become_daemon(daemon);
+    daemon_fixture_wait(answers, NULL);
+}
+
 void daemon_fixture_begin(struct daemon_fixture *daemon)
 {
     ck_assert_msg(getenv("PROCD") != NULL, "PROCD names the daemon to test");
@@ -117,11 +126,7 @@ void daemon_fixture_begin(struct daemon_fixture *daemon)
     snprintf(daemon->socket, sizeof daemon->socket, "%s/s", daemon->folder);
     setenv("PROCD_SOCKET", daemon->socket, 1);
     setenv("PROCD_AUTOSTART", "0", 1);
-    daemon->pid = fork();
-    ck_assert_int_ge(daemon->pid, 0);
-    if (daemon->pid == 0)
-        become_daemon(daemon);
-    daemon_fixture_wait(answers, NULL);
+    daemon_fixture_again(daemon);
     daemon->keeper_fds = count_fds(daemon->pid);
     daemon->broker_fds = count_fds((pid_t) daemon_fixture_info("broker_pid"));
     children_at_rest = count_children(daemon->pid);
@@ -205,10 +210,27 @@ void daemon_fixture_end_zygotes(void)
     json_decref(params);
 }
 
+static bool is_stopped(void *pid)
+{
+    char path[64], state = 0;
+    FILE *stat;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) *(pid_t *) pid);
+    stat = fopen(path, "re");
+    if (stat) {
+        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+            state = 0;
+        fclose(stat);
+    }
+    return state == 'T';
+}
+
 void daemon_fixture_kill(struct daemon_fixture *daemon)
 {
     pid_t broker = (pid_t) daemon_fixture_info("broker_pid");
 
+    kill(broker, SIGSTOP);
+    daemon_fixture_wait(is_stopped, &broker);
     kill(daemon->pid, SIGKILL);
     ck_assert_int_eq(waitpid(daemon->pid, NULL, 0), daemon->pid);
     kill(broker, SIGKILL);

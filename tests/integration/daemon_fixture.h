@@ -28,8 +28,10 @@ bool daemon_fixture_is_copy(void);
 /* Ends what procd_zygote has begun, which would end with its creator: to be called before the end. */
 void daemon_fixture_end_zygotes(void);
 
-/* Ends keeper and broker by SIGKILL, at once and without a word. */
+/* Ends keeper and broker by SIGKILL, at once and without a word: neither does anything more. */
 void daemon_fixture_kill(struct daemon_fixture *daemon);
+/* Starts another in its place, which knows nothing of it. */
+void daemon_fixture_again(struct daemon_fixture *daemon);
 
 /* A member of daemon.info. */
 long daemon_fixture_info(const char *member);

@@ -328,11 +328,6 @@ START_TEST(no_daemon_no_lock)
 }
 END_TEST
 
-static bool is_closed(void *lock)
-{
-    return procd_lock_acquire(lock, 0) < 0 || procd_lock_release(lock) < 0;
-}
-
 START_TEST(a_killed_keeper_is_noticed)
 {
     procd_lock *lock = procd_lock_new("l");
@@ -342,7 +337,7 @@ START_TEST(a_killed_keeper_is_noticed)
     ck_assert_int_eq(kill(lib_sync_daemon.pid, SIGKILL), 0);
     ck_assert_int_eq(waitpid(lib_sync_daemon.pid, NULL, 0), lib_sync_daemon.pid);
     lib_sync_daemon.pid = 0;
-    daemon_fixture_wait(is_closed, lock); /* its broker ends a moment later */
+    ck_assert_int_lt(procd_lock_acquire(lock, 0), 0); /* at once, though its broker ends a moment later */
     procd_lock_free(lock);
 }
 END_TEST

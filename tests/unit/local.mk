@@ -32,6 +32,7 @@ unit_tests = \
 	%D%/client/test_process \
 	%D%/client/test_reconnect \
 	%D%/client/test_shared \
+	%D%/client/test_shared_word \
 	%D%/client/test_sync \
 	%D%/core/test_absence \
 	%D%/core/test_absence_grants \
@@ -177,6 +178,8 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_reconnect_SOURCES = %D%/client/test_reconnect.c $(unit_client_helpers)
 %C%_client_test_shared_LDADD = $(unit_client_libs)
 %C%_client_test_shared_SOURCES = %D%/client/test_shared.c $(unit_client_helpers)
+%C%_client_test_shared_word_LDADD = $(unit_client_libs)
+%C%_client_test_shared_word_SOURCES = %D%/client/test_shared_word.c $(unit_client_helpers)
 %C%_client_test_sync_LDADD = $(unit_client_libs)
 %C%_client_test_sync_SOURCES = %D%/client/test_sync.c $(unit_client_helpers)
 %C%_client_test_exit_LDADD = $(unit_client_libs)

@@ -2,13 +2,11 @@
 /* client/lib/shared.c against a daemon that is played: when it is asked, and what is made of its answers. */
 #include "client/lib/shared.h"
 #include "client/lib/library.h"
-#include "daemon/base/clock.h"
 #include "daemon/base/fdpass.h"
 #include "tests/unit/client/fake_daemon.h"
 
 #include <check.h>
 #include <errno.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +16,23 @@
 
 static struct fake fake;
 static struct fake_peer peer;
-static int memory;
+static int memory, next_memory;
 static struct page *page;
+
+static int make_page(struct page **ret_page)
+{
+    int fd = memfd_create("page", MFD_CLOEXEC);
+
+    ck_assert_int_eq(ftruncate(fd, sizeof **ret_page), 0);
+    *ret_page = mmap(NULL, sizeof **ret_page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(*ret_page, MAP_FAILED);
+    return fd;
+}
 
 static void begin(void)
 {
     fake_begin(&fake);
-    memory = memfd_create("page", MFD_CLOEXEC);
-    ck_assert_int_eq(ftruncate(memory, sizeof *page), 0);
-    page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    ck_assert_ptr_ne(page, MAP_FAILED);
+    memory = make_page(&page);
 }
 
 static void end(void)
@@ -195,6 +200,35 @@ START_TEST(what_is_gone_is_asked_for_anew)
     ck_assert_uint_eq(word(4), 9 | WORD_DEPTH_ONE);
     ck_assert_uint_eq(word(3), ORDER | WORD_GONE);
     procd_lock_free(lock);
+}
+END_TEST
+
+/* Whose daemon has died; and the next one's. */
+static void map_of_the_next(void)
+{
+    create();
+    answer_map(mapped(3, 9), memory);
+    answer_map(mapped(3, 8), next_memory);
+    answer("object.close", json_object());
+}
+
+START_TEST(what_has_died_is_asked_for_anew)
+{
+    struct page *next;
+    procd_lock *lock;
+
+    next_memory = make_page(&next);
+    serve(map_of_the_next);
+    lock = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    atomic_store(&page->life.keeper, PAGE_DIED);
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_uint_eq(atomic_load(&next->words[3].value), 8 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(word(3), 0);
+    procd_lock_free(lock);
+    munmap(next, sizeof *next);
+    close(next_memory);
 }
 END_TEST
 
@@ -467,106 +501,6 @@ START_TEST(children_do_not_touch_semaphores)
 }
 END_TEST
 
-/* ---- who looks for a moment ---- */
-
-#define OTHERS (ORDER | WORD_DEPTH_ONE | 7)
-
-static struct shared handle;
-
-static void begin_to_look(uint64_t value)
-{
-    handle = (struct shared){.word = &page->words[3], .page = 1, .words = 1};
-    shared_self = (struct shared_self){.page = 1, .slot = 9};
-    atomic_store(&page->words[3].value, value);
-}
-
-/* There is one processor for all of us, and nobody looks. */
-static bool is_alone(void)
-{
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
-}
-
-/* While somebody looks. */
-static void *let_go(void *unused)
-{
-    while (atomic_load(&handle.vain) == 0)
-        ;
-    atomic_store(&page->words[3].value, ORDER);
-    return unused;
-}
-
-START_TEST(who_looks_takes_what_is_let_go)
-{
-    int r;
-
-    if (is_alone())
-        return;
-    do { /* where the other one does not run at once the look is in vain */
-        pthread_t thread;
-
-        begin_to_look(OTHERS);
-        ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
-        r = shared_acquire_soon(&handle, false);
-        pthread_join(thread, NULL);
-    } while (r == 0);
-    ck_assert_int_eq(r, 1);
-    ck_assert_uint_eq(word(3), TAKEN(9));
-    ck_assert_uint_eq(atomic_load(&handle.vain), 0);
-}
-END_TEST
-
-/* Others wait; the daemon looks; it is our own: nothing that passes in a moment. */
-START_TEST(there_is_nothing_to_look_for)
-{
-    static const uint64_t values[] = {OTHERS | WORD_CLOSED, ORDER | WORD_CLOSED, WORD_GONE, TAKEN(9)};
-    uint64_t value = values[_i];
-
-    begin_to_look(value);
-    ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
-    ck_assert_uint_eq(word(3), value);
-    begin_to_look(ORDER);
-    shared_self.page = 2; /* its slot is of other words */
-    ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
-    ck_assert_uint_eq(word(3), ORDER);
-}
-END_TEST
-
-/* The shortest of some, in ns: another program may have had the processor meanwhile. */
-static int64_t look_in_vain(int times)
-{
-    int64_t shortest = INT64_MAX;
-
-    for (int i = 0; i < times; i++) {
-        int64_t begun = clock_monotonic(), span;
-
-        ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
-        span = clock_monotonic() - begun;
-        shortest = span < shortest ? span : shortest;
-    }
-    return shortest;
-}
-
-START_TEST(who_looks_in_vain_looks_less)
-{
-    bool is_long_again = false;
-    int64_t later;
-
-    begin_to_look(OTHERS);
-    if (is_alone())
-        return;
-    ck_assert_int_ge(look_in_vain(1), 30000);
-    (void) look_in_vain(10);
-    later = look_in_vain(10);
-    ck_assert_int_lt(later, 8000);
-    for (int i = 0; i < 100; i++) /* they may have become shorter */
-        is_long_again |= look_in_vain(1) > 30000;
-    ck_assert(is_long_again);
-    ck_assert_uint_eq(word(3), OTHERS);
-}
-END_TEST
-
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("shared");
@@ -579,15 +513,13 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, it_is_asked_once_a_thread);
     tcase_add_test(tcase, who_is_refused_does_not_ask_again);
     tcase_add_test(tcase, what_is_gone_is_asked_for_anew);
+    tcase_add_test(tcase, what_has_died_is_asked_for_anew);
     tcase_add_loop_test(tcase, nonsense_is_no_memory, 0, 8);
     tcase_add_test(tcase, permits_are_words);
     tcase_add_test(tcase, who_is_in_doubt_asks);
     tcase_add_test(tcase, a_handle_has_as_many_words_as_at_first);
     tcase_add_test(tcase, children_do_not_touch_it);
     tcase_add_test(tcase, children_do_not_touch_semaphores);
-    tcase_add_test(tcase, who_looks_takes_what_is_let_go);
-    tcase_add_loop_test(tcase, there_is_nothing_to_look_for, 0, 4);
-    tcase_add_test(tcase, who_looks_in_vain_looks_less);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

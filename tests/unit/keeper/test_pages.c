@@ -2,10 +2,16 @@
 /* daemon/keeper/pages.c: memory that clients share with brokers outlives each of them. */
 #include "tests/unit/keeper/harness.h"
 
+#include "proto/page.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct harness harness;
@@ -26,11 +32,22 @@ static void stop(size_t more)
     harness_stop(&harness);
 }
 
-static int memory_of(const char *text)
+#define TEXT_AT ((off_t) offsetof(struct page, bells))
+
+static int memory_sealed(size_t size, int seals)
 {
     int memory = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    ck_assert_int_eq(write(memory, text, strlen(text)), (ssize_t) strlen(text));
+    ck_assert_int_eq(ftruncate(memory, (off_t) size), 0);
+    ck_assert_int_eq(fcntl(memory, F_ADD_SEALS, seals), 0);
+    return memory;
+}
+
+static int memory_of(const char *text)
+{
+    int memory = memory_sealed(sizeof(struct page), F_SEAL_SHRINK | F_SEAL_GROW);
+
+    ck_assert_int_eq(pwrite(memory, text, strlen(text), TEXT_AT), (ssize_t) strlen(text));
     return memory;
 }
 
@@ -52,15 +69,16 @@ static int keep(uint32_t uid, int fd)
 }
 
 static unsigned seen;
-static char texts[3][8];
+#define UIDS 4
+static char texts[UIDS][8];
 
 static void see(const union message *message, const struct fdpass *fds)
 {
     if (message->head.kind != LINK_PAGE)
         return;
-    ck_assert_uint_lt(message->page.uid, 3);
+    ck_assert_uint_lt(message->page.uid, UIDS);
     ck_assert_uint_eq(fds->count, 1);
-    ck_assert_int_gt(pread(fds->fd[0], texts[message->page.uid], sizeof texts[0] - 1, 0), 0);
+    ck_assert_int_gt(pread(fds->fd[0], texts[message->page.uid], sizeof texts[0] - 1, TEXT_AT), 0);
     seen++;
 }
 
@@ -104,6 +122,9 @@ START_TEST(nothing_else_is_kept)
     ck_assert_int_eq(keep(1, pipe_fds[0]), EINVAL);
     close(pipe_fds[1]);
     ck_assert_int_eq(keep(1, open("/dev/null", O_RDWR | O_CLOEXEC)), EINVAL);
+    /* such as could become shorter under our hands, or is */
+    ck_assert_int_eq(keep(1, memory_sealed(sizeof(struct page), F_SEAL_GROW)), EINVAL);
+    ck_assert_int_eq(keep(1, memory_sealed(4096, F_SEAL_SHRINK)), EINVAL);
     ck_assert_int_eq(keep(1, -1), EMFILE);
     next_broker();
     ck_assert_uint_eq(seen, 0);
@@ -111,8 +132,70 @@ START_TEST(nothing_else_is_kept)
 }
 END_TEST
 
+/* ---- whether its keeper lives ---- */
+
+static struct page *mapped(int memory)
+{
+    struct page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    return page;
+}
+
+static uint32_t life(struct page *page)
+{
+    return atomic_load(&page->life.keeper);
+}
+
+/* One that says what it likes is marked, or not, and nobody else's for that. */
+START_TEST(pages_tell_that_the_keeper_was_killed)
+{
+    struct page *page[5];
+
+    start();
+    for (unsigned i = 0; i < 5; i++) {
+        int memory = memory_of("x");
+
+        page[i] = mapped(memory);
+        ck_assert_uint_eq(life(page[i]), 0);
+        ck_assert_int_eq(keep(i == 4 ? 1 : i, memory), 0); /* the last in the place of the second */
+        ck_assert_uint_eq(life(page[i]), (uint32_t) harness.keeper);
+    }
+    ck_assert_uint_eq(life(page[1]), PAGE_DIED);
+    memset(page[2], 0xa5, 4096);
+    next_broker();
+    ck_assert_uint_eq(life(page[0]), (uint32_t) harness.keeper);
+    kill(harness.keeper, SIGKILL);
+    ck_assert_int_eq(waitid(P_PID, (id_t) harness.keeper, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    for (unsigned i = 0; i < 5; i++)
+        if (i != 2)
+            ck_assert_uint_eq(life(page[i]), PAGE_DIED);
+    ck_assert_uint_eq(life(page[2]), 0xa5a5a5a5);
+    for (unsigned i = 0; i < 5; i++)
+        munmap(page[i], sizeof *page[i]);
+    harness_kill_keeper(&harness);
+}
+END_TEST
+
+START_TEST(pages_tell_that_the_keeper_has_ended)
+{
+    struct page *page;
+    int memory;
+
+    start();
+    memory = memory_of("x");
+    page = mapped(memory);
+    ck_assert_int_eq(keep(7, memory), 0);
+    stop(1);
+    ck_assert_uint_eq(life(page), PAGE_DIED);
+    munmap(page, sizeof *page);
+}
+END_TEST
+
 static void add(TCase *test)
 {
+    tcase_add_test(test, pages_tell_that_the_keeper_was_killed);
+    tcase_add_test(test, pages_tell_that_the_keeper_has_ended);
     tcase_add_test(test, pages_outlive_brokers);
     tcase_add_test(test, nothing_else_is_kept);
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Says in each page that this keeper lives (proto/page.h), so that the kernel says when it does not: a robust
+ * futex each, see set_robust_list(2) and get_robust_list(2).
+ */
+#ifndef PROCD_KEEPER_LIFE_H
+#define PROCD_KEEPER_LIFE_H
+
+#include "daemon/keeper/state.h"
+
+/* In the page of that memory, which must be one. Returns its number, -EINVAL, -ENOSPC, -ENOMEM. */
+int life_begin(struct lives *lives, int fd);
+/* No more: the page says that we have died. A number below 0 is none. */
+void life_end(struct lives *lives, int number);
+
+#endif

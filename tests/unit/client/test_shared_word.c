@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* client/lib/shared.h: what a thread does with a word, where no daemon is asked. */
+#include "client/lib/shared.h"
+#include "daemon/base/clock.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDER       (UINT64_C(5) << WORD_ORDER_SHIFT)
+#define TAKEN(slot) (ORDER | (slot) | WORD_DEPTH_ONE)
+#define OTHERS      TAKEN(7)
+#define NEXT(word)  ((word) + (UINT64_C(1) << WORD_ORDER_SHIFT))
+
+static struct page *page;
+static struct shared handle;
+
+static void begin(void)
+{
+    page = aligned_alloc(sizeof *page, sizeof *page);
+    ck_assert_ptr_nonnull(page);
+    memset(page, 0, sizeof *page);
+}
+
+static void end(void)
+{
+    free(page);
+}
+
+/* The thread is number 9. */
+static void have(uint64_t value)
+{
+    handle = (struct shared){.word = &page->words[3], .page = 1, .words = 1, .guess = ORDER};
+    shared_self = (struct shared_self){.page = 1, .slot = 9};
+    atomic_store(&page->words[3].value, value);
+}
+
+static uint64_t word(unsigned index)
+{
+    return atomic_load(&page->words[index].value);
+}
+
+/* ---- who looks for a moment ---- */
+
+/* There is one processor for all of us, and nobody looks. */
+static bool is_alone(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
+/* While somebody looks. */
+static void *let_go(void *unused)
+{
+    while (atomic_load(&handle.vain) == 0)
+        ;
+    atomic_store(&page->words[3].value, ORDER);
+    return unused;
+}
+
+START_TEST(who_looks_takes_what_is_let_go)
+{
+    int r;
+
+    if (is_alone())
+        return;
+    do { /* where the other one does not run at once the look is in vain */
+        pthread_t thread;
+
+        have(OTHERS);
+        ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
+        r = shared_acquire_soon(&handle, false);
+        pthread_join(thread, NULL);
+    } while (r == 0);
+    ck_assert_int_eq(r, 1);
+    ck_assert_uint_eq(word(3), TAKEN(9));
+    ck_assert_uint_eq(atomic_load(&handle.vain), 0);
+}
+END_TEST
+
+/* Others wait; the daemon looks; it is our own: nothing that passes in a moment. */
+START_TEST(there_is_nothing_to_look_for)
+{
+    static const uint64_t values[] = {OTHERS | WORD_CLOSED, ORDER | WORD_CLOSED, WORD_GONE, TAKEN(9)};
+    uint64_t value = values[_i];
+
+    have(value);
+    ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
+    ck_assert_uint_eq(word(3), value);
+    have(ORDER);
+    shared_self.page = 2; /* its slot is of other words */
+    ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
+    ck_assert_uint_eq(word(3), ORDER);
+}
+END_TEST
+
+/* The shortest of some, in ns: another program may have had the processor meanwhile. */
+static int64_t look_in_vain(int times)
+{
+    int64_t shortest = INT64_MAX;
+
+    for (int i = 0; i < times; i++) {
+        int64_t begun = clock_monotonic(), span;
+
+        ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
+        span = clock_monotonic() - begun;
+        shortest = span < shortest ? span : shortest;
+    }
+    return shortest;
+}
+
+START_TEST(who_looks_in_vain_looks_less)
+{
+    bool is_long_again = false;
+    int64_t later;
+
+    have(OTHERS);
+    if (is_alone())
+        return;
+    ck_assert_int_ge(look_in_vain(1), 30000);
+    (void) look_in_vain(10);
+    later = look_in_vain(10);
+    ck_assert_int_lt(later, 8000);
+    for (int i = 0; i < 100; i++) /* they may have become shorter */
+        is_long_again |= look_in_vain(1) > 30000;
+    ck_assert(is_long_again);
+    ck_assert_uint_eq(word(3), OTHERS);
+}
+END_TEST
+
+/* ---- a daemon that has died ---- */
+
+static int acquire(bool is_recursive)
+{
+    uint64_t seen;
+
+    return shared_acquire_guessed(&handle, &seen) ? 1 : shared_acquire_seen(&handle, is_recursive, seen);
+}
+
+static bool release(bool is_recursive)
+{
+    uint64_t seen;
+
+    return shared_release_guessed(&handle, &seen) || shared_release_seen(&handle, is_recursive, seen);
+}
+
+static int put(bool is_set)
+{
+    uint64_t seen;
+
+    return shared_event_put_guessed(&handle, is_set, &seen) ? 0
+                                                            : shared_event_put_seen(&handle, is_set, seen);
+}
+
+static void die(void)
+{
+    atomic_store(&page->life.keeper, PAGE_DIED | 123);
+}
+
+/* Each move with a daemon that lives, and without: then it is not made. */
+START_TEST(nothing_is_done_to_the_words_of_the_dead)
+{
+    bool is_dead = _i;
+
+#define MOVE(before, move, after)                                                                            \
+    have(before);                                                                                            \
+    ck_assert_msg((move) == !is_dead, "%s", #move);                                                \
+    ck_assert_uint_eq(word(3), is_dead ? (before) : (after))
+
+    if (is_dead)
+        die();
+    MOVE(ORDER, acquire(false) == 1, TAKEN(9));
+    MOVE(ORDER, acquire(true) == 1, TAKEN(9));
+    MOVE(ORDER | WORD_ABANDONED, acquire(false) == 2, TAKEN(9) | WORD_ABANDONED);
+    MOVE(TAKEN(9), acquire(true) == 1, TAKEN(9) + WORD_DEPTH_ONE);
+    MOVE(TAKEN(9), release(false), ORDER);
+    MOVE(TAKEN(9) + WORD_DEPTH_ONE, release(true), TAKEN(9));
+    MOVE(TAKEN(9) | WORD_CLOSED | UINT64_C(8) << WORD_NEXT_SHIFT, release(false),
+         ORDER | WORD_CLOSED | 8);
+    MOVE(ORDER, shared_take(&handle), TAKEN(9));
+    MOVE(TAKEN(9), shared_give(&handle), ORDER);
+    MOVE(ORDER, put(true) == 0, ORDER | WORD_SET);
+    MOVE(ORDER | WORD_SET, put(false) == 0, ORDER);
+    MOVE(ORDER, put(false) == 0, ORDER);
+    MOVE(ORDER | WORD_SET, shared_event_get(&handle) == 1, ORDER | WORD_SET);
+    MOVE(TAKEN(7), shared_owner(&handle) == 7, TAKEN(7));
+#undef MOVE
+}
+END_TEST
+
+/* The daemon dies between a thread's look for it and its swap: what is taken is put back, unless somebody
+ * has changed it since. */
+START_TEST(what_was_taken_of_the_dead_is_put_back)
+{
+    static const struct {
+        uint64_t before, meanwhile, after;
+        bool is_unsure;
+    } cases[] = {
+        {ORDER, TAKEN(9), ORDER, false},
+        {ORDER | WORD_ABANDONED, TAKEN(9) | WORD_ABANDONED, ORDER | WORD_ABANDONED, false},
+        /* handed over, and taken */
+        {ORDER | WORD_CLOSED | 9, TAKEN(9) | WORD_CLOSED, ORDER | WORD_CLOSED | 9, false},
+        /* a daemon has seen it */
+        {ORDER, TAKEN(9) | WORD_CLOSED | WORD_LOOKED, TAKEN(9) | WORD_CLOSED | WORD_LOOKED, true},
+        {ORDER, NEXT(TAKEN(9) | WORD_KNOWN), NEXT(TAKEN(9) | WORD_KNOWN), true},
+        /* one that knows nothing of it, and has closed it for good */
+        {ORDER, TAKEN(9) | WORD_GONE, TAKEN(9) | WORD_GONE, false},
+        /* another thread has given it back, and another has it */
+        {ORDER, ORDER, ORDER, false},
+        {ORDER, TAKEN(7), TAKEN(7), false},
+    };
+
+    have(cases[_i].meanwhile);
+    die();
+    ck_assert(!shared_stands(&page->words[3], cases[_i].before));
+    ck_assert(shared_was_unsure() == cases[_i].is_unsure);
+    ck_assert(!shared_was_unsure());
+    ck_assert_uint_eq(word(3), cases[_i].after);
+    have(cases[_i].meanwhile); /* another goes on with it, and says so */
+    atomic_store(&page->life.keeper, 123);
+    ck_assert(shared_stands(&page->words[3], cases[_i].before) == cases[_i].is_unsure);
+    ck_assert(!shared_was_unsure());
+}
+END_TEST
+
+START_TEST(a_grant_of_the_dead_is_not_taken)
+{
+    struct bell bell;
+
+    have(TAKEN(7) | WORD_CLOSED);
+    ck_assert(shared_bell(&handle, &bell));
+    atomic_store(&page->words[3].value, ORDER | WORD_CLOSED | 9);
+    die();
+    ck_assert(!bell.take_grant(bell.context));
+    ck_assert_uint_eq(word(3), ORDER | WORD_CLOSED | 9);
+    ck_assert(!shared_bell(&handle, &bell)); /* nobody would ring */
+    atomic_store(&page->life.keeper, 123); /* another keeper goes on with it */
+    ck_assert(bell.take_grant(bell.context));
+    ck_assert_uint_eq(word(3), TAKEN(9) | WORD_CLOSED);
+    /* it was taken as the daemon died, and nobody will send an answer */
+    shared_self.is_unsure = true;
+    ck_assert(bell.take_grant(bell.context));
+    ck_assert(!shared_was_unsure());
+    shared_self.is_unsure = true;
+    atomic_store(&page->words[3].value, TAKEN(7));
+    ck_assert(!bell.take_grant(bell.context));
+    ck_assert(!shared_was_unsure());
+    shared_self.is_unsure = true;
+    atomic_store(&page->words[3].value, TAKEN(9));
+    die();
+    ck_assert(!bell.take_grant(bell.context));
+    ck_assert(shared_was_unsure());
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("shared_word");
+    TCase *tcase = tcase_create("shared_word");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, who_looks_takes_what_is_let_go);
+    tcase_add_loop_test(tcase, there_is_nothing_to_look_for, 0, 4);
+    tcase_add_test(tcase, who_looks_in_vain_looks_less);
+    tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
+    tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
+    tcase_add_test(tcase, a_grant_of_the_dead_is_not_taken);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
