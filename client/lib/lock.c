@@ -138,23 +138,25 @@ static inline int release(struct lock *lock, bool is_recursive)
 /* ---- tokens ---- */
 
 /* A token is minted when it is asked for: whoever looks at the lock is told that of its holder, which we are
- * if the word has said so before and after. */
+ * if the word has said so before and after. Only its holder notes it: for anybody else it may have been given
+ * back and taken again meanwhile. */
 static uint64_t mint(struct lock *lock, uint64_t owner)
 {
     struct incoming answer;
     json_t *result = NULL, *token = NULL;
+    uint64_t number = 0;
     int r = object_ask(&lock->object, "object.info", json_object(), CONNECTION_FOREVER, &answer, &result);
 
     if (r == 0)
         token = json_object_get(json_array_get(json_object_get(result, "holders"), 0), "token");
-    if (token && shared_owner(&lock->shared) == owner) {
-        atomic_store(&lock->token, (uint64_t) json_integer_value(token));
+    if (token && shared_owner(&lock->shared) == owner)
+        number = (uint64_t) json_integer_value(token);
+    if (number != 0 && shared_knows_slot(&lock->shared) && shared_self.slot == owner) {
+        atomic_store(&lock->token, number);
         atomic_store(&lock->owner, 0);
-    } else {
-        token = NULL;
     }
     incoming_done(&answer);
-    return token ? atomic_load(&lock->token) : 0;
+    return number;
 }
 
 static uint64_t token(struct lock *lock)

@@ -179,6 +179,38 @@ START_TEST(who_is_refused_does_not_ask_again)
 }
 END_TEST
 
+/* Who is not the holder could be told late: the holder may have it for another time by then. */
+static void tell_tokens(void)
+{
+    create();
+    answer_map(mapped(3, 9), memory);
+    for (int i = 1; i <= 2; i++)
+        answer("object.info", json_pack("{s:[{s:i}]}", "holders", "token", i));
+    answer("object.close", json_object());
+}
+
+static void *ask_for_token(void *lock)
+{
+    ck_assert_uint_eq(procd_lock_token(lock), 1);
+    return NULL;
+}
+
+START_TEST(only_its_holder_notes_a_token)
+{
+    procd_lock *lock;
+    pthread_t thread;
+
+    serve(tell_tokens);
+    lock = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_token, lock), 0);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 2; i++)
+        ck_assert_uint_eq(procd_lock_token(lock), 2);
+    procd_lock_free(lock);
+}
+END_TEST
+
 /* Its word is gone: the name may be another lock's by now. */
 static void map_again(void)
 {
@@ -512,6 +544,7 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, it_is_asked_once_a_thread);
     tcase_add_test(tcase, who_is_refused_does_not_ask_again);
+    tcase_add_test(tcase, only_its_holder_notes_a_token);
     tcase_add_test(tcase, what_is_gone_is_asked_for_anew);
     tcase_add_test(tcase, what_has_died_is_asked_for_anew);
     tcase_add_loop_test(tcase, nonsense_is_no_memory, 0, 8);
