@@ -18,6 +18,9 @@
 #define SOON_HALVED 5
 #define VAIN_MOST   64
 
+/* There may be numbers again by then. */
+#define REFUSED_FOR 1000
+
 /* One per daemon; it stays for as long as this process, as some thread may always be about to look. */
 struct shared_page {
     struct shared_page *next;
@@ -70,15 +73,9 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 /* Where there is one processor only, its owner cannot let go while somebody looks. */
 static bool is_alone(void)
 {
-    static _Atomic int processors;
-    int count = atomic_load_explicit(&processors, memory_order_relaxed);
     cpu_set_t set;
 
-    if (count == 0) {
-        count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2;
-        atomic_store_explicit(&processors, count, memory_order_relaxed);
-    }
-    return count == 1;
+    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
 }
 
 static void pause_briefly(void)
@@ -92,22 +89,25 @@ static void pause_briefly(void)
 }
 
 /* Half as long each time that it was in vain, as where it is held for long; in full once in a while. */
-static int64_t soon(struct shared *shared)
+static int64_t soon(struct shared *shared, uint8_t vain, double timeout)
 {
-    uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
+    int64_t span = SOON >> (vain < SOON_HALVED ? vain : SOON_HALVED);
 
     atomic_store_explicit(&shared->vain, vain == VAIN_MOST ? 0 : vain + 1, memory_order_relaxed);
-    return clock_monotonic() + (SOON >> (vain < SOON_HALVED ? vain : SOON_HALVED));
+    if (timeout < (double) span / (double) NSEC_PER_SEC)
+        span = (int64_t) (timeout * (double) NSEC_PER_SEC);
+    return clock_monotonic() + span;
 }
 
-int shared_acquire_soon(struct shared *shared, bool is_recursive)
+int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
     int64_t until;
 
-    if (!word || !shared_knows_slot(shared) || is_alone())
+    if (!word || !shared_knows_slot(shared) || (vain > 0 && is_alone()))
         return 0;
-    until = soon(shared);
+    until = soon(shared, vain, timeout);
     do {
         uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
         int r = shared_acquire_seen(shared, is_recursive, seen);
@@ -362,12 +362,15 @@ static bool take_answer(struct shared *shared, const json_t *result, int fd)
     return true;
 }
 
-static bool is_worthwhile(const struct shared *shared, bool needs_slot)
+static bool is_worthwhile(struct shared *shared, bool needs_slot)
 {
     const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint16_t refused = atomic_load_explicit(&shared->refused, memory_order_relaxed);
 
-    if (atomic_load_explicit(&shared->is_refused, memory_order_relaxed))
+    if (refused > 0) {
+        atomic_store_explicit(&shared->refused, refused - 1, memory_order_relaxed);
         return false;
+    }
     return !word || (needs_slot && !shared_knows_slot(shared)) ||
            shared_has_died(word) || word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed));
 }
@@ -385,7 +388,7 @@ static bool map(struct shared *shared, const struct object *object, int64_t dead
     is_mapped = r == 0 && json_is_true(json_object_get(result, "mapped")) && answer.fd_count == 1 &&
                 take_answer(shared, result, answer.fds[0]);
     if (!is_mapped && (r == 0 || r == PROCD_E_METHOD_NOT_FOUND))
-        atomic_store_explicit(&shared->is_refused, true, memory_order_relaxed);
+        atomic_store_explicit(&shared->refused, REFUSED_FOR, memory_order_relaxed);
     incoming_done(&answer);
     return is_mapped;
 }

@@ -20,7 +20,7 @@ struct shared {
     _Atomic uint64_t guess;           /* the word when it was free last, or not set; of a semaphore: any */
     _Atomic uint32_t words;           /* how many it uses: set once, before the first `word` */
     _Atomic uint32_t mask;            /* and which of them a slot tries first; with it */
-    _Atomic bool is_refused;          /* the daemon wants to be asked each time */
+    _Atomic uint16_t refused;         /* the daemon has no word for it: so often it is not asked for one */
     _Atomic uint8_t vain;             /* how often in a row shared_acquire_soon has looked in vain */
 };
 
@@ -98,8 +98,9 @@ static inline bool shared_was_unsure(void)
  * calling thread's; 2: and its last owner died; 0: the daemon must be asked. */
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen);
 /* The same, where another thread has it and nobody waits: looks for a moment whether it is let go, which is
- * what it takes to be put to sleep and woken. It has asked nobody yet: who asks meanwhile comes first. */
-int shared_acquire_soon(struct shared *shared, bool is_recursive);
+ * what it takes to be put to sleep and woken, but for no more than so many seconds. It has asked nobody yet:
+ * who asks meanwhile comes first. */
+int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout);
 /* Gives it back, or a level of it. False: the daemon must be asked. */
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen);
 

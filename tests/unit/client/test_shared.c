@@ -179,6 +179,33 @@ START_TEST(who_is_refused_does_not_ask_again)
 }
 END_TEST
 
+static void refuse_for_long(void)
+{
+    create();
+    for (int i = 0; i < 1002; i++) {
+        if (i == 0)
+            answer("object.map", json_pack("{s:b}", "mapped", 0));
+        if (i == 1001)
+            answer_map(mapped(3, 9), memory);
+        else
+            answer("lock.acquire", acquired());
+    }
+    answer("object.close", json_object());
+}
+
+START_TEST(who_is_refused_asks_again_later)
+{
+    procd_lock *lock;
+
+    serve(refuse_for_long);
+    lock = procd_lock_new("l");
+    for (int i = 0; i < 1002; i++)
+        ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert_uint_eq(word(3), 9 | WORD_DEPTH_ONE);
+    procd_lock_free(lock);
+}
+END_TEST
+
 /* Who is not the holder could be told late: the holder may have it for another time by then. */
 static void tell_tokens(void)
 {
@@ -544,6 +571,7 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, it_is_asked_once_a_thread);
     tcase_add_test(tcase, who_is_refused_does_not_ask_again);
+    tcase_add_test(tcase, who_is_refused_asks_again_later);
     tcase_add_test(tcase, only_its_holder_notes_a_token);
     tcase_add_test(tcase, what_is_gone_is_asked_for_anew);
     tcase_add_test(tcase, what_has_died_is_asked_for_anew);

@@ -72,7 +72,7 @@ START_TEST(who_looks_takes_what_is_let_go)
 
         have(OTHERS);
         ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
-        r = shared_acquire_soon(&handle, false);
+        r = shared_acquire_soon(&handle, false, PROCD_FOREVER);
         pthread_join(thread, NULL);
     } while (r == 0);
     ck_assert_int_eq(r, 1);
@@ -88,11 +88,11 @@ START_TEST(there_is_nothing_to_look_for)
     uint64_t value = values[_i];
 
     have(value);
-    ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
+    ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
     ck_assert_uint_eq(word(3), value);
     have(ORDER);
     shared_self.page = 2; /* its slot is of other words */
-    ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
+    ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
     ck_assert_uint_eq(word(3), ORDER);
 }
 END_TEST
@@ -105,7 +105,7 @@ static int64_t look_in_vain(int times)
     for (int i = 0; i < times; i++) {
         int64_t begun = clock_monotonic(), span;
 
-        ck_assert_int_eq(shared_acquire_soon(&handle, false), 0);
+        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
         span = clock_monotonic() - begun;
         shortest = span < shortest ? span : shortest;
     }
@@ -128,6 +128,23 @@ START_TEST(who_looks_in_vain_looks_less)
         is_long_again |= look_in_vain(1) > 30000;
     ck_assert(is_long_again);
     ck_assert_uint_eq(word(3), OTHERS);
+}
+END_TEST
+
+START_TEST(nobody_looks_for_longer_than_wanted)
+{
+    int64_t shortest = INT64_MAX;
+
+    for (int i = 0; i < 20; i++) {
+        int64_t begun = clock_monotonic(), span;
+
+        have(OTHERS);
+        ck_assert_int_eq(shared_acquire_soon(&handle, false, 5e-6), 0);
+        span = clock_monotonic() - begun;
+        shortest = span < shortest ? span : shortest;
+    }
+    ck_assert_int_ge(shortest, 5000);
+    ck_assert_int_lt(shortest, 15000);
 }
 END_TEST
 
@@ -267,6 +284,7 @@ int main(void)
     tcase_add_test(tcase, who_looks_takes_what_is_let_go);
     tcase_add_loop_test(tcase, there_is_nothing_to_look_for, 0, 4);
     tcase_add_test(tcase, who_looks_in_vain_looks_less);
+    tcase_add_test(tcase, nobody_looks_for_longer_than_wanted);
     tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
     tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
     tcase_add_test(tcase, a_grant_of_the_dead_is_not_taken);
