@@ -14,8 +14,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COUNT 200 /* of a round */
@@ -101,6 +103,28 @@ static double subject_round(void *context)
     return (bench_seconds() - begin) / COUNT * 1e6;
 }
 
+/* ---- what a copy takes at least: a fork that reads its arguments and ends ---- */
+
+static double fork_round(void *context)
+{
+    double begin = bench_seconds();
+
+    (void) context;
+    fflush(NULL); /* each child ends as programs do */
+    for (int i = 0; i < COUNT; i++) {
+        pid_t pid = fork();
+        int status = -1;
+
+        if (pid == 0) {
+            json_decref(json_loads("{\"target\": \"nothing\", \"args\": null}", 0, NULL));
+            exit(0);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+            bench_die("a fork");
+    }
+    return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
 int main(int argc, char **argv)
 {
     struct bench_case of = {.floor = floor_round, .subject = subject_round};
@@ -118,5 +142,7 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_TARGET, &of);
     check(procd_zygote(), 0, "procd_zygote");
     bench_compare(FIGURE_TARGET_ZYGOTE, &of);
+    of.subject = fork_round;
+    bench_compare(FIGURE_BARE_FORK, &of);
     return 0;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Measurements: built and run by `make bench` only.
-bench_programs = %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
+bench_programs = %D%/bench_bare %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
 	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_target \
 	%D%/bench_throughput %D%/bench_wake
 bench_scripts = %D%/peers.py %D%/report.py %D%/run.py
@@ -10,7 +10,7 @@ EXTRA_LTLIBRARIES = %D%/libbench.la
 %C%_libbench_la_SOURCES = %D%/bench.c %D%/bench.h %D%/events.c %D%/events.h %D%/figures.def %D%/lanes.c \
 	%D%/lanes.h %D%/peers.c %D%/peers.h %D%/raw.c %D%/raw.h %D%/redis.c %D%/redis.h %D%/report.c %D%/report.h %D%/spawns.c %D%/spawns.h \
 	%D%/spooler.c %D%/spooler.h %D%/statistics.c %D%/statistics.h %D%/subject.c %D%/subject.h \
-	%D%/swarm.c %D%/swarm.h %D%/wire.c %D%/wire.h
+	%D%/swarm.c %D%/swarm.h %D%/trees.c %D%/trees.h %D%/wire.c %D%/wire.h
 %C%_libbench_la_LIBADD = daemon/base/libbase.la
 bench_bare_cflags = $(WARN_CFLAGS) -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
 # -all-static: libtool keeps -static to itself, and the child would be started by the dynamic linker.
@@ -29,6 +29,7 @@ bench_bare_ldflags = -all-static -nostdlib
 EXTRA_PROGRAMS = $(bench_programs) %D%/nothing %D%/procd_unrecorded %D%/sleeper
 EXTRA_DIST += $(bench_scripts) %D%/README.md %D%/figures.svg
 CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
+%C%_bench_bare_LDADD = %D%/libbench.la
 %C%_bench_calls_LDADD = %D%/libbench.la
 %C%_bench_children_LDADD = %D%/libbench.la
 %C%_bench_clients_LDADD = %D%/libbench.la
@@ -45,6 +46,7 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_target_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_throughput_LDADD = %D%/libbench.la
 %C%_bench_wake_LDADD = %D%/libbench.la
+EXTRA_%C%_bench_bare_DEPENDENCIES = %D%/nothing %D%/sleeper
 EXTRA_%C%_bench_children_DEPENDENCIES = %D%/nothing %D%/sleeper
 EXTRA_%C%_bench_journal_DEPENDENCIES = %D%/nothing %D%/procd_unrecorded
 EXTRA_%C%_bench_spawn_DEPENDENCIES = %D%/nothing

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/bench/trees.h"
+
+#include "daemon/keeper/rawcall.h"
+#include "tests/bench/bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char path[PATH_MAX];
+static int base = -1;
+static unsigned made;
+static _Alignas(16) char stack[16 << 10];
+
+/* Where cgroup2 is mounted; a container's mount may show a part of it only, which is then refused below. */
+static bool find_mount(char *mount, size_t size)
+{
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    char line[4096], at[1024];
+    bool found = false;
+
+    while (file && !found && fgets(line, sizeof line, file))
+        found = strstr(line, " - cgroup2 ") && sscanf(line, "%*d %*d %*s %*s %1023s", at) == 1;
+    if (file)
+        fclose(file);
+    return found && snprintf(mount, size, "%s", at) < (int) size;
+}
+
+static bool find_own(char *own, size_t size)
+{
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    bool found = false;
+
+    while (file && !found && fgets(own, (int) size, file))
+        found = strncmp(own, "0::", 3) == 0;
+    if (file)
+        fclose(file);
+    if (found)
+        own[strcspn(own, "\n")] = '\0';
+    return found;
+}
+
+static int open_one(unsigned number, const char *file, int flags)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%u%s", number, file);
+    return openat(base, name, flags | O_CLOEXEC);
+}
+
+bool trees_open(unsigned count)
+{
+    char mount[1024], own[1024], name[16];
+
+    if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own) ||
+        snprintf(path, sizeof path, "%s%s/procd-bench-%d", mount, own + 3, getpid()) >= (int) sizeof path ||
+        mkdir(path, 0755) < 0)
+        return false;
+    base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (made = 0; base >= 0 && made < count; made++) {
+        snprintf(name, sizeof name, "%u", made);
+        if (mkdirat(base, name, 0755) < 0)
+            break;
+    }
+    if (made == count)
+        return true;
+    trees_close();
+    return false;
+}
+
+void trees_close(void)
+{
+    char name[16];
+
+    while (made > 0) {
+        snprintf(name, sizeof name, "%u", --made);
+        (void) unlinkat(base, name, AT_REMOVEDIR);
+    }
+    close(base);
+    base = -1;
+    (void) rmdir(path);
+}
+
+static void child(void *argument)
+{
+    static const char *const none[] = {NULL};
+    const char *const *argv = argument;
+
+    raw0(__NR_setsid);
+    raw3(__NR_execve, argv[0], argv, none);
+    for (;;)
+        raw1(__NR_exit_group, 127);
+}
+
+pid_t trees_start(unsigned number, const char *const *argv, int *ret_pidfd)
+{
+    int cgroup = open_one(number, "", O_RDONLY | O_DIRECTORY);
+    struct clone_args args = {
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP,
+        .pidfd = (uintptr_t) ret_pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uintptr_t) stack,
+        .stack_size = sizeof stack,
+        .cgroup = (uint64_t) cgroup,
+    };
+    long pid = cgroup < 0 ? -errno : raw_clone3(&args, child, (void *) argv);
+
+    if (pid < 0) {
+        errno = (int) -pid;
+        bench_die("clone3 into a cgroup");
+    }
+    close(cgroup);
+    return (pid_t) pid;
+}
+
+void trees_await(unsigned number)
+{
+    char text[256] = "";
+
+    do {
+        int fd = open_one(number, "/cgroup.events", O_RDONLY);
+        ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+        if (got < 0)
+            bench_die("cgroup.events");
+        text[got] = '\0';
+        close(fd);
+    } while (!strstr(text, "populated 0"));
+}

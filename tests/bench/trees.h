@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Cgroups for children of our own: what it takes that a process tree is known, whoever does it. */
+#ifndef PROCD_TESTS_BENCH_TREES_H
+#define PROCD_TESTS_BENCH_TREES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Makes so many, below our own. False: there are none here, or not for us. */
+bool trees_open(unsigned count);
+
+/* Starts a program as raw_start does, in the number-th of them and in a session of its own. */
+pid_t trees_start(unsigned number, const char *const *argv, int *ret_pidfd);
+
+/* Asks whether nobody is in it any more; waits until that is so. */
+void trees_await(unsigned number);
+
+/* Removes all. */
+void trees_close(void);
+
+#endif
