@@ -6,9 +6,13 @@
 #include "proto/frame.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* 0: it is not to be passed on. */
 static size_t size_of(const char *variable)
@@ -18,11 +22,79 @@ static size_t size_of(const char *variable)
     return equals && equals != variable ? strlen(variable) + 1 : 0;
 }
 
+/*
+ * The last one, as most processes of a program have the same environment, and such memory takes as long
+ * to be made and given up as an exec to be asked for. Whoever closes descriptors that are not theirs may
+ * close ours, so it is looked whether it still is. In a forked child it is as good; should another thread
+ * have had the lock as it was forked, it makes its own each time.
+ */
+static struct {
+    pthread_mutex_t lock;
+    int fd; /* -1: there is none */
+    dev_t device;
+    ino_t inode;
+    char *block;
+    size_t size;
+} last = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+static bool is_ours(void)
+{
+    struct stat status;
+
+    return last.fd >= 0 && fstat(last.fd, &status) == 0 && status.st_dev == last.device &&
+           status.st_ino == last.inode;
+}
+
+static int duplicate(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    return copy < 0 ? -errno : copy;
+}
+
+/* In the place of the last one. The block is taken over. Without a descriptor for it nothing is kept. */
+static void keep(int fd, char *block, size_t size)
+{
+    struct stat status = {0};
+
+    if (is_ours())
+        close(last.fd);
+    free(last.block);
+    last.block = block;
+    last.size = size;
+    last.fd = fstat(fd, &status) == 0 ? duplicate(fd) : -1;
+    last.device = status.st_dev;
+    last.inode = status.st_ino;
+}
+
+/* The block is taken over. */
+static int share_or_reuse(char *block, size_t size)
+{
+    int fd;
+
+    if (pthread_mutex_trylock(&last.lock) != 0) {
+        fd = memory_share("procd-environment", block, size);
+        free(block);
+        return fd;
+    }
+    if (last.block && size == last.size && memcmp(block, last.block, size) == 0 && is_ours()) {
+        fd = duplicate(last.fd);
+        free(block);
+    } else {
+        fd = memory_share("procd-environment", block, size);
+        if (fd >= 0)
+            keep(fd, block, size);
+        else
+            free(block);
+    }
+    pthread_mutex_unlock(&last.lock);
+    return fd;
+}
+
 int environment_write(char *const *variables)
 {
     size_t room = 0, size = 0;
     char *block;
-    int fd;
 
     for (char *const *variable = variables; variable && *variable; variable++)
         room += size_of(*variable);
@@ -39,9 +111,7 @@ int environment_write(char *const *variables)
         memcpy(block + size, *variables, length);
         size += length;
     }
-    fd = memory_share("procd-environment", block, size);
-    free(block);
-    return fd;
+    return share_or_reuse(block, size);
 }
 
 /* False: no memory. */

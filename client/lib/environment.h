@@ -10,8 +10,9 @@
 #include <jansson.h>
 
 /* A sealed memfd of the NAME=VALUE strings, each with its NUL, in their order; what has no name or no `=` is
- * left out. variables may be NULL, and are the caller's to keep still meanwhile. A CLOEXEC descriptor, or
- * -errno (-EMSGSIZE: more than the daemon takes). */
+ * left out. variables may be NULL, and are the caller's to keep still meanwhile. A CLOEXEC descriptor of its
+ * own each time, of the same memory while the same is in it; or -errno (-EMSGSIZE: more than the daemon
+ * takes). Thread-safe. */
 int environment_write(char *const *variables);
 
 /* The same as `env`, for a daemon that no descriptor reaches: as getenv sees them, of several of one name the

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* It holds these bytes, from its front. */
 static void check_block(char *const *variables, const char *wanted, size_t size)
@@ -77,6 +78,66 @@ START_TEST(up_to_what_the_daemon_takes)
 }
 END_TEST
 
+static ino_t inode_of(char *const *variables)
+{
+    CLEANUP_FD int fd = environment_write(variables);
+    struct stat status;
+
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    return status.st_ino;
+}
+
+static int lowest_free(void)
+{
+    CLEANUP_FD int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    return fd;
+}
+
+START_TEST(the_same_is_made_once)
+{
+    char text[] = "A=1", *variables[] = {text, NULL}, *more[] = {text, "B=2", NULL};
+    ino_t first = inode_of(variables), other;
+    int lowest = lowest_free();
+
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(inode_of(variables), first);
+    text[2] = '2';
+    other = inode_of(variables);
+    ck_assert_uint_ne(other, first);
+    check_block(variables, "A=2", 4);
+    ck_assert_uint_eq(inode_of(variables), other);
+    check_block(more, "A=2\0B=2", 8);
+    check_block(variables, "A=2", 4);
+    ck_assert_int_eq(lowest_free(), lowest); /* one is kept */
+}
+END_TEST
+
+/* Somebody closes what is not theirs, and opens something else. */
+START_TEST(what_is_gone_is_made_anew)
+{
+    char *variables[] = {"A=1", NULL};
+    int highest = 0, other;
+
+    inode_of(variables);
+    for (int fd = 3; fd < 100; fd++) /* ours is among them */
+        if (fcntl(fd, F_GET_SEALS) > 0)
+            highest = fd;
+    ck_assert_int_gt(highest, 0);
+    close(highest);
+    check_block(variables, "A=1", 4);
+    for (int fd = 3; fd < 100; fd++)
+        if (fcntl(fd, F_GET_SEALS) > 0)
+            highest = fd;
+    other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(dup2(other, highest), highest);
+    check_block(variables, "A=1", 4);
+    ck_assert_int_eq(fcntl(highest, F_GET_SEALS), -1); /* it was not closed */
+    close(highest);
+    close(other);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("environment");
@@ -87,6 +148,8 @@ int main(void)
     tcase_add_test(tcase, as_exec_passes_it_on);
     tcase_add_test(tcase, as_getenv_sees_it);
     tcase_add_test(tcase, up_to_what_the_daemon_takes);
+    tcase_add_test(tcase, the_same_is_made_once);
+    tcase_add_test(tcase, what_is_gone_is_made_anew);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
