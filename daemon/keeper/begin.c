@@ -100,13 +100,17 @@ int begin(struct keeper *keeper)
     static struct shelf nothing;
     struct shelf *shelf = keeper->config->shelf ? keeper->config->shelf : &nothing;
     int r = open_ledger(keeper, shelf);
+    bool goes_on;
 
     if (r == 0)
         r = take_over(keeper, shelf);
+    goes_on = r == 0;
     if (r > 0)
         r = with_nothing(keeper, shelf);
     if (r == 0)
         pages_adopt(keeper, shelf);
+    if (goes_on)
+        pages_live(keeper);
     shelf_clear(shelf);
     keep_program(keeper);
     return r;

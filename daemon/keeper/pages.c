@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PAGES_MAX LIVES_MAX /* of more uids than that objects are not mapped */
 
@@ -49,6 +50,14 @@ int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored)
     return 0;
 }
 
+static bool is_same(int fd, int other)
+{
+    struct stat one, two;
+
+    return fstat(fd, &one) == 0 && fstat(other, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
+}
+
 int page_keep(struct keeper *keeper, uint32_t uid, int fd)
 {
     struct kept_page *page = page_find(keeper, uid);
@@ -56,8 +65,14 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
 
     if (fd < 0) /* it was lost on the way: we had no number for it */
         return EMFILE;
+    if (page && page->life >= 0 && is_same(page->fd, fd)) /* asked for twice at a time */
+        return 0;
     if (!page && pages_count(keeper) >= PAGES_MAX)
         return ENOSPC;
+    if (page) { /* what it was is closed for good */
+        life_end(&keeper->lives, page->life);
+        page->life = -1;
+    }
     life = life_begin(&keeper->lives, fd); /* also: anything but such memory could hold us up when closed */
     if (life < 0)
         return -life;
@@ -75,7 +90,6 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
         return -r;
     }
     if (page) {
-        life_end(&keeper->lives, page->life);
         close_fd(page->fd);
         page->fd = copy;
         page->stored = keeper->store.is_open;
@@ -113,7 +127,6 @@ void pages_adopt(struct keeper *keeper, struct shelf *shelf)
         log_error("a page of uid %u is lost: what its locks do is not seen any more", page.uid);
         close_fd(page.fd);
     }
-    pages_live(keeper);
 }
 
 void pages_close(struct keeper *keeper)

@@ -17,7 +17,8 @@ int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored);
  * the broker tells those who have it mapped. */
 void pages_adopt(struct keeper *keeper, struct shelf *shelf);
 
-/* What was restored is this keeper's, and says so. */
+/* What was restored is this keeper's, and says so: not where the state is another's, as nobody may believe
+ * what is in it before the broker has closed it. */
 void pages_live(struct keeper *keeper);
 
 unsigned pages_count(const struct keeper *keeper);

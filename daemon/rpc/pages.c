@@ -2,6 +2,7 @@
 #include "daemon/rpc/pages.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/deliver.h"
 #include "daemon/rpc/keeper_link.h"
@@ -226,7 +227,7 @@ void page_kept(struct server *server, const struct link_page *message)
 
     if (page && message->error == 0)
         page->is_kept = true;
-    else if (message->error != 0)
+    else if (message->error != 0 && log_again(&server->tell_unkept_at, clock_monotonic()))
         log_error("the keeper cannot keep the page of uid %u: error %d", message->uid, message->error);
     if (!call)
         return;

@@ -76,7 +76,8 @@ struct server {
     bool follows_due; /* there may be something to tell */
 
     struct busy_poll busy;
-    int64_t tell_refused_at, tell_lost_at; /* when it may be said again of connections: anybody causes it */
+    /* when it may be said again of connections and pages: anybody causes it */
+    int64_t tell_refused_at, tell_unkept_at, tell_lost_at;
     int64_t late_since;    /* when a passed deadline was first seen that has not fired yet, or 0 */
     bool stirred;          /* something has come in, in this turn */
     uint64_t turn;         /* of the loop, from 1 */

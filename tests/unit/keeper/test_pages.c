@@ -177,6 +177,23 @@ START_TEST(pages_tell_that_the_keeper_was_killed)
 }
 END_TEST
 
+/* Each of two who ask at a time has it kept. */
+START_TEST(the_same_page_twice)
+{
+    struct page *page;
+    int memory;
+
+    start();
+    memory = memory_of("x");
+    page = mapped(memory);
+    ck_assert_int_eq(keep(7, dup(memory)), 0);
+    ck_assert_int_eq(keep(7, memory), 0);
+    ck_assert_uint_eq(life(page), (uint32_t) harness.keeper);
+    munmap(page, sizeof *page);
+    stop(1);
+}
+END_TEST
+
 START_TEST(pages_tell_that_the_keeper_has_ended)
 {
     struct page *page;
@@ -196,6 +213,7 @@ static void add(TCase *test)
 {
     tcase_add_test(test, pages_tell_that_the_keeper_was_killed);
     tcase_add_test(test, pages_tell_that_the_keeper_has_ended);
+    tcase_add_test(test, the_same_page_twice);
     tcase_add_test(test, pages_outlive_brokers);
     tcase_add_test(test, nothing_else_is_kept);
 }
