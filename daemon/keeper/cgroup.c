@@ -17,6 +17,7 @@
 
 #define POOL_LOW 16
 #define POOL_MAX 128
+#define REFILLS_MOST 4 /* that a spawn waits for: some numbers are in use by cgroups that stay */
 /* Those in use that keep their descriptors: they are read and used again without being opened. A child that
  * does not share the table (share.h) makes a copy of each and closes it, so only as few as begin and end
  * often. */
@@ -106,12 +107,16 @@ static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
     TAILQ_INSERT_TAIL(&keeper->cgroups.unused, cgroup, order);
 }
 
-/* Of their own, made by who was in it, as the folder's links tell. */
-static bool has_cgroups(const struct cgroup *cgroup)
+/* As the folder's links tell. */
+bool cgroup_has_others(const struct keeper *keeper, const struct cgroup *cgroup)
 {
     struct stat stat;
+    char name[16];
+    int r;
 
-    return cgroup->dir >= 0 && (fstat(cgroup->dir, &stat) < 0 || stat.st_nlink > 2);
+    snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
+    r = cgroup->dir >= 0 ? fstat(cgroup->dir, &stat) : fstatat(keeper->cgroups.base, name, &stat, 0);
+    return r < 0 || stat.st_nlink > 2;
 }
 
 static int make_one(struct keeper *keeper, struct cgroup *cgroup)
@@ -123,8 +128,6 @@ static int make_one(struct keeper *keeper, struct cgroup *cgroup)
     cgroup->events = cgroup->dir = -1;
     if (cgroup->state == CGROUP_SPARE)
         cgroup->dir = openat(keeper->cgroups.base, name, flags);
-    if (has_cgroups(cgroup))
-        cgroup_left_below(keeper->cgroups.base, name);
     if (cgroup->dir < 0) { /* also where somebody has removed it */
         if (mkdirat(keeper->cgroups.base, name, 0755) < 0 && errno != EEXIST)
             return -errno;
@@ -226,6 +229,11 @@ static void refill(struct keeper *keeper)
         remove_one(keeper, needless);
         r = make_one(keeper, cgroup);
     }
+    if (r == 0 && cgroup_has_others(keeper, cgroup)) { /* its number is one that could not be removed */
+        close_descriptors(keeper, cgroup);
+        put_aside(cgroups, cgroup, true, keeper->now);
+        return;
+    }
     if (r == 0) {
         pool_put(cgroups, cgroup);
         return;
@@ -260,8 +268,8 @@ struct cgroup *cgroup_take(struct keeper *keeper)
 
     if (keeper->cgroups.base < 0)
         return NULL;
-    cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
-    if (!cgroup) /* a burst has emptied the pool: better slow than without */
+    /* a burst has emptied the pool: better slow than without */
+    for (int i = 0; i < REFILLS_MOST && TAILQ_EMPTY(&keeper->cgroups.pool); i++)
         refill(keeper);
     cgroup = TAILQ_FIRST(&keeper->cgroups.pool);
     if (!cgroup)
@@ -324,7 +332,8 @@ void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup)
 static void recycle(struct keeper *keeper, struct cgroup *cgroup)
 {
     struct cgroups *cgroups = &keeper->cgroups;
-    bool is_used_up = cgroup->is_spoilt || cgroups->memory_events || has_cgroups(cgroup);
+    bool is_used_up = cgroup->is_spoilt || cgroups->memory_events ||
+                      cgroup_has_others(keeper, cgroup);
 
     if (!is_used_up && cgroup->dir >= 0 && cgroups->pooled < POOL_MAX) {
         pool_put(cgroups, cgroup);

@@ -15,8 +15,8 @@
 
 /* So many directories of others are removed at a start, which they must not hold up for long. */
 #define LEFT_MAX  32
-#define BELOW_MAX 64 /* of those that one child has made; the rest at the next try */
-#define DEPTH_MAX 8
+#define BELOW_MAX 256 /* of those that one child has made; the rest at the next try */
+#define DEPTH_MAX 128
 
 static void cleanup_dir(DIR **dir)
 {

@@ -206,7 +206,7 @@ static long clone_child(struct keeper *keeper, struct job *job, struct slot *slo
     return raw_clone3(&args, spawn_child, &job->plan);
 }
 
-/* What somebody has made of it may be why; else there would be none of them to have. */
+/* It was made a threaded one, or given controllers: cgroups(7). */
 static struct cgroup *take_another(struct keeper *keeper, struct cgroup *cgroup)
 {
     cgroup->is_spoilt = true;
@@ -227,7 +227,7 @@ static int job_clone(struct keeper *keeper, struct job *job, struct slot *slot)
         cgroup = cgroup_take(keeper);
         pid = clone_child(keeper, job, slot, cgroup);
     }
-    if (pid < 0 && cgroup && pid != -EAGAIN && pid != -ENOMEM) {
+    if (cgroup && (pid == -EOPNOTSUPP || pid == -EBUSY)) {
         cgroup = take_another(keeper, cgroup);
         pid = clone_child(keeper, job, slot, cgroup);
     }

@@ -295,7 +295,8 @@ static bool outlives(const struct keeper *keeper, const struct cgroup *cgroup)
 {
     unsigned count = 0;
 
-    return cgroup_each(keeper, cgroup, count_member, &count) < 0 || count > 0;
+    return cgroup_each(keeper, cgroup, count_member, &count) < 0 || count > 0 ||
+           cgroup_has_others(keeper, cgroup);
 }
 
 void tree_ended(struct keeper *keeper, struct slot *slot)

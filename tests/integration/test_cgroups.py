@@ -96,6 +96,24 @@ def test_threaded(daemon):
 
 
 @options(root=True)
+def test_many_cgroups_of_its_own(daemon):
+    """More than are removed at a time, deep and wide, in more children than keep their folder open."""
+    with Client(daemon.path) as client:
+        together = [client.sh('exec sleep 1000') for _ in range(12)]
+        for at, one in enumerate(together):
+            folder = cgroup_of(daemon, one['pid'])
+            for number in range(300 if at % 4 == 0 else 1):
+                os.makedirs(folder + '/%d/%s' % (number, '/'.join('x' * (40 if at % 4 == 1 else 1))))
+        for one in together:
+            client.call('process.kill', process=one['id'])
+            same(client.exitcode(one['id']), -signal.SIGKILL)
+        for _ in range(3):
+            others_are_well(daemon, client)
+        wait_for(lambda: client.exitcode(client.sh('true')['id']) == 0 and
+                 not glob.glob(daemon.cgroups()[0] + '/*/*/'), 'they are removed')
+
+
+@options(root=True)
 def test_cgroups_of_its_own(daemon):
     with Client(daemon.path) as client:
         for sleeper in ('', 'sleep 1000 & '):
