@@ -44,12 +44,6 @@ static int ask_back(struct lock *lock, bool is_recursive)
     return object_tell(&lock->object, "lock.release", json_object());
 }
 
-static void settle(struct lock *lock, bool is_recursive)
-{
-    if (shared_was_unsure())
-        (void) ask_back(lock, is_recursive);
-}
-
 /* For the first time, or where somebody else has it. */
 static int ask_for(struct lock *lock, bool is_recursive, double timeout)
 {
@@ -58,17 +52,17 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
     uint64_t token;
     int r = 0;
 
-    settle(lock, is_recursive);
     if (!isnan(timeout)) {
         json_decref(library_timeout(timeout, &deadline));
-        if (shared_map(&lock->shared, &lock->object, deadline))
+        if (shared_is_unsure(&lock->shared) && (r = shared_ask(&lock->object, deadline)) < 0)
+            return r;
+        if (r == 0 && shared_map(&lock->shared, &lock->object, deadline))
             r = take(&lock->shared, is_recursive);
     }
     if (r > 0) {
         note_owner(lock);
         return r;
     }
-    settle(lock, is_recursive);
     if (timeout > 0 && shared_bell(&lock->shared, &bell))
         by_bell = &bell;
     r = object_acquire(&lock->object, is_recursive ? "rlock.acquire" : "lock.acquire", timeout, by_bell,
@@ -81,8 +75,10 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
     } else if (r > 0) {
         atomic_store(&lock->token, token);
         atomic_store(&lock->owner, 0);
+    } else if (shared_is_unsure(&lock->shared)) {
+        r = shared_settled(r);
+        note_owner(lock);
     }
-    settle(lock, is_recursive);
     return r;
 }
 

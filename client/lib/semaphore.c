@@ -44,33 +44,26 @@ json_t *procd_semaphore_json(procd_semaphore *semaphore)
     return object_json((struct object *)semaphore);
 }
 
-static int ask_back(procd_semaphore *semaphore)
-{
-    return object_tell((struct object *)semaphore, "semaphore.release", json_object());
-}
-
-static void settle(procd_semaphore *semaphore)
-{
-    if (shared_was_unsure())
-        (void) ask_back(semaphore);
-}
-
 /* For the first time, or where no permit is free in memory. */
 static int ask_for(procd_semaphore *semaphore, double timeout)
 {
     int64_t deadline;
-    int r;
+    int r = 0;
 
-    settle(semaphore);
     if (!isnan(timeout)) {
         json_decref(library_timeout(timeout, &deadline));
+        if (shared_is_unsure(&semaphore->shared))
+            r = shared_ask((struct object *)semaphore, deadline);
+        if (r != 0)
+            return r < 0 ? r : 1;
         if (shared_map(&semaphore->shared, &semaphore->object, deadline) && shared_take(&semaphore->shared))
             return 1;
-        settle(semaphore);
     }
     r = object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL, NULL);
     if (r < 0 && r > -4096 && r != -EINVAL) /* not by the daemon, and it may have been asked */
         shared_self.is_in_doubt = true;
+    if (shared_is_unsure(&semaphore->shared))
+        r = shared_settled(r) > 0 ? 1 : r;
     return r;
 }
 
@@ -90,7 +83,7 @@ int procd_semaphore_release(procd_semaphore *semaphore)
         return object_check((struct object *)semaphore);
     if (shared_give(&semaphore->shared))
         return 0;
-    return ask_back(semaphore);
+    return object_tell((struct object *)semaphore, "semaphore.release", json_object());
 }
 
 int procd_semaphore_value(procd_semaphore *semaphore)

@@ -43,15 +43,26 @@ bool shared_stands(struct page_word *word, uint64_t before)
     /* a daemon has taken it: the one that died, or one that goes on with the page and says so */
     if (!shared_has_died(word))
         return true;
-    shared_self.is_unsure = true;
+    shared_self.unsure = word;
     return false;
+}
+
+int shared_settle(void)
+{
+    const struct page_word *word = shared_self.unsure;
+    uint64_t seen = atomic_load_explicit(&word->value, memory_order_acquire);
+
+    shared_self.unsure = NULL;
+    if (word_is_gone(seen) || word_owner(seen) != shared_self.slot || shared_has_died(word))
+        return 0;
+    return seen & WORD_ABANDONED ? 2 : 1;
 }
 
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
 
-    if (!word || shared_has_died(word))
+    if (!word || shared_has_died(word) || shared_self.unsure == word)
         return 0;
     while (!(seen & WORD_CLOSED)) {
         if (word_owner(seen) == 0) {
@@ -105,7 +116,7 @@ int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
     int64_t until;
 
-    if (!word || !shared_knows_slot(shared) || (vain > 0 && is_alone()))
+    if (!word || !shared_knows_slot(shared) || shared_self.unsure == word || (vain > 0 && is_alone()))
         return 0;
     until = soon(shared, vain, timeout);
     do {
@@ -168,8 +179,8 @@ static bool take_grant(void *context)
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
     uint64_t seen = atomic_load(&word->value);
 
-    if (shared_self.is_unsure && !shared_has_died(word) && shared_was_unsure())
-        return word_owner(seen) == shared_self.slot && !word_is_gone(seen);
+    if (shared_self.unsure == word)
+        return !shared_has_died(word) && shared_settle() > 0;
     /* whoever has not taken it from a word is told by an answer */
     while (word_is_handed(seen, shared_self.slot) && !shared_has_died(word))
         if (shared_take_word(word, &seen))
@@ -230,7 +241,7 @@ static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, s
     uint32_t count = atomic_load_explicit(&shared->words, memory_order_relaxed);
     uint32_t at = (uint32_t) (shared_own_word(shared, words) - words);
 
-    for (uint32_t i = 0; i < count && !shared_self.is_unsure; i++, at = at + 1 < count ? at + 1 : 0)
+    for (uint32_t i = 0; i < count && !shared_is_unsure(shared); i++, at = at + 1 < count ? at + 1 : 0)
         if (one(shared, words + at))
             return true;
     return false;
@@ -387,10 +398,34 @@ static bool map(struct shared *shared, const struct object *object, int64_t dead
     r = object_ask(object, "object.map", object_add_holder(json_object()), deadline, &answer, &result);
     is_mapped = r == 0 && json_is_true(json_object_get(result, "mapped")) && answer.fd_count == 1 &&
                 take_answer(shared, result, answer.fds[0]);
-    if (!is_mapped && (r == 0 || r == PROCD_E_METHOD_NOT_FOUND))
+    /* one that has died was not revived: the keeper has no room for it */
+    if (is_mapped && shared_has_died(atomic_load(&shared->word)))
+        is_mapped = false;
+    if (!is_mapped && (r == 0 || r == PROCD_E_METHOD_NOT_FOUND || r == PROCD_E_LIMIT_EXCEEDED))
         atomic_store_explicit(&shared->refused, REFUSED_FOR, memory_order_relaxed);
     incoming_done(&answer);
     return is_mapped;
+}
+
+static bool is_answer(int r)
+{
+    return r >= 0 || r <= -4096;
+}
+
+int shared_ask(const struct object *object, int64_t deadline)
+{
+    struct incoming answer;
+    int r = object_ask(object, "object.info", json_object(), deadline, &answer, NULL);
+
+    incoming_done(&answer);
+    return is_answer(r) ? shared_settle() : r;
+}
+
+int shared_settled(int r)
+{
+    int has = is_answer(r) ? shared_settle() : 0;
+
+    return r <= 0 && has > 0 ? has : r;
 }
 
 bool shared_map(struct shared *shared, const struct object *object, int64_t deadline)

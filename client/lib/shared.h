@@ -45,7 +45,8 @@ struct shared_self {
     uint64_t slot;
     bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
     bool is_in_doubt;  /* the same of a wait for a permit, which it would not know from those that it has */
-    bool is_unsure;    /* a word has it, of a daemon that has died; perhaps another goes on with that */
+    /* it has put itself into this one, and its daemon has died; perhaps another goes on with it */
+    const struct page_word *unsure;
 };
 extern _Thread_local struct shared_self shared_self
     __attribute__((visibility("hidden"), tls_model("initial-exec")));
@@ -69,7 +70,7 @@ static inline bool shared_swap(struct page_word *word, uint64_t *seen, uint64_t 
 }
 
 /* The calling thread has put itself in the place of `before`, and then seen that its daemon has died. True:
- * there is another that knows, and it stands; false: it is undone, or it is_unsure. */
+ * there is another that knows, and it stands; false: it is undone, or the thread is unsure. */
 bool shared_stands(struct page_word *word, uint64_t before);
 
 /* Puts the calling thread in the place of `seen`, to which only it and a depth are new. */
@@ -85,14 +86,22 @@ static inline bool shared_take_word(struct page_word *word, uint64_t *seen)
     return false;
 }
 
-/* It was unsure, and is not any more: what it may have is to be given back, by asking. */
-static inline bool shared_was_unsure(void)
+/* The calling thread may have this lock, or a permit of this semaphore, or not: the next daemon that answers
+ * it has gone on with the page by then, and the page says so, or never will. */
+static inline bool shared_is_unsure(const struct shared *shared)
 {
-    bool was = shared_self.is_unsure;
+    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
 
-    shared_self.is_unsure = false;
-    return was;
+    return shared_self.unsure && shared_self.unsure >= word &&
+           shared_self.unsure < word + atomic_load_explicit(&shared->words, memory_order_relaxed);
 }
+
+/* Whether it has it, after an answer: 1; 2: its last owner died; or 0. It is not unsure any more. */
+int shared_settle(void);
+/* The same with a question before. Or a negative errno: there is no answer, and it is as unsure as before. */
+int shared_ask(const struct object *object, int64_t deadline);
+/* The same after r was the answer to what it wanted: that, or what it has. */
+int shared_settled(int r);
 
 /* Takes the lock, or goes a level deeper where that is allowed, where the word says `seen`. 1: it is the
  * calling thread's; 2: and its last owner died; 0: the daemon must be asked. */

@@ -6,7 +6,7 @@
  *
  *   acquire  free: swap, then look whether the keeper lives. It does: done. It does not: put the word back as
  *            it was, and ask. Where it is not as it was left, and still one's own: look again, done if it
- *            lives by now; else ask that it be given back, and then for it.
+ *            lives by now; else await any daemon's answer, and look once more.
  *   release  the keeper does not live, or the word is closed: ask. Else: swap.
  *   keeper   dies, once, at any step. The kernel marks its page before anybody can see that it is dead. Then
  *            comes one that goes on with record and page, and says that it lives, or one that begins anew.
@@ -97,8 +97,10 @@ proctype client(byte me)
         :: IS_DEAD(at)
         fi;
 #ifndef WRONG_NEVER_STANDS
-        gives[me] = 1;
-        gives[me] == 0;
+        if /* whoever answers has gone on with the page by then, and says so, or never will */
+        :: atomic { serves != 0 && !IS_DEAD(at) && OWNER(word[at]) == me -> enter(me, at); goto held }
+        :: atomic { serves != 0 && (IS_DEAD(at) || OWNER(word[at]) != me) }
+        fi;
 #endif
 #endif
 ask:    wants[me] = 1;

@@ -4,6 +4,7 @@
 #include "daemon/base/clock.h"
 
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -208,6 +209,36 @@ START_TEST(nothing_is_done_to_the_words_of_the_dead)
 }
 END_TEST
 
+/* Until there is an answer it does nothing more to the word, also where that is open by then. */
+static void settle_in_each_way(void)
+{
+    static const struct {
+        uint64_t word;
+        bool is_dead;
+        int has;
+    } ways[] = {
+        {TAKEN(9), false, 1},         {TAKEN(9) | WORD_ABANDONED | WORD_CLOSED, false, 2},
+        {TAKEN(9), true, 0},          {TAKEN(9) | WORD_GONE, false, 0},
+        {TAKEN(7), false, 0},         {ORDER, false, 0},
+    };
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        atomic_store(&page->words[3].value, ways[i].word);
+        atomic_store(&page->life.keeper, 123);
+        shared_self.unsure = &page->words[3];
+        ck_assert_int_eq(shared_acquire_seen(&handle, true, ways[i].word), 0);
+        ck_assert_int_eq(shared_acquire_soon(&handle, true, 1), 0);
+        ck_assert_uint_eq(word(3), ways[i].word);
+        ck_assert_int_eq(shared_settled(-ENOENT), -ENOENT); /* that is no answer */
+        ck_assert(shared_is_unsure(&handle));
+        if (ways[i].is_dead)
+            die();
+        /* that it has it already is a deadlock to the daemon */
+        ck_assert_int_eq(shared_settled(PROCD_E_DEADLOCK), ways[i].has ? ways[i].has : PROCD_E_DEADLOCK);
+        ck_assert(!shared_is_unsure(&handle));
+    }
+}
+
 /* The daemon dies between a thread's look for it and its swap: what is taken is put back, unless somebody
  * has changed it since. */
 START_TEST(what_was_taken_of_the_dead_is_put_back)
@@ -233,13 +264,14 @@ START_TEST(what_was_taken_of_the_dead_is_put_back)
     have(cases[_i].meanwhile);
     die();
     ck_assert(!shared_stands(&page->words[3], cases[_i].before));
-    ck_assert(shared_was_unsure() == cases[_i].is_unsure);
-    ck_assert(!shared_was_unsure());
+    ck_assert(shared_is_unsure(&handle) == cases[_i].is_unsure);
     ck_assert_uint_eq(word(3), cases[_i].after);
+    if (cases[_i].is_unsure)
+        settle_in_each_way();
     have(cases[_i].meanwhile); /* another goes on with it, and says so */
     atomic_store(&page->life.keeper, 123);
     ck_assert(shared_stands(&page->words[3], cases[_i].before) == cases[_i].is_unsure);
-    ck_assert(!shared_was_unsure());
+    ck_assert(!shared_is_unsure(&handle));
 }
 END_TEST
 
@@ -258,18 +290,18 @@ START_TEST(a_grant_of_the_dead_is_not_taken)
     ck_assert(bell.take_grant(bell.context));
     ck_assert_uint_eq(word(3), TAKEN(9) | WORD_CLOSED);
     /* it was taken as the daemon died, and nobody will send an answer */
-    shared_self.is_unsure = true;
+    shared_self.unsure = &page->words[3];
     ck_assert(bell.take_grant(bell.context));
-    ck_assert(!shared_was_unsure());
-    shared_self.is_unsure = true;
+    ck_assert(!shared_is_unsure(&handle));
+    shared_self.unsure = &page->words[3];
     atomic_store(&page->words[3].value, TAKEN(7));
     ck_assert(!bell.take_grant(bell.context));
-    ck_assert(!shared_was_unsure());
-    shared_self.is_unsure = true;
+    ck_assert(!shared_is_unsure(&handle));
+    shared_self.unsure = &page->words[3];
     atomic_store(&page->words[3].value, TAKEN(9));
     die();
     ck_assert(!bell.take_grant(bell.context));
-    ck_assert(shared_was_unsure());
+    ck_assert(shared_is_unsure(&handle));
 }
 END_TEST
 
