@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* condition: the object, and the lock that guards what it is about. */
 #include "client/lib/object.h"
+#include "client/lib/order.h"
 #include "daemon/base/clock.h"
 
 #include <errno.h>
@@ -91,9 +92,12 @@ int procd_condition_acquire(procd_condition *condition, double timeout)
 
     if (r < 0)
         return r;
-    return object_acquire(&condition->lock,
-                          condition->lock.kind == OBJECT_LOCK ? "lock.acquire" : "rlock.acquire", timeout,
-                          NULL, NULL);
+    r = object_acquire(&condition->lock,
+                       condition->lock.kind == OBJECT_LOCK ? "lock.acquire" : "rlock.acquire", timeout, NULL,
+                       NULL);
+    if (r > 0)
+        order_go_by_answer(&condition->lock);
+    return r;
 }
 
 int procd_condition_release(procd_condition *condition)
@@ -102,6 +106,7 @@ int procd_condition_release(procd_condition *condition)
 
     if (r < 0)
         return r;
+    order_let_by_daemon(&condition->lock);
     if (condition->lock.kind == OBJECT_LOCK)
         return object_tell(&condition->lock, "lock.release", json_object());
     return object_tell(&condition->lock, "rlock.release", object_add_holder(json_object()));
@@ -116,14 +121,19 @@ int procd_condition_wait(procd_condition *condition, double timeout)
     struct incoming answer;
     json_t *params, *result;
     int64_t unused;
-    int r = object_wait_params(timeout, &params, &unused);
+    int r = object_check(self(condition));
 
+    if (r == 0)
+        r = object_wait_params(timeout, &params, &unused);
     if (r < 0)
         return r;
+    order_let_by_daemon(&condition->lock);
     r = object_ask(self(condition), "condition.wait", object_add_holder(params), CONNECTION_FOREVER, &answer,
                    &result);
     if (r == 0 && json_is_true(json_object_get(result, "notified")))
         r = json_is_true(json_object_get(result, "abandoned")) ? 2 : 1;
+    if (r >= 0)
+        order_go_by_answer(&condition->lock);
     incoming_done(&answer);
     return r;
 }

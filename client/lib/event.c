@@ -2,6 +2,7 @@
 /* event */
 #include "client/lib/forks.h"
 #include "client/lib/object.h"
+#include "client/lib/order.h"
 #include "client/lib/shared.h"
 
 #include <math.h>
@@ -34,6 +35,8 @@ json_t *procd_event_json(procd_event *event)
 
 static int tell(procd_event *event, bool is_set)
 {
+    if (event)
+        order_let_by_daemon(&event->object);
     return object_tell((struct object *) event, is_set ? "event.set" : "event.clear", json_object());
 }
 
@@ -53,12 +56,25 @@ static inline int put(procd_event *event, bool is_set)
 
     if (!is_ours(event))
         return tell(event, is_set); /* which says what is wrong with it */
+    order_let_by_word(&event->object);
     return shared_event_put_guessed(&event->shared, is_set, &seen) ? 0 : put_seen(event, is_set, seen);
 }
 
 static int get(const procd_event *event)
 {
-    return is_ours(event) ? shared_event_get(&event->shared) : SHARED_ASK;
+    int r = is_ours(event) ? shared_event_get(&event->shared) : SHARED_ASK;
+
+    if (r != SHARED_ASK)
+        order_go_by_word(&event->object);
+    return r;
+}
+
+/* By an answer. r: 0 or 1, or the error, which it returns. */
+static int got(const procd_event *event, int r)
+{
+    if (r >= 0)
+        order_go_by_answer(&event->object);
+    return r;
 }
 
 /* Where the word is not known, or no more. */
@@ -66,7 +82,7 @@ static int map_and_get(procd_event *event, int64_t deadline)
 {
     if (!is_ours(event) || !shared_map_event(&event->shared, &event->object, deadline))
         return SHARED_ASK;
-    return shared_event_get(&event->shared);
+    return get(event);
 }
 
 int procd_event_set(procd_event *event)
@@ -85,7 +101,9 @@ int procd_event_is_set(procd_event *event)
 
     if (r == SHARED_ASK)
         r = map_and_get(event, CONNECTION_FOREVER);
-    return r == SHARED_ASK ? object_number((struct object *) event, "event.is_set", json_object(), "set") : r;
+    if (r != SHARED_ASK)
+        return r;
+    return got(event, object_number((struct object *) event, "event.is_set", json_object(), "set"));
 }
 
 /* Is this all that a wait is to find out? */
@@ -116,7 +134,7 @@ int procd_event_wait(procd_event *event, double timeout)
     if (r == 0)
         r = json_is_true(json_object_get(result, "set"));
     incoming_done(&answer);
-    return r;
+    return got(event, r);
 }
 
 void procd_event_free(procd_event *event)

@@ -2,6 +2,7 @@
 /* lock and rlock. */
 #include "client/lib/forks.h"
 #include "client/lib/object.h"
+#include "client/lib/order.h"
 #include "client/lib/shared.h"
 
 #include <math.h>
@@ -24,8 +25,10 @@ struct procd_rlock {
 
 /* ---- with the daemon ---- */
 
+/* By the word. */
 static void note_owner(struct lock *lock)
 {
+    order_go_by_word(&lock->object);
     atomic_store_explicit(&lock->owner, shared_self.slot, memory_order_relaxed);
 }
 
@@ -38,6 +41,7 @@ static int take(struct shared *shared, bool is_recursive)
 
 static int ask_back(struct lock *lock, bool is_recursive)
 {
+    order_let_by_daemon(&lock->object);
     if (is_recursive)
         return object_tell(&lock->object, "rlock.release", object_add_holder(json_object()));
     /* any thread may, so it does not say who it is */
@@ -73,11 +77,13 @@ static int ask_for(struct lock *lock, bool is_recursive, double timeout)
     } else if (by_bell && r < 0 && r > -4096) { /* not by the daemon */
         shared_self.has_given_up = true;
     } else if (r > 0) {
+        order_go_by_answer(&lock->object);
         atomic_store(&lock->token, token);
         atomic_store(&lock->owner, 0);
     } else if (shared_is_unsure(&lock->shared)) {
         r = shared_settled(r);
-        note_owner(lock);
+        if (r > 0)
+            note_owner(lock);
     }
     return r;
 }
@@ -128,6 +134,7 @@ static inline int release(struct lock *lock, bool is_recursive)
 
     if (!is_ours(lock))
         return object_check((struct object *) lock);
+    order_let_by_word(&lock->object);
     return shared_release_guessed(&lock->shared, &seen) ? 0 : release_seen(lock, is_recursive, seen);
 }
 

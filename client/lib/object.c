@@ -2,12 +2,17 @@
 #include "client/lib/object.h"
 
 #include "client/lib/forks.h"
+#include "client/lib/order.h"
 #include "proto/schema.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef HAVE_THREAD_SANITIZER
+struct order_place order_places[ORDER_PLACES];
+#endif
 
 /* ---- making and freeing ---- */
 

@@ -2,6 +2,7 @@
 /* semaphore and bounded_semaphore: one handle for both. */
 #include "client/lib/forks.h"
 #include "client/lib/object.h"
+#include "client/lib/order.h"
 #include "client/lib/shared.h"
 
 #include <errno.h>
@@ -44,6 +45,22 @@ json_t *procd_semaphore_json(procd_semaphore *semaphore)
     return object_json((struct object *)semaphore);
 }
 
+/* A permit, by a word. */
+static inline bool take(procd_semaphore *semaphore)
+{
+    bool is_taken = shared_take(&semaphore->shared);
+
+    if (is_taken)
+        order_go_by_word(&semaphore->object);
+    return is_taken;
+}
+
+static int ask_back(procd_semaphore *semaphore)
+{
+    order_let_by_daemon(&semaphore->object);
+    return object_tell((struct object *)semaphore, "semaphore.release", json_object());
+}
+
 /* For the first time, or where no permit is free in memory. */
 static int ask_for(procd_semaphore *semaphore, double timeout)
 {
@@ -56,12 +73,14 @@ static int ask_for(procd_semaphore *semaphore, double timeout)
             r = shared_ask((struct object *)semaphore, deadline);
         if (r != 0)
             return r < 0 ? r : 1;
-        if (shared_map(&semaphore->shared, &semaphore->object, deadline) && shared_take(&semaphore->shared))
+        if (shared_map(&semaphore->shared, &semaphore->object, deadline) && take(semaphore))
             return 1;
     }
     r = object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL, NULL);
     if (r < 0 && r > -4096 && r != -EINVAL) /* not by the daemon, and it may have been asked */
         shared_self.is_in_doubt = true;
+    else if (r > 0)
+        order_go_by_answer(&semaphore->object);
     if (shared_is_unsure(&semaphore->shared))
         r = shared_settled(r) > 0 ? 1 : r;
     return r;
@@ -72,7 +91,7 @@ int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout)
     if (!is_ours(semaphore))
         return object_check((struct object *)semaphore);
     /* no time-out is needed where nobody waits */
-    if (!isnan(timeout) && shared_take(&semaphore->shared))
+    if (!isnan(timeout) && take(semaphore))
         return 1;
     return ask_for(semaphore, timeout);
 }
@@ -81,9 +100,10 @@ int procd_semaphore_release(procd_semaphore *semaphore)
 {
     if (!is_ours(semaphore))
         return object_check((struct object *)semaphore);
+    order_let_by_word(&semaphore->object);
     if (shared_give(&semaphore->shared))
         return 0;
-    return object_tell((struct object *)semaphore, "semaphore.release", json_object());
+    return ask_back(semaphore);
 }
 
 int procd_semaphore_value(procd_semaphore *semaphore)

@@ -2,7 +2,7 @@
 # Whole daemons, seen through the socket, the library and the process table.
 integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process %D%/test_lib_shared \
 	%D%/test_lib_shared_events %D%/test_lib_shared_life %D%/test_lib_shared_permits %D%/test_lib_shared_semaphores %D%/test_lib_shared_stress \
-	%D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
+	%D%/test_lib_shared_threads %D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = \
 	%D%/test_absence.py \
 	%D%/test_cgroups.py \
@@ -125,6 +125,8 @@ integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)
 %C%_test_lib_shared_semaphores_LDADD = $(unit_client_libs)
 %C%_test_lib_shared_stress_SOURCES = %D%/test_lib_shared_stress.c $(integration_lib_sync)
 %C%_test_lib_shared_stress_LDADD = $(unit_client_libs)
+%C%_test_lib_shared_threads_SOURCES = %D%/test_lib_shared_threads.c $(integration_lib_sync)
+%C%_test_lib_shared_threads_LDADD = $(unit_client_libs)
 %C%_test_lib_sync_SOURCES = %D%/test_lib_sync.c $(integration_lib_sync)
 %C%_test_lib_sync_LDADD = $(unit_client_libs)
 %C%_test_lib_sync_faults_SOURCES = %D%/test_lib_sync_faults.c $(integration_lib_sync)
