@@ -19,6 +19,16 @@ slow_tests = $(foreach name,examples exits killed_anywhere load logs memory piec
 quick-tests:
 	@echo $(filter-out $(slow_tests),$(TESTS))
 
+# Those in which several threads of one process use the library's shared memory: what --enable-thread-sanitizer is for.
+# The daemon is another build's, `make check-threads PROCD=/.../procd`, as that sanitizer cannot follow the keeper's
+# children, which share its memory until they exec. Sockets are not to order what the library's own words must.
+thread_tests = $(foreach name,unit/client/test_shared unit/client/test_shared_word \
+	$(addprefix integration/test_lib_,shared shared_events shared_life shared_permits shared_semaphores shared_stress \
+		shared_threads sync),tests/$(name))
+check-threads:
+	@$(MAKE) $(AM_MAKEFLAGS) check-TESTS check_PROGRAMS='$(thread_tests)' TESTS='$(thread_tests)' \
+		TESTS_ENVIRONMENT="PROCD='$(or $(PROCD),$(abs_top_builddir)/procd)' TSAN_OPTIONS='io_sync=0'"
+
 # Programs, scripts and lints alike run under timeout, which ends the whole group: a hang is a failure.
 TEST_TIMEOUT = 300
 TEST_EXTENSIONS = .sh .py
@@ -77,4 +87,4 @@ lint:
 		"$$TOP_SRCDIR/$$lint" --self-test || status=1; "$$TOP_SRCDIR/$$lint" || status=1; \
 	done; exit $$status
 
-.PHONY: bench bench-readme check-long lint quick-tests
+.PHONY: bench bench-readme check-long check-threads lint quick-tests
