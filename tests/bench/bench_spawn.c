@@ -6,10 +6,14 @@
 #include "tests/bench/spooler.h"
 #include "tests/bench/subject.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 
 #define COUNT 300 /* of a round */
+
+#define REQUEST(method, params)                                                                              \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
 
 static char spawn_line[4400];
 static size_t spawn_size;
@@ -46,22 +50,78 @@ static double spooler_round(void *context)
     return raw_round(spooler->argv, spooler->envp);
 }
 
-static double subject_round(void *context)
+static double daemon_round(struct wire *to)
 {
     double begin = bench_seconds();
 
-    (void) context;
     for (int i = 0; i < COUNT; i++) {
-        long id = wire_number(wire_call(&wire, spawn_line, spawn_size), "\"id\":");
+        long id = wire_number(wire_call(to, spawn_line, spawn_size), "\"id\":");
         char join[128];
-        int size = snprintf(join, sizeof join,
-                            "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"process.join\",\"params\":{"
-                            "\"process\":%ld}}\n",
-                            id);
+        int size = snprintf(join, sizeof join, REQUEST("process.join", "\"process\":%ld"), id);
 
-        wire_expect(wire_call(&wire, join, (size_t) size), "\"exitcode\":0");
+        wire_expect(wire_call(to, join, (size_t) size), "\"exitcode\":0");
     }
     return (bench_seconds() - begin) / COUNT * 1e6;
+}
+
+static double subject_round(void *context)
+{
+    (void) context;
+    return daemon_round(&wire);
+}
+
+/* ---- of a daemon that has much to remember, and of one that has not ----
+ *
+ * Both are new, so that neither has ended processes to forget. A snapshot of so much is due only after as
+ * much has been recorded, and falls into no round: this is what a spawn itself takes. */
+
+#define LARGE (150L << 20) /* bytes at least */
+#define PROGRAMS 600       /* that have ended; what they were started with is up to 64 MiB of a uid */
+#define PROGRAM_WIDTH 100000
+#define OBJECTS 60000 /* of 65,536 that a uid may have */
+#define OBJECT_WIDTH 240
+
+static struct wire small, large;
+
+/* Requests with a text, and with a number of that many digits: names are long, and each is another one. */
+static void repeat(const char *format, const char *text, int width, unsigned count)
+{
+    static char line[PROGRAM_WIDTH + sizeof spawn_line];
+
+    for (unsigned i = 0; i < count; i++)
+        wire_call(&large, line, (size_t) snprintf(line, sizeof line, format, text, width, i));
+}
+
+static double small_round(void *context)
+{
+    (void) context;
+    return daemon_round(&small);
+}
+
+static double large_round(void *context)
+{
+    (void) context;
+    return daemon_round(&large);
+}
+
+static void compare_large(void)
+{
+    struct bench_case of = {.floor = small_round, .subject = large_round};
+    const struct subject *subject = subject_start();
+
+    subject_connect(subject, &large);
+    subject_connect(subject_start(), &small);
+    small.looks = large.looks = true;
+    repeat(REQUEST("process.spawn", "\"argv\":[\"%s\",\"%0*u\"],\"env\":{},"
+                                    "\"stdout\":\"null\",\"stderr\":\"null\""),
+           child[0], PROGRAM_WIDTH, PROGRAMS);
+    repeat(REQUEST("object.create", "\"kind\":\"%s\",\"name\":\"%0*u\""), "lock", OBJECT_WIDTH, OBJECTS);
+    errno = 0;
+    if (subject_memory(subject) < LARGE)
+        bench_die("the daemon that was to be large has %ld bytes", subject_memory(subject));
+    bench_compare(FIGURE_SPAWN_LARGE, &of);
+    wire_close(&large);
+    wire_close(&small);
 }
 
 static void on_one_processor(const struct subject *subject, int processor)
@@ -80,8 +140,8 @@ int main(int argc, char **argv)
     bench_begin(argc, argv, "spawn and join");
     child[0] = bench_beside("nothing");
     spawn_size = (size_t) snprintf(spawn_line, sizeof spawn_line,
-                                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"process.spawn\",\"params\":{"
-                                   "\"argv\":[\"%s\"],\"env\":{},\"stdout\":\"null\",\"stderr\":\"null\"}}\n",
+                                   REQUEST("process.spawn", "\"argv\":[\"%s\"],\"env\":{},"
+                                                            "\"stdout\":\"null\",\"stderr\":\"null\""),
                                    child[0]);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     subject = subject_start();
@@ -101,5 +161,6 @@ int main(int argc, char **argv)
         on_one_processor(subject, -1);
     }
     wire_close(&wire);
+    compare_large();
     return 0;
 }
