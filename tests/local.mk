@@ -68,7 +68,7 @@ check-long:
 	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TEST_TIMEOUT=7200
 	@for more in $(long_checks); do $(MAKE) $(AM_MAKEFLAGS) $$more || exit; done
 
-# `make bench BENCH_FLAGS=--short`, --long, --json: see tests/bench/run.py. What was found is kept beside the programs.
+# `make bench BENCH_FLAGS=--short`, --json: see tests/bench/run.py. What was found is kept beside the programs.
 bench: all $(EXTRA_PROGRAMS)
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
 	python3 "$$TOP_SRCDIR/tests/bench/run.py" $(BENCH_FLAGS) --output tests/bench/run.json $(bench_programs) || status=1; \

@@ -41,7 +41,7 @@ _Noreturn static void usage(const char *program, int status)
             "usage: %s [--rounds N] [--json FILE]\n"
             "  --rounds N   measure floor and subject N times in turn (default 15, $BENCH_ROUNDS)\n"
             "  --json FILE  append each figure as a line of JSON ($BENCH_JSON)\n"
-            "The daemon is $PROCD. $BENCH_SHORT: fewer rounds, $BENCH_LONG: what takes minutes, too.\n",
+            "The daemon is $PROCD. $BENCH_SHORT: fewer rounds.\n",
             program);
     exit(status);
 }
@@ -63,16 +63,6 @@ static bool is_asked_for(const char *name)
     return value && *value && strcmp(value, "0") != 0;
 }
 
-bool bench_long(void)
-{
-    return is_asked_for("BENCH_LONG");
-}
-
-bool bench_short(void)
-{
-    return is_asked_for("BENCH_SHORT");
-}
-
 static void read_options(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -84,7 +74,7 @@ static void read_options(int argc, char **argv)
     const char *path = getenv("BENCH_JSON"), *number = getenv("BENCH_ROUNDS");
     int option;
 
-    rounds = bench_short() ? ROUNDS_SHORT : ROUNDS;
+    rounds = is_asked_for("BENCH_SHORT") ? ROUNDS_SHORT : ROUNDS;
     if (number && *number)
         set_rounds(argv[0], number);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

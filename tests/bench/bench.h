@@ -59,10 +59,6 @@ void bench_skip(enum bench_figure figure, const char *why);
  * the curve ends. */
 void bench_grow(enum bench_curve curve, const struct bench_case *of, bool (*grow)(unsigned count));
 
-/* Is it the long variant, for what takes minutes; or the short one? $BENCH_LONG, $BENCH_SHORT. */
-bool bench_long(void);
-bool bench_short(void);
-
 /* Prints why and ends the program with status 1. With errno's text where it is not 0. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -19,8 +19,7 @@
 #define CHILDREN 10000
 #define COUNT 200 /* spawns of a round beside them */
 #define SETTLE_MS 1000
-#define IDLE_SHORT 10 /* seconds */
-#define IDLE_LONG 60
+#define IDLE_SECONDS 60 /* figures.def calls it a minute */
 
 static const char *sleeper[2], *nothing[2];
 
@@ -240,12 +239,11 @@ static double bytes_round(void *context)
 
 static void idle(void)
 {
-    unsigned seconds = bench_long() ? IDLE_LONG : IDLE_SHORT;
     struct subject_work before, after;
 
     poll(NULL, 0, SETTLE_MS); /* what is put off for a moment is done */
     before = subject_work(subject);
-    poll(NULL, 0, (int) seconds * 1000);
+    poll(NULL, 0, IDLE_SECONDS * 1000);
     after = subject_work(subject);
     bench_value(FIGURE_IDLE_CPU, (double) (after.cpu - before.cpu) / 1e6);
     bench_value(FIGURE_IDLE_WAKES, (double) (after.wakes - before.wakes));

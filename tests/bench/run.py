@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the measurements one after the other: the table as it comes, or one JSON document.
 
-    run.py [--short | --long] [--rounds N] [--json] [--output FILE] PROGRAM...
+    run.py [--short] [--rounds N] [--json] [--output FILE] PROGRAM...
 
 The document goes to --output: report.py makes the plot and the README's part of it. The daemon is $PROCD.
 """
@@ -40,7 +40,6 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--short', action='store_true', help='fewer rounds: some minutes less')
-    parser.add_argument('--long', action='store_true', help='a minute of idleness is watched, too')
     parser.add_argument('--rounds', type=int, help='how often floor and subject are measured')
     parser.add_argument('--json', action='store_true', help='the document on stdout in place of the table')
     parser.add_argument('--output', help='where the document goes')
@@ -51,7 +50,6 @@ def options():
 def environment(asked, lines):
     env = dict(os.environ, BENCH_JSON=lines)
     env.update({'BENCH_SHORT': '1'} if asked.short else {})
-    env.update({'BENCH_LONG': '1'} if asked.long else {})
     env.update({'BENCH_ROUNDS': str(asked.rounds)} if asked.rounds else {})
     return env
 
