@@ -8,14 +8,22 @@
 #include "tests/bench/spawns.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PAIRS 20000   /* of a round: more than fills the journal once */
+#define PINGS 4000    /* pairs of them, which it does not keep */
 #define OBJECTS 10000 /* beside them, in the snapshot */
 #define SPAWNS 2048
+#define WAITERS 1000 /* for one event */
+#define VOLLEYS 40   /* of a round: all wait, and are woken; fills the journal once */
+#define SLEEPERS 500 /* that are killed */
 
 #define REQUEST(method, params)                                                                              \
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
+/* Of many at once: each has an id of its own, or none. */
+#define WAIT "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"event.wait\",\"params\":{\"name\":\"gun\"}}\n"
+#define KILL "{\"jsonrpc\":\"2.0\",\"method\":\"process.kill\",\"params\":{\"process\":%ld}}\n"
 
 struct side {
     const struct subject *subject;
@@ -25,7 +33,7 @@ struct side {
 };
 
 static struct side without, with;
-static char *child;
+static char *child, *sleeper;
 
 static void make_objects(struct side *side)
 {
@@ -45,17 +53,105 @@ static void begin(struct side *side, const struct subject *subject)
     side->source = source_daemon(subject, 1);
 }
 
-static double locks(struct side *side)
+static const char ping[] = REQUEST("daemon.ping", "");
+static const char acquire[] = REQUEST("lock.acquire", "\"name\":\"bench\"");
+static const char release[] = REQUEST("lock.release", "\"name\":\"bench\"");
+static const char set[] = REQUEST("event.set", "\"name\":\"gun\"");
+static const char clear[] = REQUEST("event.clear", "\"name\":\"gun\"");
+
+static double exchanges(struct side *side, int count, const char *first, const char *second)
 {
-    static const char acquire[] = REQUEST("lock.acquire", "\"name\":\"bench\"");
-    static const char release[] = REQUEST("lock.release", "\"name\":\"bench\"");
+    size_t first_size = strlen(first), second_size = strlen(second);
     double begin = bench_seconds();
 
-    for (int i = 0; i < PAIRS; i++) {
-        wire_call(&side->wire, acquire, sizeof acquire - 1);
-        wire_call(&side->wire, release, sizeof release - 1);
+    for (int i = 0; i < count; i++) {
+        wire_call(&side->wire, first, first_size);
+        wire_call(&side->wire, second, second_size);
     }
-    return (bench_seconds() - begin) / PAIRS * 1e6;
+    return (bench_seconds() - begin) / count * 1e6;
+}
+
+/* Requests that wait for an event; made once. */
+static char *waiting;
+static size_t waiting_size;
+
+static void make_waiting(void)
+{
+    FILE *text = open_memstream(&waiting, &waiting_size);
+
+    for (int id = 2; id < WAITERS + 2; id++)
+        fprintf(text, WAIT, id);
+    fclose(text);
+}
+
+enum half { WAITS, WAKES };
+
+/* One of the two, of each that waits: until it is in the queue, or from there until it is answered. */
+static double waits(struct side *side, enum half half)
+{
+    double span = 0;
+
+    for (int i = 0; i < VOLLEYS; i++) {
+        double begin = bench_seconds(), wait;
+
+        wire_send(&side->wire, waiting, waiting_size);
+        wire_call(&side->wire, ping, sizeof ping - 1); /* what came before it is in the queue */
+        wait = bench_seconds() - begin;
+        wire_send(&side->wire, set, sizeof set - 1);
+        for (int answers = 0; answers < WAITERS + 1; answers++)
+            wire_expect(wire_line(&side->wire), "");
+        span += half == WAITS ? wait : bench_seconds() - begin - wait;
+        wire_call(&side->wire, clear, sizeof clear - 1);
+    }
+    return span / VOLLEYS / WAITERS * 1e6;
+}
+
+static void spawn_sleepers(struct side *side, long *ids)
+{
+    char line[4500];
+    size_t size = (size_t) snprintf(line, sizeof line,
+                                    REQUEST("process.spawn", "\"argv\":[\"%s\"],\"env\":{},"
+                                                             "\"stdout\":\"null\",\"stderr\":\"null\""),
+                                    sleeper);
+
+    for (int i = 0; i < SLEEPERS; i++)
+        ids[i] = wire_number(wire_call(&side->wire, line, size), "\"id\":");
+}
+
+/* One request waits for the end of all; then each is killed, by requests that nobody answers. */
+static char *kill_all(const long *ids, size_t *ret_size)
+{
+    char *text;
+    FILE *stream = open_memstream(&text, ret_size);
+
+    fputs("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"process.wait\",\"params\":{\"mode\":\"all\","
+          "\"processes\":[",
+          stream);
+    for (int i = 0; i < SLEEPERS; i++)
+        fprintf(stream, i ? ",%ld" : "%ld", ids[i]);
+    fputs("]}}\n", stream);
+    for (int i = 0; i < SLEEPERS; i++)
+        fprintf(stream, KILL, ids[i]);
+    fclose(stream);
+    return text;
+}
+
+/* Of one child. Its start is no part of it. */
+static double kills(struct side *side)
+{
+    long ids[SLEEPERS];
+    double begin;
+    size_t size;
+    char *text;
+
+    spawn_sleepers(side, ids);
+    text = kill_all(ids, &size);
+    begin = bench_seconds();
+    wire_send(&side->wire, text, size);
+    wire_expect(wire_line(&side->wire), "\"done\":[");
+    begin = bench_seconds() - begin;
+    free(text);
+    return begin / SLEEPERS * 1e6;
 }
 
 #define ROUNDS(name, value)                                                                                  \
@@ -77,31 +173,53 @@ static double locks(struct side *side)
                                                                                                              \
     static const struct bench_case name = {.floor = name##_without, .subject = name##_with};
 
-ROUNDS(holding, locks(side))
+ROUNDS(asking, exchanges(side, PINGS, ping, ping))
+ROUNDS(holding, exchanges(side, PAIRS, acquire, release))
+ROUNDS(queueing, waits(side, WAITS))
+ROUNDS(waking, waits(side, WAKES))
+ROUNDS(killing, kills(side))
 ROUNDS(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS(telling, source_round(side->source))
 
+static void pin_broker(const struct subject *subject, int processor)
+{
+    bench_pin(subject->broker, processor);
+}
+
+/* Where one waits for the other it is steadier on one processor: the sum of all the work. */
+static void pin(int processor, void (*pin_subject)(const struct subject *subject, int processor))
+{
+    bench_pin(0, processor);
+    pin_subject(without.subject, processor);
+    pin_subject(with.subject, processor);
+}
+
 int main(int argc, char **argv)
 {
+    bool has_processor;
     int processor;
 
     bench_begin(argc, argv, "what the journal costs");
     child = bench_beside("nothing");
+    sleeper = bench_beside("sleeper");
+    make_waiting();
     begin(&without, subject_start_program(bench_beside("procd_unrecorded")));
     begin(&with, subject_start());
     bench_compare(FIGURE_JOURNAL_EVENTS, &telling);
-    if (bench_processors(&processor, 1) == 1) {
-        bench_pin(0, processor);
-        bench_pin(without.subject->broker, processor);
-        bench_pin(with.subject->broker, processor);
-    }
+    has_processor = bench_processors(&processor, 1) == 1;
+    if (has_processor)
+        pin(processor, pin_broker);
+    bench_compare(FIGURE_JOURNAL_PING, &asking);
+    bench_compare(FIGURE_JOURNAL_WAIT, &queueing);
+    bench_compare(FIGURE_JOURNAL_WAKE, &waking);
     bench_compare(FIGURE_JOURNAL_LOCK, &holding);
     make_objects(&without);
     make_objects(&with);
     bench_compare(FIGURE_JOURNAL_OBJECTS, &holding);
-    bench_pin(0, -1);
-    bench_pin(without.subject->broker, -1);
-    bench_pin(with.subject->broker, -1);
+    pin(-1, pin_broker);
     bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
+    if (has_processor)
+        pin(processor, subject_pin);
+    bench_compare(FIGURE_JOURNAL_KILL, &killing);
     return 0;
 }

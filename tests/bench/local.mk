@@ -48,6 +48,6 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_wake_LDADD = %D%/libbench.la
 EXTRA_%C%_bench_bare_DEPENDENCIES = %D%/nothing %D%/sleeper
 EXTRA_%C%_bench_children_DEPENDENCIES = %D%/nothing %D%/sleeper
-EXTRA_%C%_bench_journal_DEPENDENCIES = %D%/nothing %D%/procd_unrecorded
+EXTRA_%C%_bench_journal_DEPENDENCIES = %D%/nothing %D%/procd_unrecorded %D%/sleeper
 EXTRA_%C%_bench_spawn_DEPENDENCIES = %D%/nothing
 EXTRA_%C%_bench_throughput_DEPENDENCIES = %D%/nothing
