@@ -45,10 +45,10 @@ json_t *procd_semaphore_json(procd_semaphore *semaphore)
     return object_json((struct object *)semaphore);
 }
 
-/* A permit, by a word. */
-static inline bool take(procd_semaphore *semaphore)
+/* A permit, by any word. */
+static bool take(procd_semaphore *semaphore)
 {
-    bool is_taken = shared_take(&semaphore->shared);
+    bool is_taken = shared_take_seen(&semaphore->shared);
 
     if (is_taken)
         order_go_by_word(&semaphore->object);
@@ -86,14 +86,25 @@ static int ask_for(procd_semaphore *semaphore, double timeout)
     return r;
 }
 
+static __attribute__((noinline)) int acquire_seen(procd_semaphore *semaphore, double timeout)
+{
+    return !isnan(timeout) && take(semaphore) ? 1 : ask_for(semaphore, timeout);
+}
+
 int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout)
 {
     if (!is_ours(semaphore))
         return object_check((struct object *)semaphore);
     /* no time-out is needed where nobody waits */
-    if (!isnan(timeout) && take(semaphore))
-        return 1;
-    return ask_for(semaphore, timeout);
+    if (isnan(timeout) || !shared_take_guessed(&semaphore->shared))
+        return acquire_seen(semaphore, timeout);
+    order_go_by_word(&semaphore->object);
+    return 1;
+}
+
+static __attribute__((noinline)) int release_seen(procd_semaphore *semaphore)
+{
+    return shared_give_seen(&semaphore->shared) ? 0 : ask_back(semaphore);
 }
 
 int procd_semaphore_release(procd_semaphore *semaphore)
@@ -101,9 +112,7 @@ int procd_semaphore_release(procd_semaphore *semaphore)
     if (!is_ours(semaphore))
         return object_check((struct object *)semaphore);
     order_let_by_word(&semaphore->object);
-    if (shared_give(&semaphore->shared))
-        return 0;
-    return ask_back(semaphore);
+    return shared_give_guessed(&semaphore->shared) ? 0 : release_seen(semaphore);
 }
 
 int procd_semaphore_value(procd_semaphore *semaphore)

@@ -249,12 +249,16 @@ static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, s
 
 bool shared_take_seen(struct shared *shared)
 {
-    return try_each(shared, take_one);
+    return atomic_load_explicit(&shared->word, memory_order_acquire) && shared_knows_slot(shared) &&
+           try_each(shared, take_one);
 }
 
 bool shared_give_seen(struct shared *shared)
 {
-    return try_each(shared, give_one);
+    const struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+
+    return words && shared_knows_slot(shared) && !shared_self.is_in_doubt && !shared_has_died(words) &&
+           try_each(shared, give_one);
 }
 
 /* ---- events ---- */

@@ -148,6 +148,7 @@ static inline bool shared_release_guessed(struct shared *shared, uint64_t *ret_s
 
 /* ---- semaphores ---- */
 
+/* The same in each word. False: the daemon must be asked; that no word says that it has one. */
 bool shared_take_seen(struct shared *shared);
 bool shared_give_seen(struct shared *shared);
 
@@ -163,19 +164,19 @@ static inline bool shared_knows_slot(const struct shared *shared)
     return shared_self.page == atomic_load_explicit(&shared->page, memory_order_relaxed);
 }
 
-/* Takes a permit. False: the daemon must be asked. */
-static inline bool shared_take(struct shared *shared)
+/* Takes a permit: one try, as for a lock. False: for shared_take_seen. */
+static inline bool shared_take_guessed(struct shared *shared)
 {
     struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
     uint64_t seen = atomic_load_explicit(&shared->guess, memory_order_relaxed);
 
     if (!words || !shared_knows_slot(shared))
         return false;
-    return shared_take_word(shared_own_word(shared, words), &seen) || shared_take_seen(shared);
+    return shared_take_word(shared_own_word(shared, words), &seen);
 }
 
-/* Gives back one of those that the calling thread has taken. False: no word says that it has. */
-static inline bool shared_give(struct shared *shared)
+/* Gives back one of those that the calling thread has taken: one try. False: for shared_give_seen. */
+static inline bool shared_give_guessed(struct shared *shared)
 {
     struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
@@ -183,8 +184,7 @@ static inline bool shared_give(struct shared *shared)
 
     if (!words || !shared_knows_slot(shared) || shared_self.is_in_doubt || shared_has_died(words))
         return false;
-    return shared_swap(shared_own_word(shared, words), &seen, guess, memory_order_release) ||
-           shared_give_seen(shared);
+    return shared_swap(shared_own_word(shared, words), &seen, guess, memory_order_release);
 }
 
 /* ---- events ---- */
