@@ -108,7 +108,7 @@ static void remove_one(struct keeper *keeper, struct cgroup *cgroup)
 }
 
 /* As the folder's links tell. */
-bool cgroup_has_others(const struct keeper *keeper, const struct cgroup *cgroup)
+int cgroup_has_others(const struct keeper *keeper, const struct cgroup *cgroup)
 {
     struct stat stat;
     char name[16];
@@ -116,7 +116,7 @@ bool cgroup_has_others(const struct keeper *keeper, const struct cgroup *cgroup)
 
     snprintf(name, sizeof name, "%u", index_of(keeper, cgroup));
     r = cgroup->dir >= 0 ? fstat(cgroup->dir, &stat) : fstatat(keeper->cgroups.base, name, &stat, 0);
-    return r < 0 || stat.st_nlink > 2;
+    return r < 0 ? -errno : stat.st_nlink > 2;
 }
 
 static int make_one(struct keeper *keeper, struct cgroup *cgroup)
@@ -229,7 +229,9 @@ static void refill(struct keeper *keeper)
         remove_one(keeper, needless);
         r = make_one(keeper, cgroup);
     }
-    if (r == 0 && cgroup_has_others(keeper, cgroup)) { /* its number is one that could not be removed */
+    if (r == 0)
+        r = cgroup_has_others(keeper, cgroup);
+    if (r > 0) { /* its number is one that could not be removed */
         close_descriptors(keeper, cgroup);
         put_aside(cgroups, cgroup, true, keeper->now);
         return;
@@ -241,7 +243,7 @@ static void refill(struct keeper *keeper)
     /* the hierarchy's own limit, or no descriptor: children go without for a while */
     if (log_again(&cgroups->tell_none_at, keeper->now))
         log_warning("no cgroup can be made: %s", strerror(-r));
-    cgroup->dir = cgroup->events = -1;
+    close_descriptors(keeper, cgroup);
     cgroup->state = CGROUP_UNUSED;
     TAILQ_INSERT_TAIL(&cgroups->unused, cgroup, order);
     cgroups->retry_at = keeper->now + NSEC_PER_SEC;
@@ -333,7 +335,7 @@ static void recycle(struct keeper *keeper, struct cgroup *cgroup)
 {
     struct cgroups *cgroups = &keeper->cgroups;
     bool is_used_up = cgroup->is_spoilt || cgroups->memory_events ||
-                      cgroup_has_others(keeper, cgroup);
+                      cgroup_has_others(keeper, cgroup) != 0;
 
     if (!is_used_up && cgroup->dir >= 0 && cgroups->pooled < POOL_MAX) {
         pool_put(cgroups, cgroup);

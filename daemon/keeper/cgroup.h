@@ -34,8 +34,8 @@ void cgroup_begun(struct keeper *keeper, struct cgroup *cgroup);
 void cgroup_leave(struct keeper *keeper, struct cgroup *cgroup, bool empty);
 void cgroup_sweep(struct keeper *keeper);
 
-/* Has somebody made cgroups of their own in it? */
-bool cgroup_has_others(const struct keeper *keeper, const struct cgroup *cgroup);
+/* Has somebody made cgroups of their own in it? 1 or 0, or -errno. */
+int cgroup_has_others(const struct keeper *keeper, const struct cgroup *cgroup);
 bool cgroup_empty(struct keeper *keeper, struct cgroup *cgroup);
 int cgroup_kill(const struct keeper *keeper, struct cgroup *cgroup);
 void cgroup_kill_orphans(struct keeper *keeper);

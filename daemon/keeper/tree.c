@@ -296,7 +296,7 @@ static bool outlives(const struct keeper *keeper, const struct cgroup *cgroup)
     unsigned count = 0;
 
     return cgroup_each(keeper, cgroup, count_member, &count) < 0 || count > 0 ||
-           cgroup_has_others(keeper, cgroup);
+           cgroup_has_others(keeper, cgroup) != 0;
 }
 
 void tree_ended(struct keeper *keeper, struct slot *slot)

@@ -289,6 +289,8 @@ def lasting_fault(daemon, role, call, error):
     """Nobody else waits, nobody spins, and what was asked meanwhile is answered by the end."""
     pid = pid_of(daemon, role)
     with Client(daemon.path) as bystander, Client(daemon.path) as client, Client(daemon.path) as late:
+        for each in (bystander, client, late):  # the premise: they have been accepted
+            same(each.call('daemon.ping'), {})
         with Injection(daemon, pid, call, 'error=' + error, '1+') as injection:
             begin, before, pings = time.monotonic(), cpu_time(pid), 0
             small = {'argv': ['/bin/true']}
@@ -316,7 +318,7 @@ def lasting_fault(daemon, role, call, error):
 def test_faults_that_last(daemon):
     use(daemon)
     for call, error in (('accept4', 'EMFILE'), ('clone3', 'EAGAIN'), ('pipe2', 'EMFILE'),
-                        ('epoll_ctl', 'ENOMEM'), ('sendmsg', 'ENOBUFS')):
+                        ('epoll_ctl', 'ENOMEM'), ('newfstatat', 'ENOMEM'), ('sendmsg', 'ENOBUFS')):
         lasting_fault(daemon, 'keeper', call, error)
     for call, error in (('fallocate', 'ENOSPC'), ('memfd_create', 'EMFILE')):
         lasting_fault(daemon, 'broker', call, error)
