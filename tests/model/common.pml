@@ -58,7 +58,6 @@ WORD word;          /* what all share. Its lowest two bits are the slot of the h
 byte inside;        /* who is in the critical section, 0: nobody */
 bit waits[SLOTS];   /* has found the lock held and has neither got it nor given up */
 bit unreported;     /* a process has died while the word named it, and no holder has been told */
-bit announced;      /* CONTENDED has been set for somebody who is queued */
 
 #define NOBODY_WAITS (!waits[1] && !waits[2] && !waits[CLIENTS])
 
