@@ -88,6 +88,8 @@ static void fill_end(struct keeper *keeper, struct slot *slot, const siginfo_t *
 void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info, const struct rusage *usage,
                 bool reaped)
 {
+    bool is_empty;
+
     loop_remove(&keeper->loop, &slot->exit);
     ledger_touch(keeper, slot);
     slot->ended = true;
@@ -109,11 +111,12 @@ void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
     if (slot->cgroup && slot->end.exitcode == -SIGKILL && !slot->kill_due)
         slot->cgroup->is_spoilt = true; /* not by us: perhaps by its cgroup.kill */
     capture_ended(keeper, slot);
+    is_empty = tree_empty(keeper, slot);
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
     link_flush(keeper); /* whoever joins need not wait for the rest */
     store_leave(keeper, slot); /* its end is in the ledger by now */
-    tree_ended(keeper, slot);
+    tree_ended(keeper, slot, is_empty);
     if (slot->lingers || slot->failed)
         reap_request_sweep(keeper);
     slot_finish(keeper, slot);

@@ -299,7 +299,18 @@ static bool outlives(const struct keeper *keeper, const struct cgroup *cgroup)
            cgroup_has_others(keeper, cgroup) != 0;
 }
 
-void tree_ended(struct keeper *keeper, struct slot *slot)
+bool tree_empty(struct keeper *keeper, struct slot *slot)
+{
+    if (!slot->cgroup)
+        return slot->adopted;
+    if (cgroup_empty(keeper, slot->cgroup))
+        return true;
+    if (outlives(keeper, slot->cgroup))
+        slot->cgroup->is_spoilt = true; /* what will kill them may be its cgroup.kill */
+    return false;
+}
+
+void tree_ended(struct keeper *keeper, struct slot *slot, bool is_empty)
 {
     bool kill_due = killing_end(keeper, slot);
 
@@ -309,12 +320,10 @@ void tree_ended(struct keeper *keeper, struct slot *slot)
         tree_forget(keeper, slot, false);
         if (slot->again && slot->tree_watched)
             report_put(keeper, slot, LINK_TREE_GONE);
-    } else if (slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : slot->adopted) {
+    } else if (is_empty) {
         tree_give_up(keeper, slot);
     } else {
         tree_linger(keeper, slot);
-        if (slot->cgroup && outlives(keeper, slot->cgroup))
-            slot->cgroup->is_spoilt = true; /* what will kill them may be its cgroup.kill */
         if (kill_due)
             tree_signal(keeper, slot, SIGKILL);
     }
@@ -341,7 +350,7 @@ static bool scan_sessions(bool strangers, const struct keeper *keeper)
 }
 
 /* Without a scan nothing is known of sessions. */
-static bool is_empty(struct keeper *keeper, const struct slot *slot, bool scanned)
+static bool has_nobody(struct keeper *keeper, const struct slot *slot, bool scanned)
 {
     return slot->cgroup ? cgroup_empty(keeper, slot->cgroup) : scanned && !set_has(&members, slot->pid);
 }
@@ -359,7 +368,7 @@ static void look_at_watched(struct keeper *keeper, bool scanned)
 
     for (slot = TAILQ_FIRST(&keeper->table.lingering); slot && is_waited_for(slot); slot = next) {
         next = TAILQ_NEXT(slot, linger);
-        if (is_empty(keeper, slot, scanned))
+        if (has_nobody(keeper, slot, scanned))
             tree_give_up(keeper, slot);
         else if (slot->kill_again)
             tree_signal(keeper, slot, SIGKILL);
@@ -375,7 +384,7 @@ static void look_at_all(struct keeper *keeper, bool scanned)
     table->unsearched = table->sessions > 0 && !scanned;
     for (slot = TAILQ_FIRST(&table->lingering); slot; slot = next) {
         next = TAILQ_NEXT(slot, linger);
-        if (is_empty(keeper, slot, scanned))
+        if (has_nobody(keeper, slot, scanned))
             tree_give_up(keeper, slot);
         else if (slot->end.mono + LOOK_AGAIN > keeper->now)
             table->unsearched = true;

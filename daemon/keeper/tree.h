@@ -28,8 +28,11 @@ void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal);
 /* SIGKILL for every tree there is, those of forgotten processes included. */
 void tree_kill_all(struct keeper *keeper);
 
-/* Its child has ended: looks whether something is left. */
-void tree_ended(struct keeper *keeper, struct slot *slot);
+/* Its child has ended: is nothing left? To be asked before anybody is told of the end: what is done to those
+ * that are left may then be seen by its effect only. */
+bool tree_empty(struct keeper *keeper, struct slot *slot);
+/* Its child has ended, and that was the answer. */
+void tree_ended(struct keeper *keeper, struct slot *slot, bool is_empty);
 /* Looks at the trees whose child has ended: at all of them if something has ended meanwhile, else at those
  * for which somebody waits. Reaps strangers that ended (with `strangers`). True: look again soon. */
 bool tree_sweep(struct keeper *keeper, bool strangers);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What somebody does to the cgroup of a child is not for the children that come after it."""
+import contextlib
 import glob
 import os
 import signal
@@ -69,6 +70,41 @@ def test_killed_after_its_end(daemon):
         write(folder, 'cgroup.kill', '1')
         client.call('process.stop', process=one['id'], grace=5)
         others_are_well(daemon, client)
+
+
+@contextlib.contextmanager
+def last_to_run(daemon):
+    """On one processor, with everybody else before the keeper: whom it wakes has done before it goes on."""
+    keeper, everybody = daemon.keeper_pid, (0, daemon.keeper_pid, daemon.broker_pid)
+    before = os.sched_getaffinity(0)
+    for pid in everybody:
+        os.sched_setaffinity(pid, {min(before)})
+    os.sched_setscheduler(keeper, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(keeper, os.SCHED_OTHER, os.sched_param(0))
+        for pid in everybody:
+            os.sched_setaffinity(pid, before)
+
+
+@options(root=True)
+def test_killed_at_once_after_its_end(daemon):
+    """Nothing is left in it by the time that the keeper gets on."""
+    with Client(daemon.path) as client:
+        for _ in range(10):
+            one = client.sh('sleep 1000 & exec sleep 1000')
+            folder = cgroup_of(daemon, one['pid'])
+            wait_for(lambda path=folder: len(members(path)) == 2, 'both sleep')
+            with last_to_run(daemon):
+                os.kill(one['pid'], signal.SIGTERM)
+                same(client.exitcode(one['id']), -signal.SIGTERM)
+                write(folder, 'cgroup.kill', '1')
+                end = time.monotonic() + 20
+                while members(folder):  # who slept would let the keeper run
+                    assert time.monotonic() < end, 'it lives on'
+            client.call('process.stop', process=one['id'], grace=5)
+            same(client.exitcode(client.sh('exit 7')['id']), 7)
 
 
 @options(root=True)
