@@ -68,7 +68,11 @@ class Shell:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
                 raise SystemExit(f'{self.name}: waited in vain for {pattern}; it said {plain!r}')
-            self.text += os.read(self.fd, 65536).decode('utf-8', 'replace')
+            try:
+                self.text += os.read(self.fd, 65536).decode('utf-8', 'replace')
+            except OSError:
+                status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+                raise SystemExit(f'{self.name} ended ({status}) before {pattern}, said {plain!r}') from None
 
     def complete(self, typed, tabs=1):
         """The line that comes of it, and everything that was shown."""
