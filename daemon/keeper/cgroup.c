@@ -60,13 +60,20 @@ static void cool(struct cgroups *cgroups, struct cgroup *cgroup)
     cgroup->hot = false;
 }
 
+/* Where the next are taken: only the first of the pool keep what they are read by. */
 static void pool_put(struct cgroups *cgroups, struct cgroup *cgroup)
 {
+    struct cgroup *last = cgroup;
+
     cool(cgroups, cgroup);
-    cgroup->events = cgroups->pooled >= HOT_MAX ? close_fd(cgroup->events) : share_park(cgroup->events);
+    cgroup->events = share_park(cgroup->events);
     cgroup->state = CGROUP_EMPTY;
     TAILQ_INSERT_HEAD(&cgroups->pool, cgroup, order);
     cgroups->pooled++;
+    for (int i = 0; i < HOT_MAX && last; i++)
+        last = TAILQ_NEXT(last, order);
+    if (last)
+        last->events = close_fd(last->events);
 }
 
 static void pool_drop(struct cgroups *cgroups, struct cgroup *cgroup)

@@ -90,7 +90,6 @@ void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
 {
     bool is_empty;
 
-    loop_remove(&keeper->loop, &slot->exit);
     ledger_touch(keeper, slot);
     slot->ended = true;
     keeper->table.live--;
@@ -115,6 +114,7 @@ void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
     link_flush(keeper); /* whoever joins need not wait for the rest */
+    loop_remove(&keeper->loop, &slot->exit);
     store_leave(keeper, slot); /* its end is in the ledger by now */
     tree_ended(keeper, slot, is_empty);
     if (slot->lingers || slot->failed)

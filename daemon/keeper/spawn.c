@@ -19,6 +19,7 @@
 #include "daemon/keeper/table.h"
 #include "daemon/keeper/ticket.h"
 #include "daemon/keeper/ticket_kept.h"
+#include "daemon/keeper/wire.h"
 #include "daemon/keeper/zygote.h"
 
 #include <fcntl.h>
@@ -64,16 +65,21 @@ void spawn_succeeded(struct keeper *keeper, struct slot *slot)
     store_begin(keeper, slot);
 }
 
+/* Its slot is another matter from here on. */
+static void job_leave(struct keeper *keeper, struct job *job)
+{
+    if (job->client)
+        job->client->jobs--;
+    job->slot->job = NULL;
+    TAILQ_REMOVE(&keeper->jobs, job, order);
+}
+
 /* Its memory is nobody's any more: the child is dead, or has memory of its own. */
 static void job_end(struct keeper *keeper, struct job *job)
 {
     share_end(keeper, job);
     loop_remove(&keeper->loop, &job->status);
     job->status_fd = close_fd(job->status_fd);
-    if (job->client)
-        job->client->jobs--;
-    job->slot->job = NULL;
-    TAILQ_REMOVE(&keeper->jobs, job, order);
     job_free(keeper, job);
 }
 
@@ -86,7 +92,7 @@ static void job_done(struct keeper *keeper, struct job *job)
     bool failed = job->failed;
     struct spawn_failure failure = job->failure;
 
-    job_end(keeper, job);
+    job_leave(keeper, job);
     if (slot->failed) /* it was late, and has been reported so */
         slot_finish(keeper, slot);
     else if (failed)
@@ -95,6 +101,8 @@ static void job_done(struct keeper *keeper, struct job *job)
         spawn_failed(keeper, slot, ECANCELED, stage);
     else
         spawn_succeeded(keeper, slot);
+    link_flush(keeper); /* whoever has asked need not wait for the rest */
+    job_end(keeper, job);
 }
 
 static void read_status(struct keeper *keeper, struct job *job)
@@ -351,7 +359,7 @@ static int try_spawn(struct keeper *keeper, struct slot *slot, const struct link
     int r;
 
     *ret_stage = LINK_STAGE_CREDENTIALS;
-    if (!connection || !client_alive(connection->client))
+    if (!connection) /* whether its client lives is asked at last, in plan_fill */
         return -ESRCH;
     *ret_stage = LINK_STAGE_SPEC;
     if (fds->truncated || (memfd && fds->count == 0))
