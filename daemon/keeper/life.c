@@ -61,7 +61,7 @@ static int find_free(const struct lives *lives)
 }
 
 /* What could become shorter would end us. */
-static bool is_page(int fd)
+bool life_is_page(int fd)
 {
     int seals = fcntl(fd, F_GET_SEALS);
     struct stat stat;
@@ -81,7 +81,7 @@ static void forget(const struct lives *lives, int number)
 int life_begin(struct lives *lives, int fd)
 {
     const int prot = PROT_READ | PROT_WRITE;
-    int r = is_page(fd) ? 0 : -EINVAL, number;
+    int r = life_is_page(fd) ? 0 : -EINVAL, number;
 
     if (r == 0 && !lives->room)
         r = prepare(lives);

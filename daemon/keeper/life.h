@@ -8,6 +8,8 @@
 
 #include "daemon/keeper/state.h"
 
+/* Is that memory of a page, and stays it? */
+bool life_is_page(int fd);
 /* In the page of that memory, which must be one. Returns its number, -EINVAL, -ENOSPC, -ENOMEM. */
 int life_begin(struct lives *lives, int fd);
 /* No more: the page says that we have died. A number below 0 is none. */

@@ -65,6 +65,8 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
 
     if (fd < 0) /* it was lost on the way: we had no number for it */
         return EMFILE;
+    if (!life_is_page(fd)) /* anything but such memory could hold us up when closed */
+        return EINVAL;
     if (page && page->life >= 0 && is_same(page->fd, fd)) /* asked for twice at a time */
         return 0;
     if (!page && pages_count(keeper) >= PAGES_MAX)
@@ -73,7 +75,7 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
         life_end(&keeper->lives, page->life);
         page->life = -1;
     }
-    life = life_begin(&keeper->lives, fd); /* also: anything but such memory could hold us up when closed */
+    life = life_begin(&keeper->lives, fd);
     if (life < 0)
         return -life;
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -177,6 +177,26 @@ START_TEST(pages_tell_that_the_keeper_was_killed)
 }
 END_TEST
 
+/* In its place: what was kept before stays, and its keeper lives. */
+START_TEST(what_is_refused_takes_nobodys_place)
+{
+    struct page *page;
+    int memory;
+
+    start();
+    memory = memory_of("x");
+    page = mapped(memory);
+    ck_assert_int_eq(keep(1, memory), 0);
+    ck_assert_int_eq(keep(1, open("/dev/null", O_RDWR | O_CLOEXEC)), EINVAL);
+    ck_assert_uint_eq(life(page), (uint32_t) harness.keeper);
+    next_broker();
+    ck_assert_uint_eq(seen, 1);
+    ck_assert_str_eq(texts[1], "x");
+    munmap(page, sizeof *page);
+    stop(1);
+}
+END_TEST
+
 /* Each of two who ask at a time has it kept. */
 START_TEST(the_same_page_twice)
 {
@@ -213,6 +233,7 @@ static void add(TCase *test)
 {
     tcase_add_test(test, pages_tell_that_the_keeper_was_killed);
     tcase_add_test(test, pages_tell_that_the_keeper_has_ended);
+    tcase_add_test(test, what_is_refused_takes_nobodys_place);
     tcase_add_test(test, the_same_page_twice);
     tcase_add_test(test, pages_outlive_brokers);
     tcase_add_test(test, nothing_else_is_kept);
