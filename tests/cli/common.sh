@@ -79,7 +79,8 @@ broker() {
 # The keeper's pool of empty cgroups grows and shrinks; what clients share with the daemon stays.
 descriptors() {
     find "/proc/$1/fd" -type l -exec readlink {} + |
-        sed 's/[0-9][0-9]*\]$/]/; s|^/proc/[0-9]*|/proc/PID|; /\/procd-[0-9.]*\/[0-9]*$/d; /procd-page/d' |
+        sed 's/[0-9][0-9]*\]$/]/; s|^/proc/[0-9]*|/proc/PID|; /procd-page/d
+             /\/procd-[0-9.]*\/[0-9]*\(\/cgroup.events\)*$/d' |
         sort
 }
 

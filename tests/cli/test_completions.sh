@@ -133,7 +133,7 @@ fi
 unset PROCD_SOCKET
 
 # What the scripts ask for: the living before the others, a name once, nothing that nobody could type.
-ctl spawn -n worker -- true >/dev/null
+ctl join "$(ctl spawn -n worker -- true)" >/dev/null
 ctl spawn -n "$(printf 'a\nb')" -- true >/dev/null
 expect 0 ctl completion processes
 tr '\t' '|' <"$dir/out" >"$dir/words"

@@ -107,6 +107,25 @@ def test_killed_at_once_after_its_end(daemon):
             same(client.exitcode(client.sh('exit 7')['id']), 7)
 
 
+def kept_events(daemon):
+    """The descriptors by which the keeper reads whether cgroups are empty."""
+    links = glob.glob('/proc/%d/fd/*' % daemon.keeper_pid)
+    return len([link for link in links if os.path.lexists(link) and
+                os.readlink(link).endswith('/cgroup.events')])
+
+
+def test_few_are_kept_open(daemon):
+    """However many were in use at a time, and however they end."""
+    with Client(daemon.path) as client:
+        for count in (30, 8, 30, 8, 4, 8):
+            together = [client.sh('exec sleep 1000') for _ in range(count)]
+            cgroup_of(daemon, together[0]['pid'])
+            for one in together[::3] + together[1::3] + together[2::3]:
+                client.call('process.kill', process=one['id'])
+                same(client.exitcode(one['id']), -signal.SIGKILL)
+        assert kept_events(daemon) <= 8, '%d are kept open' % kept_events(daemon)
+
+
 @options(root=True)
 def test_frozen(daemon):
     with Client(daemon.path) as client:
