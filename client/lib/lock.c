@@ -135,7 +135,9 @@ static inline int release(struct lock *lock, bool is_recursive)
     if (!is_ours(lock))
         return object_check((struct object *) lock);
     order_let_by_word(&lock->object);
-    return shared_release_guessed(&lock->shared, &seen) ? 0 : release_seen(lock, is_recursive, seen);
+    return shared_release_guessed(&lock->shared, is_recursive, &seen)
+               ? 0
+               : release_seen(lock, is_recursive, seen);
 }
 
 /* ---- tokens ---- */

@@ -51,6 +51,12 @@ struct shared_self {
 extern _Thread_local struct shared_self shared_self
     __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
+/* The calling thread has a number in these words. */
+static inline bool shared_knows_slot(const struct shared *shared)
+{
+    return shared_self.page == atomic_load_explicit(&shared->page, memory_order_relaxed);
+}
+
 /* The page that a word is in, as it is mapped at a multiple of its size. */
 static inline struct page *shared_page_of(const struct page_word *word)
 {
@@ -133,14 +139,15 @@ static inline bool shared_acquire_guessed(struct shared *shared, uint64_t *ret_s
     return shared_take_word(word, ret_seen);
 }
 
-/* Gives it back if nothing has happened to the word since the calling thread took it. As above. */
-static inline bool shared_release_guessed(struct shared *shared, uint64_t *ret_seen)
+/* Gives it back if nothing has happened to the word since the calling thread took it. As above. An rlock is
+ * nobody's to give back who has no number in its page. */
+static inline bool shared_release_guessed(struct shared *shared, bool is_recursive, uint64_t *ret_seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
 
     *ret_seen = WORD_GONE;
-    if (!word || shared_has_died(word))
+    if (!word || shared_has_died(word) || (is_recursive && !shared_knows_slot(shared)))
         return false;
     *ret_seen = guess | shared_self.slot | WORD_DEPTH_ONE;
     return shared_swap(word, ret_seen, guess, memory_order_release);
@@ -156,12 +163,6 @@ bool shared_give_seen(struct shared *shared);
 static inline struct page_word *shared_own_word(const struct shared *shared, struct page_word *words)
 {
     return words + (shared_self.slot & atomic_load_explicit(&shared->mask, memory_order_relaxed));
-}
-
-/* The calling thread has a number in these words. */
-static inline bool shared_knows_slot(const struct shared *shared)
-{
-    return shared_self.page == atomic_load_explicit(&shared->page, memory_order_relaxed);
 }
 
 /* Takes a permit: one try, as for a lock. False: for shared_take_seen. */

@@ -149,8 +149,6 @@ START_TEST(nobody_looks_for_longer_than_wanted)
 }
 END_TEST
 
-/* ---- a daemon that has died ---- */
-
 static int acquire(bool is_recursive)
 {
     uint64_t seen;
@@ -162,7 +160,8 @@ static bool release(bool is_recursive)
 {
     uint64_t seen;
 
-    return shared_release_guessed(&handle, &seen) || shared_release_seen(&handle, is_recursive, seen);
+    return shared_release_guessed(&handle, is_recursive, &seen) ||
+           shared_release_seen(&handle, is_recursive, seen);
 }
 
 static bool take(void)
@@ -182,6 +181,27 @@ static int put(bool is_set)
     return shared_event_put_guessed(&handle, is_set, &seen) ? 0
                                                             : shared_event_put_seen(&handle, is_set, seen);
 }
+
+/* Numbers begin anew with each daemon: its own may be another thread's there. */
+START_TEST(who_has_a_number_elsewhere_owns_nothing)
+{
+    have(TAKEN(9));
+    shared_self.page = 2;
+    ck_assert(!release(true));
+    ck_assert_uint_eq(word(3), TAKEN(9));
+    ck_assert_int_eq(acquire(true), 0);
+    ck_assert_int_eq(shared_acquire_soon(&handle, true, 1), 0);
+    ck_assert(!give());
+    ck_assert_uint_eq(word(3), TAKEN(9));
+    ck_assert(release(false)); /* a lock is anybody's to give back */
+    ck_assert_uint_eq(word(3), ORDER);
+    ck_assert_int_eq(acquire(false), 0);
+    ck_assert(!take());
+    ck_assert_uint_eq(word(3), ORDER);
+}
+END_TEST
+
+/* ---- a daemon that has died ---- */
 
 static void die(void)
 {
@@ -327,6 +347,7 @@ int main(void)
     tcase_add_loop_test(tcase, there_is_nothing_to_look_for, 0, 4);
     tcase_add_test(tcase, who_looks_in_vain_looks_less);
     tcase_add_test(tcase, nobody_looks_for_longer_than_wanted);
+    tcase_add_test(tcase, who_has_a_number_elsewhere_owns_nothing);
     tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
     tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
     tcase_add_test(tcase, a_grant_of_the_dead_is_not_taken);
