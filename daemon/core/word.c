@@ -345,6 +345,19 @@ static void words_of_request(struct core *core, const struct core_input *input, 
         deadlock_words(core, object, NULL, want, context);
 }
 
+/* What it may have handed over without having rung for it, as it has become another program: one that has
+ * died is looked for as a whole. */
+static void words_let_go(const struct connection *connection, core_want_word *want, void *context)
+{
+    const struct open *open;
+
+    if (LIST_FIRST(&connection->client->connections) != connection || LIST_NEXT(connection, of_client))
+        return;
+    TAILQ_FOREACH(open, &connection->client->opens, of_owner)
+        if (open->object->word && open->object->word->data.state == WORD_STATE_OFFERED)
+            core_words_of_object(open->object, want, context);
+}
+
 static void words_of_number(const struct core *core, const struct core_input *input, core_want_word *want,
                             void *context)
 {
@@ -357,6 +370,7 @@ static void words_of_number(const struct core *core, const struct core_input *in
             words_of_waiter(waiter, want, context);
     } else if (connection) {
         words_of_connection(connection, want, context);
+        words_let_go(connection, want, context);
     }
 }
 

@@ -308,6 +308,22 @@ START_TEST(who_was_handed_it_in_time_has_it)
 }
 END_TEST
 
+/* Who has handed it over may not come to ring: exec(2) leaves it alive, and without a connection. */
+START_TEST(who_lets_go_of_the_daemon_may_have_handed_it_over)
+{
+    uint64_t waits, second = world_connect_as(world, me, 1000, 0);
+
+    take(my_slot);
+    waits = WAIT(other, .flags = REQUEST_BELL);
+    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    world_number(world, INPUT_DISCONNECT, second); /* one of many */
+    must_wait(world, waits);
+    world_number(world, INPUT_DISCONNECT, mine);
+    must_get(world, waits);
+    ck_assert_uint_eq(word_owner(*WORD), their_slot);
+}
+END_TEST
+
 /* Who repeats a request is too late to cancel it, too. */
 START_TEST(what_was_handed_over_is_not_cancelled)
 {
@@ -477,6 +493,7 @@ int main(void)
     tcase_add_test(locks, the_first_in_the_queue_is_handed_it);
     tcase_add_test(locks, an_offer_is_taken_back);
     tcase_add_test(locks, who_was_handed_it_in_time_has_it);
+    tcase_add_test(locks, who_lets_go_of_the_daemon_may_have_handed_it_over);
     tcase_add_test(locks, what_was_handed_over_is_not_cancelled);
     tcase_add_test(locks, who_has_taken_it_needs_no_answer);
     tcase_add_test(locks, nobody_is_offered_what_he_has);
