@@ -72,6 +72,7 @@ enum link_kind {
     LINK_FOLLOW_LOG,      /* link_log_follow: ring when there is something new in a log, or no more */
     LINK_KEEP_PAGE,       /* link_page; descriptor: its memory, to be kept for the brokers that follow */
     LINK_ATTACH,          /* link_attach: the terminal of a child */
+    LINK_DROP_PAGE,       /* link_page: nobody needs it any more */
 
     /* numbered reports, keeper -> broker */
     LINK_SPAWNED = 128,   /* link_spawned; descriptor: a pidfd of the child where the order asked for one */

@@ -205,6 +205,12 @@ static void take_keep_page(struct keeper *keeper, const void *message, struct fd
     link_answer(keeper, &answer, sizeof answer, NULL, 0);
 }
 
+static void take_drop_page(struct keeper *keeper, const void *message, struct fdpass *fds)
+{
+    (void) fds;
+    page_drop(keeper, ((const struct link_page *) message)->uid);
+}
+
 static void take_pong(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     (void) message;
@@ -270,6 +276,7 @@ static const struct order_kind {
     {LINK_FOLLOW_LOG, sizeof(struct link_log_follow), take_follow_log},
     {LINK_KEEP_PAGE, sizeof(struct link_page), take_keep_page},
     {LINK_ATTACH, sizeof(struct link_attach), take_attach},
+    {LINK_DROP_PAGE, sizeof(struct link_page), take_drop_page},
 };
 
 /* ---- from the socket ---- */

@@ -102,6 +102,26 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
     return 0;
 }
 
+static void let_go(struct keeper *keeper, struct kept_page *page)
+{
+    LIST_REMOVE(page, order);
+    life_end(&keeper->lives, page->life);
+    close_fd(page->fd);
+    free(page);
+}
+
+void page_drop(struct keeper *keeper, uint32_t uid)
+{
+    struct kept_page *page = page_find(keeper, uid);
+
+    if (!page)
+        return;
+    if (keeper->link.page_cursor == page) /* a new broker is about to get it: it need not */
+        keeper->link.page_cursor = LIST_NEXT(page, order);
+    store_drop_page(keeper, uid);
+    let_go(keeper, page);
+}
+
 void pages_live(struct keeper *keeper)
 {
     struct kept_page *page;
@@ -135,10 +155,6 @@ void pages_close(struct keeper *keeper)
 {
     struct kept_page *page;
 
-    while ((page = LIST_FIRST(&keeper->pages))) {
-        LIST_REMOVE(page, order);
-        life_end(&keeper->lives, page->life);
-        close_fd(page->fd);
-        free(page);
-    }
+    while ((page = LIST_FIRST(&keeper->pages)))
+        let_go(keeper, page);
 }

@@ -9,7 +9,10 @@
  * keeper that may follow. 0, or an errno. */
 int page_keep(struct keeper *keeper, uint32_t uid, int fd);
 
-/* The same from another program's table, until pages_live without a word in it; fd is taken over. 0,
+/* LINK_DROP_PAGE: it is kept no longer, and says that its keeper has died. */
+void page_drop(struct keeper *keeper, uint32_t uid);
+
+/* As page_keep from another program's table, until pages_live without a word in it; fd is taken over. 0,
  * -EBADMSG, -ENOMEM. */
 int page_restore(struct keeper *keeper, uint32_t uid, int fd, bool stored);
 

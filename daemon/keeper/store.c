@@ -193,6 +193,11 @@ int store_page(struct keeper *keeper, uint32_t uid, int fd)
     return store_put(keeper, STORE_PAGE, page_number(uid), fd);
 }
 
+void store_drop_page(struct keeper *keeper, uint32_t uid)
+{
+    store_take_out(keeper, STORE_PAGE, page_number(uid));
+}
+
 int store_take_page(struct keeper *keeper, struct shelf *shelf, struct store_page *ret_page)
 {
     for (size_t i = 0; i < shelf->count; i++) {

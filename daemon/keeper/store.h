@@ -50,6 +50,7 @@ int store_pipe(struct keeper *keeper, struct capture_pipe *pipe);
 
 /* A uid's page, in the place of an earlier one. 0, also where no keeper can follow, or as store_put. */
 int store_page(struct keeper *keeper, uint32_t uid, int fd);
+void store_drop_page(struct keeper *keeper, uint32_t uid);
 
 struct store_page {
     uint32_t uid;

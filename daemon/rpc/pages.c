@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 
 #define LOOKS_AT_ONCE 256
+#define PAGES_MANY    64 /* from so many on those that nobody uses are given up: each is two descriptors */
 
 struct uid_page {
     uint32_t uid;
@@ -207,10 +208,40 @@ int page_copy(const struct server *server, uint32_t uid)
     return page ? fcntl(page->fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
+/* No word in it is issued, and no slot: who has it mapped asks for another one, as after a death. */
+static bool is_needless(const struct server *server, const struct uid_page *page)
+{
+    const struct account *account = core_account(server->core, page->uid);
+
+    return page->is_kept && (!account || !account->words);
+}
+
+static void give_up(struct server *server, struct uid_page *page)
+{
+    struct link_page message = {.uid = page->uid};
+
+    close_for_good(page);
+    keeper_link_send(server->link, LINK_DROP_PAGE, 0, &message, sizeof message, NULL, 0);
+    drop(server, page);
+}
+
+static void make_room(struct server *server)
+{
+    struct uid_page *page, *next;
+
+    if (HASH_COUNT(server->pages) < PAGES_MANY)
+        return;
+    HASH_ITER(hh, server->pages, page, next)
+        if (is_needless(server, page))
+            give_up(server, page);
+}
+
 struct outcome page_ask(struct call *call)
 {
     struct uid_page *page = find(call->server, call->uid);
 
+    if (!page)
+        make_room(call->server);
     if (!page)
         page = add(call->server, call->uid, make_memory());
     if (!page || call_hold(call) < 0)
@@ -227,7 +258,9 @@ void page_kept(struct server *server, const struct link_page *message)
 
     if (page && message->error == 0)
         page->is_kept = true;
-    else if (message->error != 0 && log_again(&server->tell_unkept_at, clock_monotonic()))
+    else if (page && !page->is_kept) /* nobody has it but us */
+        drop(server, page);
+    if (message->error != 0 && log_again(&server->tell_unkept_at, clock_monotonic()))
         log_error("the keeper cannot keep the page of uid %u: error %d", message->uid, message->error);
     if (!call)
         return;

@@ -177,6 +177,32 @@ START_TEST(pages_tell_that_the_keeper_was_killed)
 }
 END_TEST
 
+/* Also one that was never kept. */
+START_TEST(what_nobody_needs_is_dropped)
+{
+    struct link_page message = {.head = {.kind = LINK_DROP_PAGE, .size = sizeof message}};
+    struct page *page;
+    int memory;
+
+    start();
+    memory = memory_of("x");
+    page = mapped(memory);
+    ck_assert_int_eq(keep(1, memory), 0);
+    ck_assert_int_eq(keep(2, memory_of("y")), 0);
+    for (int i = 0; i < 2; i++) {
+        message.uid = 1 + 2 * (uint32_t) i;
+        harness_send(&harness, &message, sizeof message, NULL, 0);
+    }
+    harness_barrier(&harness);
+    ck_assert_uint_eq(life(page), PAGE_DIED);
+    next_broker();
+    ck_assert_uint_eq(seen, 1);
+    ck_assert_str_eq(texts[2], "y");
+    munmap(page, sizeof *page);
+    stop(1);
+}
+END_TEST
+
 /* In its place: what was kept before stays, and its keeper lives. */
 START_TEST(what_is_refused_takes_nobodys_place)
 {
@@ -233,6 +259,7 @@ static void add(TCase *test)
 {
     tcase_add_test(test, pages_tell_that_the_keeper_was_killed);
     tcase_add_test(test, pages_tell_that_the_keeper_has_ended);
+    tcase_add_test(test, what_nobody_needs_is_dropped);
     tcase_add_test(test, what_is_refused_takes_nobodys_place);
     tcase_add_test(test, the_same_page_twice);
     tcase_add_test(test, pages_outlive_brokers);

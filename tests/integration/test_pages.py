@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The memory that a uid's clients share with the daemon goes when others need the room."""
+import glob
+import os
+
+from clients import Peer, same, wait_for
+from harness import main, options
+
+FIRST = 40000  # of the uids of nobody
+KEPT = 64      # daemon/rpc/pages.c
+
+system = options(mode='--system', root=True, limit=120)
+
+
+def kept(pid):
+    """How many pages the process has open."""
+    count = 0
+    for link in glob.glob('/proc/%d/fd/*' % pid):
+        try:
+            count += 'procd-page' in os.readlink(link)
+        except OSError:
+            pass  # closed meanwhile
+    return count
+
+
+def map_lock(peer, name='l'):
+    peer.call('object.create', kind='lock', name=name)
+    return peer.call('object.map', name=name, holder='h')
+
+
+def pass_by(daemon, first, count):
+    """So many others, each for a moment."""
+    for uid in range(first, first + count):
+        with Peer(daemon.path, uid=uid, gid=uid) as peer:
+            same(map_lock(peer)['mapped'], True, 'uid %d' % uid)
+
+
+@system
+def test_those_of_the_gone_are_given_up(daemon):
+    with Peer(daemon.path, uid=FIRST, gid=FIRST) as stays:
+        before = map_lock(stays)
+        pass_by(daemon, FIRST + 1, 3 * KEPT)
+        for pid in (daemon.keeper_pid, daemon.broker_pid):
+            wait_for(lambda of=pid: kept(of) <= KEPT + 1, 'the pages of %d to go' % pid)
+        same(stays.call('object.map', name='l', holder='h'), before, 'what is in use')
+        same(stays.call('lock.acquire', name='l', holder='h')['acquired'], True)
+    with Peer(daemon.path, uid=FIRST + 1, gid=FIRST + 1) as again:
+        same(map_lock(again)['mapped'], True, 'who comes again')
+
+
+@system
+def test_they_are_kept_by_the_next_broker(daemon):
+    with Peer(daemon.path, uid=FIRST, gid=FIRST) as stays:
+        map_lock(stays)
+        pass_by(daemon, FIRST + 1, KEPT + 8)
+        daemon.kill_broker()
+        stays.do('connect')
+        same(stays.call('object.map', name='l', holder='h')['mapped'], True)
+        pass_by(daemon, FIRST + 500, 2 * KEPT)
+        for pid in (daemon.keeper_pid, daemon.broker_pid):
+            wait_for(lambda of=pid: kept(of) <= KEPT + 1, 'the pages of %d to go' % pid)
+
+
+if __name__ == '__main__':
+    main()
