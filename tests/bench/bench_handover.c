@@ -30,7 +30,7 @@ enum work { STOPPED, WITH_FUTEX, WITH_ORDER, WITH_PROCD, OVER };
 
 static struct shared {
     _Atomic uint32_t work; /* a futex, too */
-    _Atomic uint32_t busy; /* workers that have not stopped yet */
+    _Atomic uint32_t busy, begun; /* workers that have not stopped yet */
     _Atomic uint32_t futex;
     _Atomic uint32_t guard; /* of the order */
     uint32_t owner, waiting, queue[WORKERS];
@@ -182,6 +182,7 @@ static _Noreturn void worker(uint32_t me)
             _exit(0);
         if (kind != STOPPED && me < shared->workers) {
             bench_pin(0, shared->processors[me]);
+            atomic_fetch_add(&shared->begun, 1);
             work(me, kind);
             atomic_fetch_sub(&shared->busy, 1);
         }
@@ -196,9 +197,11 @@ static double measure(enum work kind)
     shared->waiting = 0;
     shared->gaps = shared->count = 0;
     atomic_store(&shared->busy, shared->workers);
+    atomic_store(&shared->begun, 0);
     atomic_store(&shared->work, kind);
     wake(&shared->work, WORKERS);
-    while (*(volatile uint32_t *) &shared->count < ROUND)
+    /* in a tight loop two can be through before the others have awoken */
+    while (*(volatile uint32_t *) &shared->count < ROUND || atomic_load(&shared->begun) < shared->workers)
         usleep(1000);
     atomic_store(&shared->work, STOPPED);
     while (atomic_load(&shared->busy) > 0)
@@ -225,9 +228,11 @@ static double with_procd(void *context)
     return measure(WITH_PROCD);
 }
 
+enum place { ANYWHERE, APART, TOGETHER }; /* one beside the other on two processors, or all on one */
+
 /* held, away: us. */
 static void compare(enum bench_figure figure, enum work kind, uint32_t workers, double held, double away,
-                    bool is_pinned)
+                    enum place place)
 {
     struct bench_case of = {.floor = with_futex, .subject = kind == WITH_ORDER ? with_order : with_procd};
     int processors[2] = {-1, -1};
@@ -237,7 +242,7 @@ static void compare(enum bench_figure figure, enum work kind, uint32_t workers, 
     shared->held = held * 1e-6;
     shared->away = away * 1e-6;
     for (int i = 0; i < WORKERS; i++)
-        shared->processors[i] = is_pinned ? processors[i % (int) count] : -1;
+        shared->processors[i] = place == ANYWHERE ? -1 : processors[place == APART ? i % (int) count : 0];
     bench_compare(figure, &of);
 }
 
@@ -256,16 +261,20 @@ int main(int argc, char **argv)
         if (workers[i] == 0)
             worker(i);
     }
-    compare(FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, false);
-    compare(FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, false);
-    compare(FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, false);
-    compare(FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, false);
-    compare(FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, false);
-    compare(FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, true);
-    compare(FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, false);
-    compare(FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, false);
-    compare(FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, true);
-    compare(FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, false);
+    compare(FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE);
+    compare(FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE);
+    compare(FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE);
+    compare(FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE);
+    compare(FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, ANYWHERE);
+    compare(FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART);
+    compare(FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER);
+    compare(FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE);
+    compare(FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE);
+    compare(FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART);
+    compare(FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER);
+    compare(FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE);
+    compare(FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART);
+    compare(FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE);
     atomic_store(&shared->work, OVER);
     wake(&shared->work, WORKERS);
     for (uint32_t i = 0; i < WORKERS; i++) /* not whoever ends: the daemon is a child, too */
