@@ -370,6 +370,9 @@ static bool take_answer(struct shared *shared, const json_t *result, int fd)
     page = find_page(fd);
     if (!page)
         return false;
+    /* what an earlier daemon may still serve has nothing to do with this one's */
+    if (shared_self.page != page->number)
+        shared_self.has_given_up = shared_self.is_in_doubt = false;
     shared_self.page = page->number;
     shared_self.slot = (uint64_t) slot;
     atomic_store_explicit(&shared->page, page->number, memory_order_relaxed);

@@ -282,7 +282,9 @@ START_TEST(what_has_died_is_asked_for_anew)
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
     ck_assert_int_eq(procd_lock_release(lock), 0);
     atomic_store(&page->life.keeper, PAGE_DIED);
+    shared_self.has_given_up = shared_self.is_in_doubt = true;
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    ck_assert(!shared_self.has_given_up && !shared_self.is_in_doubt); /* that was of the daemon before */
     ck_assert_uint_eq(atomic_load(&next->words[3].value), 8 | WORD_DEPTH_ONE);
     ck_assert_uint_eq(word(3), 0);
     procd_lock_free(lock);
