@@ -100,8 +100,13 @@ int life_begin(struct lives *lives, int fd)
     atomic_signal_fence(memory_order_seq_cst);
     lives->head.list.next = link_of(lives, number);
     atomic_signal_fence(memory_order_seq_cst);
-    atomic_store(&life_of(lives, number)->keeper, (uint32_t) syscall(SYS_gettid));
+    life_renew(lives, number);
     return number;
+}
+
+void life_renew(const struct lives *lives, int number)
+{
+    atomic_store(&life_of(lives, number)->keeper, (uint32_t) syscall(SYS_gettid));
 }
 
 void life_end(struct lives *lives, int number)

@@ -12,6 +12,8 @@
 bool life_is_page(int fd);
 /* In the page of that memory, which must be one. Returns its number, -EINVAL, -ENOSPC, -ENOMEM. */
 int life_begin(struct lives *lives, int fd);
+/* Says it once more, where somebody has written something else there. */
+void life_renew(const struct lives *lives, int number);
 /* No more: the page says that we have died. A number below 0 is none. */
 void life_end(struct lives *lives, int number);
 

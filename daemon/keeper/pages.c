@@ -67,8 +67,10 @@ int page_keep(struct keeper *keeper, uint32_t uid, int fd)
         return EMFILE;
     if (!life_is_page(fd)) /* anything but such memory could hold us up when closed */
         return EINVAL;
-    if (page && page->life >= 0 && is_same(page->fd, fd)) /* asked for twice at a time */
+    if (page && page->life >= 0 && is_same(page->fd, fd)) {
+        life_renew(&keeper->lives, page->life); /* asked for twice at a time, or because it did not say so */
         return 0;
+    }
     if (!page && pages_count(keeper) >= PAGES_MAX)
         return ENOSPC;
     if (page) { /* what it was is closed for good */

@@ -24,6 +24,7 @@ struct call {
     uint64_t ticket;        /* 0 until parked */
     uint32_t uid;           /* in whose place */
     bool wants_pidfd, wants_terminal;
+    bool has_asked; /* the keeper, to keep the uid's page */
     int terminal[2]; /* master and lease, once they have come; -1 */
     uint64_t process; /* whose descriptors `result` waits for */
     uint32_t bell;          /* the slot whose bell is rung behind the answer, or 0 */

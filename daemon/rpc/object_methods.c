@@ -118,7 +118,8 @@ struct outcome handle_object_map(struct call *call)
     /* only to whom the uid belongs; in another's place root asks, whose page is another one */
     if (call->uid != call->session->uid)
         return call_reply_text(call, "{\"mapped\":false}");
-    return page_is_kept(call->server, call->uid) ? object_request_submit(call, &request) : page_ask(call);
+    return call->has_asked || page_is_kept(call->server, call->uid) ? object_request_submit(call, &request)
+                                                                    : page_ask(call);
 }
 
 /* ---- queries ---- */

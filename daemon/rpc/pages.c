@@ -198,7 +198,7 @@ bool page_is_kept(const struct server *server, uint32_t uid)
 {
     const struct uid_page *page = find(server, uid);
 
-    return page && page->is_kept;
+    return page && page->is_kept && !(atomic_load(&page->memory->life.keeper) & PAGE_DIED);
 }
 
 int page_copy(const struct server *server, uint32_t uid)
@@ -246,6 +246,7 @@ struct outcome page_ask(struct call *call)
         page = add(call->server, call->uid, make_memory());
     if (!page || call_hold(call) < 0)
         return call_fail_limit(call, "memory", 0);
+    call->has_asked = true;
     ask_to_keep(call->server, page, call->ticket);
     return call_park(call);
 }

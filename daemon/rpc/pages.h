@@ -12,7 +12,7 @@
  * good: what its words say nobody knows any more. */
 void page_returned(struct server *server, uint32_t uid, int fd);
 
-/* Is there a page of this uid that the next broker will find, too? */
+/* Is there a page of this uid that the next broker will find, too, and does it say that its keeper lives? */
 bool page_is_kept(const struct server *server, uint32_t uid);
 /* Makes it, and asks the keeper to keep it, in the call's place. The call is parked, and dispatched again. */
 struct outcome page_ask(struct call *call);

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The memory that a uid's clients share with the daemon goes when others need the room."""
+import contextlib
 import glob
+import mmap
 import os
+import struct
 
-from clients import Peer, same, wait_for
+from clients import Client, Peer, same, wait_for
 from harness import main, options
 
 FIRST = 40000  # of the uids of nobody
 KEPT = 64      # daemon/rpc/pages.c
+DIED = 1 << 30 # PAGE_DIED of proto/page.h
 
 system = options(mode='--system', root=True, limit=120)
 
@@ -60,6 +64,21 @@ def test_they_are_kept_by_the_next_broker(daemon):
         pass_by(daemon, FIRST + 500, 2 * KEPT)
         for pid in (daemon.keeper_pid, daemon.broker_pid):
             wait_for(lambda of=pid: kept(of) <= KEPT + 1, 'the pages of %d to go' % pid)
+
+
+@system
+def test_what_a_client_writes_of_the_keeper_is_mended(daemon):
+    """Of its own uid's page; whoever believes it asks for another, and is given the same one, alive."""
+    with Client(daemon.path) as client:
+        client.call('object.create', kind='lock', name='l')
+        for _ in range(3):
+            reply = client.reply(client.start('object.map', name='l', holder='h'))
+            with contextlib.ExitStack() as stack:
+                stack.callback(os.close, reply['_fds'][0])
+                page = mmap.mmap(reply['_fds'][0], 0)
+            same(struct.unpack_from('<I', page, 0)[0], daemon.keeper_pid, 'who keeps it')
+            struct.pack_into('<I', page, 0, DIED)
+        client.call('object.close', name='l')
 
 
 if __name__ == '__main__':
