@@ -29,6 +29,12 @@ static inline int64_t clock_realtime(void)
     return clock_read(CLOCK_REALTIME);
 }
 
+/* What this thread has used: it stands still while somebody else runs, or we are stopped. */
+static inline int64_t clock_used(void)
+{
+    return clock_read(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* Of the age of processes, as /proc shows it: goes on while the machine sleeps. */
 static inline int64_t clock_boot(void)
 {

@@ -378,7 +378,7 @@ static void look_at_watched(struct keeper *keeper, bool scanned)
 static void look_at_all(struct keeper *keeper, bool scanned)
 {
     struct table *table = &keeper->table;
-    int64_t begun = clock_monotonic(), ended;
+    int64_t begun = clock_used();
     struct slot *slot, *next;
 
     table->unsearched = table->sessions > 0 && !scanned;
@@ -390,18 +390,17 @@ static void look_at_all(struct keeper *keeper, bool scanned)
             table->unsearched = true;
     }
     cgroup_sweep(keeper);
-    ended = clock_monotonic();
-    table->search_after = ended + (ended - begun) * SEARCH_SHARE;
+    table->search_after = clock_monotonic() + (clock_used() - begun) * SEARCH_SHARE;
 }
 
 bool tree_sweep(struct keeper *keeper, bool strangers)
 {
     struct table *table = &keeper->table;
-    int64_t begun = clock_monotonic();
+    int64_t begun = clock_used();
     bool scanned = table->sessions > 0 && scan_sessions(strangers, keeper);
 
     look_at_watched(keeper, scanned);
-    keeper->scan_cost = clock_monotonic() - begun;
+    keeper->scan_cost = clock_used() - begun;
     if (table->unsearched && (table->search_after <= keeper->now || keeper->state == STATE_LEAVING))
         look_at_all(keeper, scanned);
     return table->unsearched || somebody_waits(keeper);
