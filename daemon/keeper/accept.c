@@ -4,7 +4,8 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/proc.h"
-#include "daemon/keeper/share.h"
+#include "daemon/keeper/spawn.h"
+#include "daemon/keeper/table.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static int connection_new(struct keeper *keeper, int accepted)
     CLEANUP_FD int fd = accepted;
     CLEANUP_MEMORY struct connection *connection = calloc(1, sizeof *connection);
     struct clients *clients = &keeper->clients;
+    struct slot *slot;
     struct ucred peer;
     socklen_t size = sizeof peer;
     int pidfd, r;
@@ -78,6 +80,9 @@ static int connection_new(struct keeper *keeper, int accepted)
         close_fd(pidfd);
         return r;
     }
+    slot = slot_by_pid(keeper, peer.pid);
+    if (slot)
+        spawn_talks(keeper, slot);
     connection->client = client_get(keeper, peer.pid, pidfd, peer.uid, &connection->is_new);
     if (!connection->client) {
         free(connection->groups);
@@ -134,7 +139,7 @@ static void listening_ready(struct keeper *keeper, struct watch *watch, uint32_t
     (void) watch;
     (void) events;
     if (clients_accept(keeper) > 0)
-        (void) share_tick(keeper); /* that a child has begun is told before it has a connection */
+        spawn_settle_all(keeper); /* that a child has begun is told before it, or its own, has a connection */
 }
 
 int64_t clients_gate(struct keeper *keeper)

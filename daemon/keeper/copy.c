@@ -294,7 +294,7 @@ static void begin(struct keeper *keeper, struct job *job, pid_t pid, int pidfd)
     let_begin(job->status_fd);
     end(keeper, job);
     spawn_succeeded(keeper, slot);
-    link_flush(keeper); /* who waits for that need not wait for the rest */
+    link_report(keeper); /* who waits for that need not wait for the rest */
     let_go(&job->copy);
     if (job->client)
         job->client->jobs--;

@@ -113,7 +113,7 @@ void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
     is_empty = tree_empty(keeper, slot);
     if (!slot->failed)
         report_put(keeper, slot, LINK_EXITED);
-    link_flush(keeper); /* whoever joins need not wait for the rest */
+    link_report(keeper); /* whoever joins need not wait for the rest */
     loop_remove(&keeper->loop, &slot->exit);
     store_leave(keeper, slot); /* its end is in the ledger by now */
     tree_ended(keeper, slot, is_empty);

@@ -101,7 +101,7 @@ static void job_done(struct keeper *keeper, struct job *job)
         spawn_failed(keeper, slot, ECANCELED, stage);
     else
         spawn_succeeded(keeper, slot);
-    link_flush(keeper); /* whoever has asked need not wait for the rest */
+    link_report(keeper); /* whoever has asked need not wait for the rest */
     job_end(keeper, job);
 }
 
@@ -138,6 +138,24 @@ void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead)
     /* a dead one has closed its end; should that be wrong, its memory is free all the same */
     if (dead && slot->job)
         job_done(keeper, slot->job);
+}
+
+void spawn_talks(struct keeper *keeper, struct slot *slot)
+{
+    struct job *job = slot->job;
+
+    if (job && !job->copy.is_asked && !slot->failed && job->plan.progress->in_exec)
+        job_done(keeper, job);
+}
+
+void spawn_settle_all(struct keeper *keeper)
+{
+    struct job *job, *next;
+
+    for (job = TAILQ_FIRST(&keeper->jobs); job; job = next) {
+        next = TAILQ_NEXT(job, order);
+        read_status(keeper, job);
+    }
 }
 
 /* We stood still (SIGSTOP, a frozen cgroup), and so may our children have: nobody's time passed meanwhile. */

@@ -27,6 +27,12 @@ void spawn_cancelled(struct keeper *keeper, struct slot *slot, int error, uint32
  * reported. dead: it is known to have ended. May free the slot of one that was late. */
 void spawn_settle(struct keeper *keeper, struct slot *slot, bool dead);
 
+/* Its process has connected to us, and so become another program: its pipe may not say so yet, as who was
+ * cloned after it has the other end, too, until its own exec. */
+void spawn_talks(struct keeper *keeper, struct slot *slot);
+/* Of all that are under way: before somebody is let in who may be one of them. */
+void spawn_settle_all(struct keeper *keeper);
+
 /* Clones the child of a job that has a plan. share: the descriptors become the job's. 0, or -errno: there is
  * none, and job and descriptors are the caller's. */
 int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const int *fds, size_t count,

@@ -344,11 +344,16 @@ static bool send_reports(struct keeper *keeper)
     return true;
 }
 
-void link_flush(struct keeper *keeper)
+bool link_report(struct keeper *keeper)
 {
     ledger_flush(keeper);
-    if (keeper->link.fd >= 0 && !keeper->link.full && send_table(keeper) && send_kept_answer(keeper) &&
-        send_due(keeper) && send_reports(keeper))
+    return keeper->link.fd >= 0 && !keeper->link.full && send_table(keeper) && send_kept_answer(keeper) &&
+           send_due(keeper) && send_reports(keeper);
+}
+
+void link_flush(struct keeper *keeper)
+{
+    if (link_report(keeper))
         connections_hand_over(keeper);
 }
 

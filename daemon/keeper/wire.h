@@ -24,7 +24,10 @@ void link_answer_close(struct keeper *keeper);
 void link_executed(struct keeper *keeper);
 /* Returns when that is due, CLOCK_MONOTONIC, ns, or INT64_MAX. */
 int64_t link_tick(struct keeper *keeper);
-/* Sends as much as there is and fits: table, answers, reports, connections. At the end of each turn. */
+/* Sends as much as there is and fits: table, answers, reports. False: something is left. Not connections: it
+ * may be that another of this turn's events is first to show that their client has begun. */
+bool link_report(struct keeper *keeper);
+/* The same, and connections. At the end of each turn. */
 void link_flush(struct keeper *keeper);
 
 #endif

@@ -436,5 +436,23 @@ def test_no_descriptor_is_left(daemon):
             client.call('process.stop', process=process['id'], grace=0)
 
 
+def test_who_connects_at_once_is_known(daemon):
+    """However many begin at a time: the daemon knows of each before it has a connection."""
+    with Client(daemon.path) as client:
+        for _ in range(5):
+            numbers, ends = [], []
+            for _ in range(40):
+                read, write = os.pipe()
+                ps = [os.environ['PROCCTL'], '-s', daemon.path, '--json', 'ps']
+                numbers.append(client.start('process.spawn', argv=ps, stdout={'fd': 0}, _fds=[write]))
+                os.close(write)
+                ends.append(open(read, encoding='utf-8'))
+            for number, end in zip(numbers, ends):
+                pid = client.result(number)['pid']
+                with end:
+                    seen = [each['pid'] for each in json.load(end)['processes']]
+                assert pid in seen, '%d does not see itself' % pid
+
+
 if __name__ == '__main__':
     main()
