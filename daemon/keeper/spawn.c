@@ -65,21 +65,16 @@ void spawn_succeeded(struct keeper *keeper, struct slot *slot)
     store_begin(keeper, slot);
 }
 
-/* Its slot is another matter from here on. */
-static void job_leave(struct keeper *keeper, struct job *job)
-{
-    if (job->client)
-        job->client->jobs--;
-    job->slot->job = NULL;
-    TAILQ_REMOVE(&keeper->jobs, job, order);
-}
-
 /* Its memory is nobody's any more: the child is dead, or has memory of its own. */
 static void job_end(struct keeper *keeper, struct job *job)
 {
     share_end(keeper, job);
     loop_remove(&keeper->loop, &job->status);
     job->status_fd = close_fd(job->status_fd);
+    if (job->client)
+        job->client->jobs--;
+    job->slot->job = NULL;
+    TAILQ_REMOVE(&keeper->jobs, job, order);
     job_free(keeper, job);
 }
 
@@ -92,7 +87,7 @@ static void job_done(struct keeper *keeper, struct job *job)
     bool failed = job->failed;
     struct spawn_failure failure = job->failure;
 
-    job_leave(keeper, job);
+    job_end(keeper, job);
     if (slot->failed) /* it was late, and has been reported so */
         slot_finish(keeper, slot);
     else if (failed)
@@ -101,8 +96,7 @@ static void job_done(struct keeper *keeper, struct job *job)
         spawn_failed(keeper, slot, ECANCELED, stage);
     else
         spawn_succeeded(keeper, slot);
-    link_report(keeper); /* whoever has asked need not wait for the rest */
-    job_end(keeper, job);
+    link_report(keeper); /* whoever has asked need not wait for the rest of the turn */
 }
 
 static void read_status(struct keeper *keeper, struct job *job)
