@@ -39,9 +39,10 @@ ERRORS = {
     },
 }
 # These cannot fail (a signal only where the process is somebody else's), or nobody asks whether they have.
-HARMLESS = {'brk', 'close', 'futex', 'getegid', 'geteuid', 'getpid', 'gettid', 'getuid', 'madvise', 'munmap',
-            'pidfd_send_signal', 'restart_syscall', 'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn',
-            'sched_getaffinity', 'sched_yield', 'setfsgid', 'setfsuid', 'setitimer', 'shutdown', 'umask'}
+HARMLESS = {'brk', 'clock_gettime', 'close', 'futex', 'getegid', 'geteuid', 'getpid', 'gettid', 'getuid',
+            'madvise', 'munmap', 'pidfd_send_signal', 'restart_syscall', 'rt_sigaction', 'rt_sigprocmask',
+            'rt_sigreturn', 'sched_getaffinity', 'sched_yield', 'setfsgid', 'setfsuid', 'setitimer',
+            'shutdown', 'umask'}
 # Only where it makes cgroups; and only where it makes none, and looks for the tree of a child in /proc.
 OF_CGROUPS = {'mkdirat', 'unlinkat', 'write'}
 OF_PROC = {'getdents64'}
