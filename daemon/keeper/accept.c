@@ -81,7 +81,7 @@ static int connection_new(struct keeper *keeper, int accepted)
         return r;
     }
     slot = slot_by_pid(keeper, peer.pid);
-    if (slot)
+    if (slot && pidfd_alive(pidfd)) /* else the number may have been another's when it connected */
         spawn_talks(keeper, slot);
     connection->client = client_get(keeper, peer.pid, pidfd, peer.uid, &connection->is_new);
     if (!connection->client) {
