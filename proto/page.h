@@ -23,6 +23,18 @@
  * mapped, each by one swap even where that changes nothing: what was done before is seen by whoever sees it
  * set. While somebody waits it is closed: who sets it asks the daemon, which wakes them.
  *
+ * Whom it wakes needs no answer where the memory can tell. Beside an event's word stands its round, which the
+ * daemon alone writes: a number that it gives to each such word and anew with each set that finds somebody
+ * waiting, and never twice. A thread that is to wait reads the round, then looks whether the event is set,
+ * then says in its request which round it has seen. It sleeps on its bell and on the round, which are two
+ * futexes (futex_waitv, Linux 5.16), and all that sleep there are woken at once. Another round than it has
+ * seen is the answer: the event has been set while it waited, whatever has been done to it since. Such a
+ * request is queued only where the round is still that one, and a set answers it with nothing else. Where it
+ * is another, the answer comes at once and says no more than that it was not waited: there was a set since
+ * the look, which the round tells; or the word is not this event's any more, and the thread asks without a
+ * round. All other answers, as to who finds it set, whose time is up, or who asks again after the daemon has
+ * died, come through the socket, with the bell behind them.
+ *
  * A semaphore has a word for each of its permits, as many as it had, or can have, when it was mapped
  * first, and PAGE_PERMITS at most. Each is the word of a lock that nobody is handed and nobody goes deeper
  * into: who takes a permit is named by the swap that takes it. Who finds no word open and free asks; so
@@ -81,15 +93,17 @@
  * (and minted its token); without it the hold began since the word was last closed. ABANDONED, that the one
  * before died holding it: it stays for whoever takes the lock next, and goes when that one gives it back.
  *
- * Memory orders. Setting or clearing an event is a release, seeing it set an acquire. Taking a lock is an
- * acquire, giving it back or handing it over a release, and seeing oneself as the owner an acquire, on the
- * same word: what one owner wrote before is seen by the next, directly. So it is with the words of a
- * semaphore: whoever takes a permit sees what was done before it was given back, whichever word it was in,
- * as that is the word it is taken from, or the daemon has been told. No order is needed between two words
- * of one semaphore: to look at them one by one finds a permit that nobody has at that instant, or asks;
- * and each word that the daemon has taken is frozen, whatever it sees of the others. Through the daemon:
- * the or is an acquire and a release, the opening store a release; between a client and the daemon each
- * message is both. A client reads a word with relaxed order before it swaps, since the swap looks again.
+ * Memory orders. Setting or clearing an event is a release, seeing it set an acquire; so it is with the
+ * round, which is stored before the word is, and looked at before it: whoever has seen the one before then,
+ * and sees no set, is queued by the daemon or told that there was one. Taking a lock is an acquire, giving
+ * it back or handing it over a release, and seeing oneself as the owner an acquire, on the same word: what
+ * one owner wrote before is seen by the next, directly. So it is with the words of a semaphore: whoever
+ * takes a permit sees what was done before it was given back, whichever word it was in, as that is the word
+ * it is taken from, or the daemon has been told. No order is needed between two words of one semaphore: to
+ * look at them one by one finds a permit that nobody has at that instant, or asks; and each word that the
+ * daemon has taken is frozen, whatever it sees of the others. Through the daemon: the or is an acquire and
+ * a release, the opening store a release; between a client and the daemon each message is both. A client
+ * reads a word with relaxed order before it swaps, since the swap looks again.
  * Setting a bell and then reading the word, and swapping the word and then clearing the bell, are each in
  * one order for all (seq_cst): else both could see what was before, and the thread sleep though it owns.
  * So are the swap that makes a word one's own and the look at the keeper's life after it: a hold that is kept
@@ -176,7 +190,14 @@ struct page_life {
 /* Each in a line of the cache of its own: locks that have nothing to do with each other do not meet. */
 struct page_word {
     _Alignas(64) _Atomic uint64_t value;
+    _Atomic uint64_t round; /* of an event's */
 };
+
+/* What is slept on until there is another round: its lower half. */
+static inline _Atomic uint32_t *page_round_futex(const struct page_word *word)
+{
+    return (_Atomic uint32_t *) &word->round + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
 
 struct page_bell {
     _Alignas(64) _Atomic uint32_t is_set; /* 1: its thread sleeps, or is about to; a futex */

@@ -306,11 +306,30 @@ int connection_call_once(struct connection *connection, const struct connection_
 
 static void sleep_by_bell(const struct bell *bell, int64_t deadline)
 {
-    int64_t now = clock_monotonic(), span = earlier(deadline - now, BELL_MAX);
-    struct timespec rest = {.tv_sec = span / NSEC_PER_SEC, .tv_nsec = span % NSEC_PER_SEC};
+    int64_t now = clock_monotonic(), until = earlier(deadline, now + BELL_MAX);
+    struct timespec end = {.tv_sec = until / NSEC_PER_SEC, .tv_nsec = until % NSEC_PER_SEC};
+    struct futex_waitv both[2] = {{.uaddr = (uintptr_t) bell->is_set, .val = 1, .flags = FUTEX_32},
+                                  {.uaddr = (uintptr_t) bell->other, .val = bell->number, .flags = FUTEX_32}};
 
-    if (span > 0)
-        (void) syscall(SYS_futex, bell->is_set, FUTEX_WAIT, 1, &rest, NULL, 0);
+    if (until <= now)
+        return;
+    if (bell->other)
+        (void) syscall(SYS_futex_waitv, both, 2, 0, &end, CLOCK_MONOTONIC);
+    else
+        (void) syscall(SYS_futex, bell->is_set, FUTEX_WAIT_BITSET, 1, &end, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+bool connection_has_two_bells(void)
+{
+    enum { UNKNOWN, NO, YES };
+    static _Atomic int answer;
+
+    if (atomic_load_explicit(&answer, memory_order_relaxed) == UNKNOWN) {
+        bool has = syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL; /* of none */
+
+        atomic_store_explicit(&answer, has ? YES : NO, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&answer, memory_order_relaxed) == YES;
 }
 
 static bool has_left(const struct connection *connection, int64_t id)
@@ -332,6 +351,18 @@ static bool wait_for_grant(struct connection *connection, int64_t id, int64_t de
     return bell->take_grant(bell->context);
 }
 
+/* Of an answer to what is not pending any more no note is taken. */
+static void forget(struct connection *connection, int64_t id, bool is_answered)
+{
+    struct pending *pending = pending_find(&connection->pending, id);
+
+    pending_drop(pending);
+    if (is_answered && pending->sent == pending->length) {
+        pending_remove(&connection->pending, pending);
+        pending_free(pending);
+    }
+}
+
 /* The bell is set before whatever could make somebody ring it: the request, and each look. */
 int connection_call_by_bell(struct connection *connection, const struct connection_request *request,
                             int64_t deadline, const struct bell *bell, struct incoming *ret_incoming)
@@ -343,7 +374,7 @@ int connection_call_by_bell(struct connection *connection, const struct connecti
     r = connection_send(connection, request, &id);
     while (r == 0) {
         if (wait_for_grant(connection, id, deadline, bell)) {
-            pending_drop(pending_find(&connection->pending, id));
+            forget(connection, id, bell->other != NULL);
             return 1;
         }
         if (clock_monotonic() >= deadline)

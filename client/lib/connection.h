@@ -108,10 +108,16 @@ struct bell {
     _Atomic uint32_t *is_set; /* a futex; nobody else waits by it */
     bool (*take_grant)(void *context); /* true, once: what was asked for is the caller's */
     void *context;
+    /* A second futex, slept on while it says `number`; or NULL. What is granted by it has no answer. */
+    _Atomic uint32_t *other;
+    uint32_t number;
 };
 
+/* Can this kernel sleep on both? futex_waitv(2), Linux 5.16; a sandbox may forbid it. */
+bool connection_has_two_bells(void);
+
 /* The same for a request that take_grant may take the outcome of. 1: it did; the answer, which says the same,
- * is still to come, and nobody waits for it: see connection_is_owed. */
+ * is still to come where there is no `other`, and nobody waits for it: see connection_is_owed. */
 int connection_call_by_bell(struct connection *connection, const struct connection_request *request,
                             int64_t deadline, const struct bell *bell, struct incoming *ret_incoming);
 

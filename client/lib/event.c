@@ -4,6 +4,7 @@
 #include "client/lib/object.h"
 #include "client/lib/order.h"
 #include "client/lib/shared.h"
+#include "daemon/base/clock.h"
 
 #include <math.h>
 
@@ -77,10 +78,11 @@ static int got(const procd_event *event, int r)
     return r;
 }
 
-/* Where the word is not known, or no more. */
-static int map_and_get(procd_event *event, int64_t deadline)
+/* Where the word is not known, or no more; or, for who is to wait, the thread's bell. */
+static int map_and_get(procd_event *event, int64_t deadline, bool is_to_wait)
 {
-    if (!is_ours(event) || !shared_map_event(&event->shared, &event->object, deadline))
+    if (!is_ours(event) || !(is_to_wait ? shared_map(&event->shared, &event->object, deadline)
+                                        : shared_map_event(&event->shared, &event->object, deadline)))
         return SHARED_ASK;
     return get(event);
 }
@@ -100,7 +102,7 @@ int procd_event_is_set(procd_event *event)
     int r = get(event);
 
     if (r == SHARED_ASK)
-        r = map_and_get(event, CONNECTION_FOREVER);
+        r = map_and_get(event, CONNECTION_FOREVER, false);
     if (r != SHARED_ASK)
         return r;
     return got(event, object_number((struct object *) event, "event.is_set", json_object(), "set"));
@@ -112,29 +114,70 @@ static bool is_enough(int state, double timeout)
     return state == 1 || (state == 0 && timeout == 0);
 }
 
-int procd_event_wait(procd_event *event, double timeout)
+/* bell: whose round is in params, or NULL. 0, 1, or the error. */
+static int ask(procd_event *event, json_t *params, int64_t deadline, const struct bell *bell)
 {
     struct incoming answer;
-    json_t *params, *result;
+    json_t *result;
+    int r = object_ask_by_bell(&event->object, "event.wait", params, deadline, bell, &answer, &result);
+
+    if (r == 0)
+        r = json_is_true(json_object_get(result, "set"));
+    incoming_done(&answer);
+    return got(event, r);
+}
+
+static int ask_for(procd_event *event, double timeout)
+{
+    int64_t deadline;
+    json_t *params;
+    int r = object_wait_params(timeout, &params, &deadline);
+
+    return r < 0 ? r : ask(event, params, deadline, NULL);
+}
+
+/* SHARED_ASK: the round was another one from the beginning, though this word's is not: it is asked for so
+ * long without. */
+static int ask_by_bell(procd_event *event, double timeout, const struct shared_round *round,
+                       const struct bell *bell)
+{
+    int64_t begin = clock_monotonic(), deadline;
+    json_t *params;
+    int r = object_wait_params(timeout, &params, &deadline);
+
+    if (r < 0)
+        return r;
+    params = object_add_holder(params);
+    if (json_object_set_new(params, "round", json_integer((json_int_t) round->number)) < 0) {
+        json_decref(params);
+        params = NULL;
+    }
+    r = ask(event, params, deadline, bell);
+    if (r == 0 && shared_round_is_over(round))
+        r = 1;
+    timeout -= (double) (clock_monotonic() - begin) / (double) NSEC_PER_SEC;
+    return r == 0 && timeout > 0 ? ask_for(event, timeout) : r;
+}
+
+int procd_event_wait(procd_event *event, double timeout)
+{
+    struct shared_round round;
+    struct bell bell;
     int64_t deadline;
     int r = isnan(timeout) ? SHARED_ASK : get(event);
 
     /* the clock is not looked at where nobody waits */
     if (is_enough(r, timeout))
         return r;
-    r = object_wait_params(timeout, &params, &deadline);
-    if (r < 0)
+    if (isnan(timeout))
+        return ask_for(event, timeout);
+    json_decref(library_timeout(timeout, &deadline));
+    r = map_and_get(event, deadline, timeout > 0);
+    if (is_enough(r, timeout))
         return r;
-    r = map_and_get(event, deadline);
-    if (is_enough(r, timeout)) {
-        json_decref(params);
-        return r;
-    }
-    r = object_ask((struct object *)event, "event.wait", params, deadline, &answer, &result);
-    if (r == 0)
-        r = json_is_true(json_object_get(result, "set"));
-    incoming_done(&answer);
-    return got(event, r);
+    if (timeout <= 0 || !is_ours(event) || !shared_round(&event->shared, &round, &bell))
+        return ask_for(event, timeout);
+    return get(event) == 1 ? 1 : ask_by_bell(event, timeout, &round, &bell);
 }
 
 void procd_event_free(procd_event *event)

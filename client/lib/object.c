@@ -206,7 +206,13 @@ static int ask(const struct object *object, const char *method, json_t *params, 
 int object_ask(const struct object *object, const char *method, json_t *params, int64_t deadline,
                struct incoming *ret_incoming, json_t **ret_result)
 {
-    struct call_options options = {.deadline = deadline};
+    return object_ask_by_bell(object, method, params, deadline, NULL, ret_incoming, ret_result);
+}
+
+int object_ask_by_bell(const struct object *object, const char *method, json_t *params, int64_t deadline,
+                       const struct bell *bell, struct incoming *ret_incoming, json_t **ret_result)
+{
+    struct call_options options = {.deadline = deadline, .bell = bell};
 
     return ask(object, method, params, &options, ret_incoming, ret_result);
 }

@@ -52,6 +52,10 @@ int object_check(const struct object *object);
 int object_ask(const struct object *object, const char *method, json_t *params, int64_t deadline,
                struct incoming *ret_incoming, json_t **ret_result);
 
+/* The same; bell: how it may be answered without an answer, which is 1; or NULL. */
+int object_ask_by_bell(const struct object *object, const char *method, json_t *params, int64_t deadline,
+                       const struct bell *bell, struct incoming *ret_incoming, json_t **ret_result);
+
 /* ... and whose result says nothing, or is one member: true (1), false (0) or a number (at most INT_MAX). */
 int object_tell(const struct object *object, const char *method, json_t *params);
 int object_number(const struct object *object, const char *method, json_t *params, const char *member);

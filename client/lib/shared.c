@@ -277,6 +277,31 @@ int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen)
     return SHARED_ASK;
 }
 
+bool shared_round_is_over(const struct shared_round *round)
+{
+    return !shared_has_died(round->word) && atomic_load(&round->word->round) != round->number;
+}
+
+static bool is_over(void *round)
+{
+    return shared_round_is_over(round);
+}
+
+bool shared_round(const struct shared *shared, struct shared_round *ret_round, struct bell *ret_bell)
+{
+    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+
+    if (!word || shared_has_died(word) || !shared_knows_slot(shared) || !connection_has_two_bells())
+        return false;
+    *ret_round = (struct shared_round){.word = word, .number = atomic_load(&word->round)};
+    *ret_bell = (struct bell){.is_set = &shared_page_of(word)->bells[shared_self.slot].is_set,
+                              .take_grant = is_over,
+                              .context = ret_round,
+                              .other = page_round_futex(word),
+                              .number = (uint32_t) ret_round->number};
+    return true;
+}
+
 /* ---- the memory ---- */
 
 /* At a multiple of its size, see shared_page_of. */

@@ -218,4 +218,16 @@ static inline int shared_event_get(const struct shared *shared)
     return seen & WORD_CLOSED ? SHARED_ASK : (seen & WORD_SET) != 0;
 }
 
+/* What a thread has seen of an event before it waits. */
+struct shared_round {
+    const struct page_word *word;
+    uint64_t number;
+};
+
+/* The round, to be followed by a look whether it is set; and a bell by which the calling thread is told of
+ * another one: the event has been set since. ret_round lives as long as the bell. False: it has none. */
+bool shared_round(const struct shared *shared, struct shared_round *ret_round, struct bell *ret_bell);
+/* There is another. */
+bool shared_round_is_over(const struct shared_round *round);
+
 #endif

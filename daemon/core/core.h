@@ -345,6 +345,7 @@ struct waiter {
     struct object *object; /* in whose queue it is, or NULL */
     struct owner *owner;   /* who waits; NULL where nothing of it shows in the graph */
     struct hold *hold;     /* what it is to get */
+    bool is_told;          /* by the round of an event's word: it needs no answer (proto/page.h) */
     TAILQ_ENTRY(waiter) of_object;
     TAILQ_ENTRY(waiter) of_owner;
     TAILQ_ENTRY(waiter) of_client; /* the owner's */
@@ -396,8 +397,8 @@ struct core_counters {
     uint32_t unused;
     uint64_t object, hold; /* last ids given */
     uint64_t word; /* how many were issued */
-    /* last one; begun at the clock's microseconds, so that it rises across a full stop */
-    uint64_t token;
+    /* last ones; begun at the clock's microseconds, so that they rise across a full stop */
+    uint64_t token, round;
 };
 
 STAILQ_HEAD(order_list, order);

@@ -29,13 +29,13 @@ struct hold *hold_free(struct core *core, struct hold *hold)
     return NULL;
 }
 
-static uint64_t next_token(struct core *core)
+uint64_t next_rising(const struct core *core, uint64_t *last)
 {
     uint64_t clock = core->wall > 0 ? (uint64_t) core->wall / 1000 : 0;
 
-    if (core->counters.token == 0)
-        core->counters.token = clock;
-    return ++core->counters.token;
+    if (*last == 0)
+        *last = clock;
+    return ++*last;
 }
 
 /* Events of single holds are for objects that ask for them. */
@@ -52,7 +52,7 @@ void hold_begin(struct core *core, struct hold *hold, struct object *object, str
     hold->owner = owner;
     hold->open = open;
     hold->data.id = ++core->counters.hold;
-    hold->data.token = next_token(core);
+    hold->data.token = next_rising(core, &core->counters.token);
     hold->data.since = core->wall;
     TAILQ_INSERT_TAIL(&object->holds, hold, of_object);
     TAILQ_INSERT_TAIL(&open->holds, hold, of_open);

@@ -94,7 +94,7 @@ enum request_flags {
     REQUEST_TOKEN = 1 << 16,    /* release: only with this token */
     REQUEST_NOTIFY = 1 << 17,   /* spawn: it will say when it is ready */
     REQUEST_FINAL = 1 << 18,    /* signal: its restart policy ends, too */
-    REQUEST_BELL = 1 << 19,     /* acquire of a lock: its slot's bell is rung, too (proto/page.h) */
+    REQUEST_BELL = 1 << 19,     /* acquire of a lock, event.wait: its slot's bell is rung (proto/page.h) */
 };
 
 /* What all requests share. The connection's client asks; what it names was found and allowed to it. */
@@ -116,7 +116,8 @@ struct input_request {
 
 struct input_sync {
     struct input_request request; /* in the same place as body.request */
-    uint64_t value;               /* create: permits; release, notify: how many; undelivered: levels */
+    /* create: permits; release, notify: how many; undelivered: levels; wait with a bell: the round seen */
+    uint64_t value;
     uint64_t token;               /* release; undelivered: the hold, or the grant to run a barrier's action */
     uint32_t kind;                /* object_kind; semaphores' methods serve both kinds as OBJECT_SEMAPHORE */
     uint32_t parties;             /* create */

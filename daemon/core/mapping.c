@@ -255,11 +255,13 @@ static void slot_is_new(struct core *core, const struct owner *owner)
                 word_changed(core, open->object);
 }
 
-static void give_words(struct object *object, struct word *word)
+static void give_words(struct core *core, struct object *object, struct word *word)
 {
     object->word = word;
-    for (; word; word = word->next)
+    for (; word; word = word->next) {
         word->object = object;
+        word->data.round = object->data.kind == OBJECT_EVENT ? next_rising(core, &core->counters.round) : 0;
+    }
 }
 
 static uint32_t count_words(const struct word *word)
@@ -291,7 +293,7 @@ static int map(struct core *core, struct sync *sync, uint32_t place)
         slot_is_new(core, sync->owner);
     if (made) {
         core->counters.word++;
-        give_words(sync->object, made);
+        give_words(core, sync->object, made);
     }
     word_changed(core, sync->object);
     return 0;

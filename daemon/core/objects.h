@@ -64,6 +64,8 @@ uint64_t owners_waiting(const struct client *client);
 
 /* ---- hold.c ---- */
 
+/* One more than the last, which begins at the clock's microseconds, so that it rises across a full stop. */
+uint64_t next_rising(const struct core *core, uint64_t *last);
 struct hold *hold_new(struct account *account);
 struct hold *hold_free(struct core *core, struct hold *hold);
 /* The hold begins: a token is minted, what was abandoned is told once. The owner's reference is taken

@@ -14,7 +14,7 @@ _Static_assert(sizeof(struct reply_data) == 256, "padding");
 _Static_assert(sizeof(struct waiter_data) == 56, "padding");
 _Static_assert(sizeof(struct event_data) == 72, "padding");
 _Static_assert(sizeof(struct restart_data) == 56, "padding");
-_Static_assert(sizeof(struct core_counters) == 96, "padding");
+_Static_assert(sizeof(struct core_counters) == 104, "padding");
 
 /* ---- writing ---- */
 

@@ -8,7 +8,7 @@
 _Static_assert(sizeof(struct object_data) == 80, "padding");
 _Static_assert(sizeof(struct hold_data) == 32, "padding");
 _Static_assert(sizeof(struct reply_sync) == 40, "padding");
-_Static_assert(sizeof(struct word_data) == 24, "padding");
+_Static_assert(sizeof(struct word_data) == 32, "padding");
 
 static void put_owners(struct out *out, const struct client *client)
 {

@@ -150,6 +150,7 @@ struct word_data {
     uint32_t state;  /* word_state */
     uint32_t first;  /* the index of its object's first */
     uint64_t stored; /* what it was, without its order */
+    uint64_t round;  /* see proto/page.h; of no other word, nor before */
 };
 
 /* Lives as long as its object, or any client that may use it. Of a semaphore's, whose indices follow each

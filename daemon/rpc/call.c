@@ -235,6 +235,12 @@ struct outcome call_reply_text(struct call *call, const char *text)
     return done(call);
 }
 
+struct outcome call_reply_nothing(struct call *call)
+{
+    call->bell = 0;
+    return done(call);
+}
+
 struct outcome call_reply_empty(struct call *call)
 {
     return call_reply_text(call, "{}");

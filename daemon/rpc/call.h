@@ -47,6 +47,8 @@ void call_free(struct call *call);
 /* Answers, and frees the call. result is taken over; NULL: out of memory. */
 struct outcome call_reply(struct call *call, json_t *result);
 struct outcome call_reply_empty(struct call *call);
+/* Shared memory has told it already: there is nothing to answer, nor to ring for. */
+struct outcome call_reply_nothing(struct call *call);
 /* The same with a result that is JSON already, of less than CALL_TEXT_MAX - 3 bytes: for what is answered
  * often. */
 #define CALL_TEXT_MAX 256

@@ -236,6 +236,10 @@ void deliver(struct server *server)
     {
         struct call *call = call_find(server, waiter->data.ticket);
 
+        if (call && waiter->is_told && call->bell > 0) { /* by pages_store */
+            (void) call_reply_nothing(call);
+            continue;
+        }
         if (call)
             answer(call, waiter);
         if (++answered % ANSWERS_AT_ONCE == 0)

@@ -83,5 +83,9 @@ struct outcome object_request_submit(struct call *call, struct object_request *r
     input->blob[BLOB_HOLDER] = holder_argument(call, request->holder, request->owner_pid, holder);
     if (input->kind == INPUT_ACQUIRE && input->body.sync.kind != OBJECT_SEMAPHORE)
         return acquire(call, request);
+    if (request->round) {
+        input->body.sync.value = (uint64_t) json_integer_value(request->round);
+        set_bell(call, input);
+    }
     return call_submit(call, input);
 }

@@ -11,7 +11,7 @@
 /* A request about an object; arguments that its method does not have are NULL. */
 struct object_request {
     struct core_input input; /* kind and what is special about the method */
-    const json_t *name, *timeout, *holder, *owner_pid, *on_deadlock, *bell;
+    const json_t *name, *timeout, *holder, *owner_pid, *on_deadlock, *bell, *round;
 };
 
 /* Completes the request and gives it to the core; asks the keeper first who owner_pid is. */

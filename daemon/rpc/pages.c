@@ -340,6 +340,18 @@ void pages_look_at(struct server *server, const struct object *object)
     (void) tell(&look);
 }
 
+/* The round before the word, and then whoever sleeps on it. */
+static void store(struct page_word *place, const struct word *word)
+{
+    bool is_over = atomic_load_explicit(&place->round, memory_order_relaxed) != word->data.round;
+
+    if (is_over)
+        atomic_store(&place->round, word->data.round);
+    atomic_store_explicit(&place->value, word->value, memory_order_release);
+    if (is_over)
+        (void) syscall(SYS_futex, page_round_futex(place), FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void pages_store(struct server *server)
 {
     const struct word *word;
@@ -349,7 +361,6 @@ void pages_store(struct server *server)
         const struct uid_page *page = find(server, word->account->uid);
 
         if (page)
-            atomic_store_explicit(&page->memory->words[word->data.index].value, word->value,
-                                  memory_order_release);
+            store(&page->memory->words[word->data.index], word);
     }
 }

@@ -144,6 +144,8 @@ struct outcome handle_event_wait(struct call *call)
         .input.body.sync.kind = OBJECT_EVENT,
         .name = ARG(call, event_wait, name),
         .timeout = ARG(call, event_wait, timeout),
+        .holder = ARG(call, event_wait, holder),
+        .round = ARG(call, event_wait, round),
     };
 
     return object_request_submit(call, &request);

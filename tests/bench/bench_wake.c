@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One event wakes a thousand processes. */
+#include "client/lib/procd.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/raw.h"
 #include "tests/bench/subject.h"
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,8 +29,11 @@ struct shared {
     _Atomic int last; /* a futex: all are awake */
 };
 
+enum side { FUTEX, LIBRARY, SOCKET, WRITER, SIDES };
+
 static struct shared *shared; /* of the side whose turn it is */
-static struct shared *sides;  /* floor, subject, and what only writes */
+static struct shared *sides;
+static procd_event *event;
 static const struct subject *subject;
 static struct wire wire;
 
@@ -64,7 +69,30 @@ _Noreturn static void sleep_on_futex(void)
     }
 }
 
-/* The answer has come: the next round begins when the event was cleared. */
+static void until_next_round(int round)
+{
+    while (atomic_load(&shared->round) == round)
+        futex(&shared->round, FUTEX_WAIT, round);
+}
+
+/* The next round begins when the event was cleared. */
+_Noreturn static void sleep_in_library(void)
+{
+    event = procd_event_new("shot");
+    if (!event || procd_event_wait(event, 0) != 0)
+        bench_die("event: %s", procd_last_error()->message);
+    for (;;) {
+        int round = atomic_load(&shared->round);
+
+        atomic_fetch_add(&shared->asleep, 1);
+        if (procd_event_wait(event, PROCD_FOREVER) != 1)
+            bench_die("wait: %s", procd_last_error()->message);
+        awake();
+        until_next_round(round);
+    }
+}
+
+/* The same; the answer has come. */
 _Noreturn static void sleep_on_event(void)
 {
     struct wire mine;
@@ -77,8 +105,7 @@ _Noreturn static void sleep_on_event(void)
         atomic_fetch_add(&shared->asleep, 1);
         wire_expect(wire_line(&mine), "true");
         awake();
-        while (atomic_load(&shared->round) == round)
-            futex(&shared->round, FUTEX_WAIT, round);
+        until_next_round(round);
     }
 }
 
@@ -97,8 +124,7 @@ _Noreturn static void sleep_on_socket(void)
         if (recv(pairs[number][0], buffer, sizeof buffer, 0) <= 0)
             _exit(1);
         awake();
-        while (atomic_load(&shared->round) == round)
-            futex(&shared->round, FUTEX_WAIT, round);
+        until_next_round(round);
     }
 }
 
@@ -171,7 +197,13 @@ static void next_round(void)
     futex(&shared->round, FUTEX_WAKE, INT_MAX);
 }
 
-static void shoot_event(void)
+static void shoot_by_library(void)
+{
+    if (procd_event_set(event) != 0)
+        bench_die("set: %s", procd_last_error()->message);
+}
+
+static void shoot_by_socket(void)
 {
     wire_send(&wire, set_request, sizeof set_request - 1);
 }
@@ -194,7 +226,7 @@ static double writer_round(void *context)
     double span;
 
     (void) context;
-    shared = &sides[2];
+    shared = &sides[WRITER];
     wait_for_sleepers();
     span = wake(shoot_writer);
     next_round();
@@ -204,19 +236,33 @@ static double writer_round(void *context)
 static double floor_round(void *context)
 {
     (void) context;
-    shared = &sides[0];
+    shared = &sides[FUTEX];
     wait_for_sleepers();
     return wake(next_round);
 }
 
-static double subject_round(void *context)
+static double library_round(void *context)
 {
     double span;
 
     (void) context;
-    shared = &sides[1];
+    shared = &sides[LIBRARY];
     wait_for_sleepers();
-    span = wake(shoot_event);
+    span = wake(shoot_by_library);
+    if (procd_event_clear(event) != 0)
+        bench_die("clear: %s", procd_last_error()->message);
+    next_round();
+    return span;
+}
+
+static double socket_round(void *context)
+{
+    double span;
+
+    (void) context;
+    shared = &sides[SOCKET];
+    wait_for_sleepers();
+    span = wake(shoot_by_socket);
     wire_expect(wire_line(&wire), "");
     wire_call(&wire, clear_request, sizeof clear_request - 1);
     next_round();
@@ -225,25 +271,34 @@ static double subject_round(void *context)
 
 int main(int argc, char **argv)
 {
-    struct bench_case of = {.floor = floor_round, .subject = subject_round};
+    struct bench_case library = {.floor = floor_round, .subject = library_round};
+    struct bench_case by_socket = {.floor = floor_round, .subject = socket_round};
 
     bench_begin(argc, argv, "event.set until the last of 1,000 processes runs");
-    sides = mmap(NULL, 3 * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    sides = mmap(NULL, SIDES * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sides == MAP_FAILED)
         bench_die("mmap");
     (void) setpgid(0, 0); /* what is of this group ends with us, and nobody else */
     subject = subject_start();
     subject_connect(subject, &wire);
-    shared = &sides[0];
+    if (setenv("PROCD_SOCKET", subject->socket, 1) < 0)
+        bench_die("setenv");
+    shared = &sides[FUTEX];
     begin_sleepers(sleep_on_futex);
-    shared = &sides[1];
+    shared = &sides[LIBRARY];
+    begin_sleepers(sleep_in_library);
+    event = procd_event_new("shot");
+    if (!event)
+        bench_die("event: %s", procd_last_error()->message);
+    shared = &sides[SOCKET];
     wire_call(&wire, clear_request, sizeof clear_request - 1);
     begin_sleepers(sleep_on_event);
-    shared = &sides[2];
+    shared = &sides[WRITER];
     begin_writer();
     begin_sleepers(sleep_on_socket);
+    bench_compare(FIGURE_WAKE, &library);
     bench_peer("a loop that writes to each", writer_round, NULL);
-    bench_compare(FIGURE_WAKE, &of);
+    bench_compare(FIGURE_WAKE_SOCKET, &by_socket);
     wire_close(&wire);
     signal(SIGTERM, SIG_IGN); /* the sleepers are of our group, and end here; the daemon at our exit */
     kill(0, SIGTERM);

@@ -56,6 +56,8 @@ def semaphores(ask):
 
 def events(ask):
     waiting = ask.start('event.wait', name='e')
+    yield ask.call('object.map', name='e', holder='b')
+    yield ask.call('event.wait', name='e', holder='b', round=1)
     yield ask.call('event.set', name='e')
     yield ask.result(waiting)
     yield ask.call('event.clear', name='e')

@@ -27,6 +27,7 @@ integration_scripts = \
 	%D%/test_piecemeal.py \
 	%D%/test_outside.py \
 	%D%/test_pages.py \
+	%D%/test_rounds.py \
 	%D%/test_package.sh \
 	%D%/test_pty.py \
 	%D%/test_quotas.py \

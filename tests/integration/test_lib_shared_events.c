@@ -3,10 +3,14 @@
  * Events in shared memory: no system call where nobody waits, and whoever does is woken, whichever way he and
  * the one who sets it have come.
  */
+#include "daemon/base/clock.h"
 #include "tests/integration/lib_sync.h"
 
+#include <errno.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -139,6 +143,101 @@ START_TEST(what_is_unlinked_is_made_anew)
 }
 END_TEST
 
+/* ---- who sleeps in memory is woken ---- */
+
+#define SOON (5 * NSEC_PER_SEC) /* half of what it sleeps without a bell */
+
+static void unlink_it(void)
+{
+    json_t *name = json_pack("{s:s}", "name", "e");
+
+    ck_assert_int_eq(procd_call("object.unlink", name, NULL), 0);
+    json_decref(name);
+}
+
+static void set_it(void)
+{
+    ck_assert_int_eq(ask("event.set", -1), 0);
+    ck_assert_int_eq(ask("event.clear", -1), 0);
+}
+
+static void set_it_behind_a_death(void)
+{
+    kill_broker();
+    set_it();
+}
+
+START_TEST(who_sleeps_is_woken)
+{
+    static const struct {
+        void (*act)(void);
+        int woken;
+    } ways[] = {{set_it, 1}, {set_it_behind_a_death, 1}, {unlink_it, PROCD_E_OBJECT_GONE}};
+    procd_event *event = procd_event_new("e");
+    pthread_t thread;
+    void *woken;
+    int64_t begun;
+
+    ck_assert_int_eq(procd_event_clear(event), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_in_thread, event), 0);
+    lib_sync_wait_for("e", 1);
+    begun = clock_monotonic();
+    ways[_i].act();
+    pthread_join(thread, &woken);
+    ck_assert_int_lt(clock_monotonic() - begun, SOON);
+    ck_assert_int_eq(*(int *) woken, ways[_i].woken);
+    procd_event_free(event);
+}
+END_TEST
+
+/* An older kernel, as it seems. */
+static int forbid_two_bells(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex_waitv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+START_TEST(an_older_kernel_will_do)
+{
+    procd_event *parents = procd_event_new("e");
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        procd_event *event = forbid_two_bells() == 0 ? procd_event_new("e") : NULL;
+
+        _exit(!event || procd_event_wait(event, PROCD_FOREVER) != 1);
+    }
+    lib_sync_wait_for("e", 1);
+    ck_assert_int_eq(ask("event.set", -1), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", (unsigned) status);
+    procd_event_free(parents);
+}
+END_TEST
+
+START_TEST(a_time_out_is_kept)
+{
+    procd_event *event = procd_event_new("e");
+    int64_t begun = clock_monotonic();
+
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(procd_event_wait(event, 0.1), 0);
+    ck_assert_int_ge(clock_monotonic() - begun, 3 * NSEC_PER_SEC / 10);
+    ck_assert_int_lt(clock_monotonic() - begun, SOON);
+    procd_event_free(event);
+}
+END_TEST
+
 /* ---- nobody sleeps on what is set ---- */
 
 #define ROUNDS 4000
@@ -191,6 +290,9 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, both_kinds_meet);
     tcase_add_test(tcase, it_outlives_brokers);
     tcase_add_test(tcase, what_is_unlinked_is_made_anew);
+    tcase_add_loop_test(tcase, who_sleeps_is_woken, 0, 3);
+    tcase_add_test(tcase, an_older_kernel_will_do);
+    tcase_add_test(tcase, a_time_out_is_kept);
     tcase_add_test(tcase, to_and_fro_while_brokers_die);
     suite_add_tcase(suite, tcase);
     return srunner_create(suite);

@@ -112,7 +112,7 @@ NAMING = {'process': PROCESS, 'processes': PROCESS, 'object': OBJECT, 'objects':
 PLAIN = set('''client mode argv env env_fd env_add cwd stdin stdout stderr fds exe_fd daemon umask nice limits
     stop_signal stop_timeout restart notify labels owner_pid pidfd timeout holder on_deadlock tree signal
     grace for alive kind value parties exist_ok persist trace token undo n action ok since kinds
-    uid stream tail follow bell winsize attach zygote'''.split())
+    uid stream tail follow bell round winsize attach zygote'''.split())
 
 
 def subject_named(method, param):

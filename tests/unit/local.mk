@@ -31,6 +31,7 @@ unit_tests = \
 	%D%/client/test_exit \
 	%D%/client/test_process \
 	%D%/client/test_reconnect \
+	%D%/client/test_round \
 	%D%/client/test_shared \
 	%D%/client/test_shared_word \
 	%D%/client/test_sync \
@@ -162,6 +163,7 @@ unit_proto_verdict = %D%/proto/verdict.c %D%/proto/verdict.h
 %C%_proto_test_writer_SOURCES = %D%/proto/test_writer.c $(unit_proto_helpers)
 
 unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
+unit_page_helpers = $(unit_client_helpers) %D%/client/fake_page.c %D%/client/fake_page.h
 %C%_client_test_autostart_LDADD = $(unit_client_libs)
 %C%_client_test_autostart_SOURCES = %D%/client/test_autostart.c $(unit_client_helpers)
 %C%_client_test_connection_LDADD = $(unit_client_libs)
@@ -176,8 +178,10 @@ unit_client_helpers = %D%/client/fake_daemon.c %D%/client/fake_daemon.h
 %C%_client_test_process_SOURCES = %D%/client/test_process.c $(unit_client_helpers)
 %C%_client_test_reconnect_LDADD = $(unit_client_libs)
 %C%_client_test_reconnect_SOURCES = %D%/client/test_reconnect.c $(unit_client_helpers)
+%C%_client_test_round_LDADD = $(unit_client_libs)
+%C%_client_test_round_SOURCES = %D%/client/test_round.c $(unit_page_helpers)
 %C%_client_test_shared_LDADD = $(unit_client_libs)
-%C%_client_test_shared_SOURCES = %D%/client/test_shared.c $(unit_client_helpers)
+%C%_client_test_shared_SOURCES = %D%/client/test_shared.c $(unit_page_helpers)
 %C%_client_test_shared_word_LDADD = $(unit_client_libs)
 %C%_client_test_shared_word_SOURCES = %D%/client/test_shared_word.c $(unit_client_helpers)
 %C%_client_test_sync_LDADD = $(unit_client_libs)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* client/lib/shared.c against a daemon that is played: when it is asked, and what is made of its answers. */
 #include "client/lib/shared.h"
-#include "client/lib/library.h"
-#include "daemon/base/fdpass.h"
-#include "tests/unit/client/fake_daemon.h"
+#include "tests/unit/client/fake_page.h"
 
 #include <check.h>
 #include <errno.h>
@@ -14,84 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct fake fake;
-static struct fake_peer peer;
-static int memory, next_memory;
-static struct page *page;
-
-static int make_page(struct page **ret_page)
-{
-    int fd = memfd_create("page", MFD_CLOEXEC);
-
-    ck_assert_int_eq(ftruncate(fd, sizeof **ret_page), 0);
-    *ret_page = mmap(NULL, sizeof **ret_page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    ck_assert_ptr_ne(*ret_page, MAP_FAILED);
-    return fd;
-}
-
-static void begin(void)
-{
-    fake_begin(&fake);
-    memory = make_page(&page);
-}
-
-static void end(void)
-{
-    struct library *here = library();
-
-    while (here->idle_count > 0)
-        connection_free(here->idle[--here->idle_count]);
-    fake_end(&fake);
-    munmap(page, sizeof *page);
-    close(memory);
-}
-
-static void *greet(void *part)
-{
-    fake_greet(&fake, &peer, "e");
-    ((void (*)(void)) part)();
-    ck_assert_ptr_null(fake_read(&peer, NULL));
-    fake_hang_up(&peer);
-    return NULL;
-}
-
-static void serve(void (*part)(void))
-{
-    ck_assert_int_eq(pthread_create(&fake.thread, NULL, greet, (void *) part), 0);
-}
-
-static void answer(const char *method, json_t *result)
-{
-    fake_answer(&peer, fake_read(&peer, method), result);
-}
-
-/* Answers object.map, with a descriptor. result is stolen. */
-static void answer_map(json_t *result, int fd)
-{
-    json_t *request = fake_read(&peer, "object.map");
-    json_t *message = json_pack("{s:s,s:O,s:i,s:o}", "jsonrpc", "2.0", "id", json_object_get(request, "id"),
-                                "fds", 1, "result", result);
-    char *text = json_dumps(message, JSON_COMPACT);
-    size_t length = strlen(text);
-    struct iovec iov = {text, length + 1};
-
-    text[length] = '\n';
-    ck_assert_int_eq(fdpass_send(peer.fd, &iov, 1, &fd, 1), (ssize_t) length + 1);
-    free(text);
-    json_decref(message);
-    json_decref(request);
-}
-
-static json_t *mapped(int word, int slot)
-{
-    return json_pack("{s:b,s:i,s:i,s:i}", "mapped", 1, "word", word, "slot", slot, "page", 0);
-}
-
-static json_t *mapped_many(int word, int words, int slot)
-{
-    return json_pack("{s:b,s:i,s:i,s:i,s:i}", "mapped", 1, "word", word, "words", words, "slot", slot, "page",
-                     0);
-}
+static int next_memory;
 
 static void create(void)
 {
@@ -102,13 +23,6 @@ static json_t *acquired(void)
 {
     return json_pack("{s:b,s:b,s:i}", "acquired", 1, "abandoned", 0, "token", 7);
 }
-
-static uint64_t word(unsigned index)
-{
-    return atomic_load(&page->words[index].value);
-}
-
-#define ORDER (UINT64_C(5) << WORD_ORDER_SHIFT)
 
 /* ---- what is asked ---- */
 
@@ -125,7 +39,7 @@ static void map_once(void)
 static void *other_thread(void *lock)
 {
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
-    ck_assert_uint_eq(word(3), ORDER | 10 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(3), ORDER | 10 | WORD_DEPTH_ONE);
     return NULL;
 }
 
@@ -138,9 +52,9 @@ START_TEST(it_is_asked_once_a_thread)
     serve(map_once);
     lock = procd_lock_new("l");
     ck_assert_int_eq(procd_lock_acquire(lock, PROCD_FOREVER), 2);
-    ck_assert_uint_eq(word(3), ORDER | WORD_ABANDONED | 9 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(3), ORDER | WORD_ABANDONED | 9 | WORD_DEPTH_ONE);
     ck_assert_int_eq(procd_lock_release(lock), 0);
-    ck_assert_uint_eq(word(3), ORDER);
+    ck_assert_uint_eq(fake_word(3), ORDER);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(procd_lock_acquire(lock, i), 1);
         ck_assert_int_eq(procd_lock_release(lock), 0);
@@ -148,12 +62,12 @@ START_TEST(it_is_asked_once_a_thread)
     ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, lock), 0);
     pthread_join(thread, NULL);
     ck_assert_int_eq(procd_lock_release(lock), 0); /* anybody may */
-    ck_assert_uint_eq(word(3), ORDER);
+    ck_assert_uint_eq(fake_word(3), ORDER);
     atomic_store(&page->words[3].value, ORDER | WORD_CLOSED);
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
     ck_assert_uint_eq(procd_lock_token(lock), 7);
     ck_assert_int_eq(procd_lock_release(lock), 0);
-    ck_assert_uint_eq(word(3), ORDER | WORD_CLOSED); /* untouched */
+    ck_assert_uint_eq(fake_word(3), ORDER | WORD_CLOSED); /* untouched */
     procd_lock_free(lock);
 }
 END_TEST
@@ -201,7 +115,7 @@ START_TEST(who_is_refused_asks_again_later)
     lock = procd_lock_new("l");
     for (int i = 0; i < 1002; i++)
         ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
-    ck_assert_uint_eq(word(3), 9 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(3), 9 | WORD_DEPTH_ONE);
     procd_lock_free(lock);
 }
 END_TEST
@@ -256,8 +170,8 @@ START_TEST(what_is_gone_is_asked_for_anew)
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
     atomic_store(&page->words[3].value, ORDER | WORD_GONE);
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
-    ck_assert_uint_eq(word(4), 9 | WORD_DEPTH_ONE);
-    ck_assert_uint_eq(word(3), ORDER | WORD_GONE);
+    ck_assert_uint_eq(fake_word(4), 9 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(3), ORDER | WORD_GONE);
     procd_lock_free(lock);
 }
 END_TEST
@@ -276,7 +190,7 @@ START_TEST(what_has_died_is_asked_for_anew)
     struct page *next;
     procd_lock *lock;
 
-    next_memory = make_page(&next);
+    next_memory = fake_page_make(&next);
     serve(map_of_the_next);
     lock = procd_lock_new("l");
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
@@ -286,7 +200,7 @@ START_TEST(what_has_died_is_asked_for_anew)
     ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
     ck_assert(!shared_self.has_given_up && !shared_self.is_in_doubt); /* that was of the daemon before */
     ck_assert_uint_eq(atomic_load(&next->words[3].value), 8 | WORD_DEPTH_ONE);
-    ck_assert_uint_eq(word(3), 0);
+    ck_assert_uint_eq(fake_word(3), 0);
     procd_lock_free(lock);
     munmap(next, sizeof *next);
     close(next_memory);
@@ -361,7 +275,7 @@ START_TEST(nonsense_is_no_memory)
     lock = procd_lock_new("l");
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
-    ck_assert_uint_eq(word(1), 0);
+    ck_assert_uint_eq(fake_word(1), 0);
     procd_lock_free(lock);
     close(small);
 }
@@ -399,29 +313,29 @@ START_TEST(permits_are_words)
     semaphore = procd_semaphore_new("l", 3);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(procd_semaphore_acquire(semaphore, PROCD_FOREVER), 1);
-        ck_assert_uint_eq(word(5), TAKEN(9));
+        ck_assert_uint_eq(fake_word(5), TAKEN(9));
         ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
-        ck_assert_uint_eq(word(6), TAKEN(9));
+        ck_assert_uint_eq(fake_word(6), TAKEN(9));
         ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
         ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
-        ck_assert_uint_eq(word(5), ORDER);
-        ck_assert_uint_eq(word(6), ORDER);
+        ck_assert_uint_eq(fake_word(5), ORDER);
+        ck_assert_uint_eq(fake_word(6), ORDER);
     }
     atomic_store(&page->words[5].value, TAKEN(7));
     atomic_store(&page->words[6].value, ORDER | WORD_CLOSED);
     ck_assert_int_eq(procd_semaphore_acquire(semaphore, 1), 1);
-    ck_assert_uint_eq(word(4), TAKEN(9));
+    ck_assert_uint_eq(fake_word(4), TAKEN(9));
     ck_assert_int_eq(procd_semaphore_acquire(semaphore, 1), 1);
     ck_assert_int_eq(pthread_create(&thread, NULL, release_in_thread, semaphore), 0);
     pthread_join(thread, NULL);
     atomic_store(&page->words[4].value, TAKEN(9) | WORD_KNOWN); /* the daemon has seen it */
     ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
-    ck_assert_uint_eq(word(4), ORDER);
+    ck_assert_uint_eq(fake_word(4), ORDER);
     for (int i = 4; i < 7; i++)
         atomic_store(&page->words[i].value, TAKEN(9) | WORD_CLOSED);
     ck_assert_int_eq(procd_semaphore_release(semaphore), 0);
-    ck_assert_uint_eq(word(3), ORDER); /* nobody's business */
-    ck_assert_uint_eq(word(7), ORDER);
+    ck_assert_uint_eq(fake_word(3), ORDER); /* nobody's business */
+    ck_assert_uint_eq(fake_word(7), ORDER);
     procd_semaphore_free(semaphore);
 }
 END_TEST
@@ -446,7 +360,7 @@ static void *acquire_and_doubt(void *semaphore)
     ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
     ck_assert_int_lt(procd_semaphore_acquire(semaphore, 0.01), 0);
     ck_assert_int_lt(procd_semaphore_release(semaphore), 0);
-    ck_assert_uint_eq(word(4), TAKEN(9));
+    ck_assert_uint_eq(fake_word(4), TAKEN(9));
     return NULL;
 }
 
@@ -488,19 +402,19 @@ START_TEST(a_handle_has_as_many_words_as_at_first)
     serve(map_others);
     semaphore = procd_semaphore_new("l", 2);
     ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
-    ck_assert_uint_eq(word(4), 2 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(4), 2 | WORD_DEPTH_ONE);
     for (int i = 4; i < 6; i++)
         atomic_store(&page->words[i].value, WORD_GONE);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
-    ck_assert_uint_eq(word(8), 2 | WORD_DEPTH_ONE);
-    ck_assert_uint_eq(word(9), 2 | WORD_DEPTH_ONE);
-    ck_assert_uint_eq(word(10), 0);
+    ck_assert_uint_eq(fake_word(8), 2 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(9), 2 | WORD_DEPTH_ONE);
+    ck_assert_uint_eq(fake_word(10), 0);
     for (int i = 8; i < 12; i++)
         atomic_store(&page->words[i].value, WORD_GONE);
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(procd_semaphore_acquire(semaphore, 0), 1);
-    ck_assert_uint_eq(word(20), 0);
+    ck_assert_uint_eq(fake_word(20), 0);
     procd_semaphore_free(semaphore);
 }
 END_TEST
@@ -570,7 +484,7 @@ int main(int argc, char **argv)
     int failed;
 
     procd_init(argc, argv);
-    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_checked_fixture(tcase, fake_page_begin, fake_page_end);
     tcase_add_test(tcase, it_is_asked_once_a_thread);
     tcase_add_test(tcase, who_is_refused_does_not_ask_again);
     tcase_add_test(tcase, who_is_refused_asks_again_later);

@@ -44,6 +44,8 @@ static void check_object(const struct core *core, const struct word *word)
     must(!(object->data.flags & (OBJECT_SHARED | OBJECT_TRACE)));
     must(word->data.state != WORD_STATE_CLOSED || is_wanted(object) || word->list == &core->changed);
     must(word->data.state == WORD_STATE_CLOSED || !word->list);
+    must((word->data.round > 0) == (object->data.kind == OBJECT_EVENT));
+    must(word->data.round <= core->counters.round);
     must(word->data.state != WORD_STATE_OPEN || !is_wanted(object));
     must(word->data.state != WORD_STATE_OFFERED || is_offered(word));
     must((word->hold.object != NULL) == (hold == &word->hold)); /* a word's own hold is nobody else's */

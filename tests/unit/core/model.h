@@ -43,6 +43,8 @@ struct m_object {
     uint64_t run;      /* serial of the running action */
     uint64_t run_hold; /* what the core calls the running action */
     uint64_t token;    /* of its newest hold that is known */
+    uint64_t round;    /* of an event's word, as the core has it; 0: it has none */
+    bool is_round_over;
     struct m_object *lock;
     uint64_t opens[MODEL_MOST]; /* clients; processes as PROCESS_BIT | id */
     size_t open_count;

@@ -82,6 +82,7 @@ static void compare_answer(struct model *model, const struct m_answer *mine, con
         return;
     }
     must(reply->kind == mine->kind);
+    must(!waiter->is_told || (mine->kind == REPLY_SET && mine->flag));
     must(mine->kind == REPLY_INFO || mine->kind == REPLY_JOIN || mine->kind == REPLY_MAPPED ||
          reply->sync.number == mine->number);
     must((reply->sync.flag != 0) == mine->flag);
@@ -402,6 +403,16 @@ static void compare_object(struct model *model, const struct m_object *mine, con
     compare_opens(mine, object);
 }
 
+/* A set that finds somebody waiting changes it, and nothing else does. */
+static void learn_round(struct m_object *mine, const struct object *object)
+{
+    uint64_t round = object->word && mine->kind == OBJECT_EVENT ? object->word->data.round : 0;
+
+    must(mine->round == 0 || round == 0 || (round != mine->round) == mine->is_round_over);
+    mine->round = round;
+    mine->is_round_over = false;
+}
+
 static void compare_processes(const struct model *model, const struct core *core)
 {
     for (size_t i = 0; i < model->process_count; i++) {
@@ -427,7 +438,7 @@ void model_compare(struct model *model, const struct core *core, struct pages *p
     HASH_ITER(hh, core->accounts, account, next)
     count += HASH_COUNT(account->objects);
     for (size_t i = 0; i < MODEL_OBJECTS; i++) {
-        const struct m_object *mine = &model->objects[i];
+        struct m_object *mine = &model->objects[i];
         const struct object *object;
 
         if (!mine->there)
@@ -436,6 +447,7 @@ void model_compare(struct model *model, const struct core *core, struct pages *p
         if (!object)
             must_fail("%s is gone", mine->name);
         compare_object(model, mine, object, pages);
+        learn_round(mine, object);
         count--;
     }
     if (count > 0)

@@ -280,13 +280,18 @@ void m_event_set(struct model *model, struct m_request *request)
 
     m_answer(model, request, (struct m_answer){.kind = REPLY_EMPTY});
     request->object->set = request->body->value;
+    request->object->is_round_over = request->object->set && m_first(model, request->object, M_EVENT);
     while (request->object->set && (wait = m_first(model, request->object, M_EVENT)))
         m_answer_wait(model, wait, (struct m_answer){.kind = REPLY_SET, .flag = true});
 }
 
 void m_event_wait(struct model *model, struct m_request *request)
 {
-    if (request->object->set || request->request->flags & REQUEST_NO_WAIT)
+    bool has_bell = request->request->flags & REQUEST_BELL;
+    uint64_t round = request->object->round;
+
+    if (request->object->set || request->request->flags & REQUEST_NO_WAIT ||
+        (has_bell && (round == 0 || round != request->body->value)))
         m_answer(model, request, (struct m_answer){.kind = REPLY_SET, .flag = request->object->set});
     else
         m_set_due(model, m_sleep(model, request, M_EVENT));

@@ -262,6 +262,19 @@ static void set_acquire(struct sync_chance *chance, struct core *core, struct co
         set_threads(chance, core, input, object, NULL);
 }
 
+/* By the bell: with the round as it is, or has been, or never was. */
+static void set_event_wait(struct sync_chance *chance, struct core *core, struct core_input *input)
+{
+    const struct object *event = named(core, input);
+
+    set_time_out(chance, &input->body.request);
+    if (once_in(chance, 3))
+        return;
+    input->body.request.flags |= REQUEST_BELL;
+    if (event && event->word)
+        input->body.sync.value = event->word->data.round - once_in(chance, 5);
+}
+
 static void set_release(struct sync_chance *chance, struct core *core, struct core_input *input)
 {
     input->body.sync.value = below(chance, 2) + 1;
@@ -317,7 +330,7 @@ static void set_sync(struct sync_chance *chance, struct core *core, struct core_
     else if (input->kind == INPUT_EVENT_SET)
         body->value = below(chance, 2);
     else if (input->kind == INPUT_EVENT_WAIT)
-        set_time_out(chance, &body->request);
+        set_event_wait(chance, core, input);
     else if (input->kind == INPUT_CONDITION_WAIT || input->kind == INPUT_CONDITION_NOTIFY)
         set_condition(chance, core, input);
     else if (input->kind != INPUT_OBJECT_MAP)

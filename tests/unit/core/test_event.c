@@ -176,6 +176,120 @@ START_TEST(unlinked_it_is_closed_for_good)
 }
 END_TEST
 
+/* ---- by the word's round ---- */
+
+#define ROUND                (world_object(world, "e")->word->data.round)
+#define WAIT_FOR(from, seen) WAIT(from, .flags = REQUEST_BELL, .value = (seen))
+
+static void must_be_told(uint64_t ticket)
+{
+    must_see(ticket, true);
+    must(world_answer(world, ticket)->is_told);
+}
+
+static void must_be_answered(uint64_t ticket, bool is_set)
+{
+    must_see(ticket, is_set);
+    must(!world_answer(world, ticket)->is_told);
+}
+
+START_TEST(who_has_seen_the_round_is_told_by_another)
+{
+    uint64_t first, second, third, round;
+
+    create_and_map();
+    round = ROUND;
+    first = WAIT_FOR(mine, round);
+    second = WAIT_FOR(other, round);
+    third = WAIT(other, .holder = "t");
+    must_wait(world, first);
+    SET();
+    must_be_told(first);
+    must_be_told(second);
+    must_be_answered(third, true);
+    ck_assert_uint_gt(ROUND, round);
+    CLEAR();
+    first = WAIT_FOR(mine, ROUND);
+    must_wait(world, first);
+    SET();
+    must_be_told(first);
+}
+END_TEST
+
+START_TEST(who_has_seen_another_does_not_wait)
+{
+    uint64_t round;
+
+    create_and_map();
+    round = ROUND;
+    must_be_answered(WAIT_FOR(mine, round - 1), false);
+    must_be_answered(WAIT_FOR(mine, round + 1), false);
+    SET();
+    must_be_answered(WAIT_FOR(mine, round), true);
+    must_be_answered(WAIT_FOR(mine, round + 1), true);
+    CLEAR();
+    WAIT(other, 0);
+    SET();
+    CLEAR();
+    must_be_answered(WAIT_FOR(mine, round), false);
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = "none", .object = OBJECT_EVENT);
+    must_be_answered(ASK(world, EVENT_WAIT, .connection = mine, .name = "none", .flags = REQUEST_BELL,
+                         .value = round),
+                     false);
+}
+END_TEST
+
+START_TEST(a_round_ends_only_with_who_waits)
+{
+    uint64_t round;
+
+    create_and_map();
+    round = ROUND;
+    SET();
+    CLEAR();
+    must(pages_event(WORD, true) && pages_event(WORD, false));
+    must_see(IS_SET(), false);
+    ck_assert_uint_eq(ROUND, round);
+    world_number(world, INPUT_CANCEL, WAIT_FOR(mine, round));
+    SET();
+    ck_assert_uint_eq(ROUND, round);
+}
+END_TEST
+
+START_TEST(all_else_is_an_answer)
+{
+    uint64_t timed, cancelled, gone, round;
+
+    create_and_map();
+    round = ROUND;
+    timed = WAIT(mine, .flags = REQUEST_BELL | REQUEST_DEADLINE, .span = SECOND, .value = round);
+    cancelled = WAIT_FOR(mine, round);
+    gone = WAIT_FOR(other, round);
+    world_pass(world, SECOND);
+    must_be_answered(timed, false);
+    world_number(world, INPUT_CANCEL, cancelled);
+    must_answer(world, cancelled, ERROR_CANCELLED);
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "e");
+    must_answer(world, gone, ERROR_OBJECT_GONE);
+    must(!world_answer(world, gone)->is_told);
+    create_and_map();
+    ck_assert_uint_gt(ROUND, round); /* whoever has the old word takes it for no news of that */
+}
+END_TEST
+
+/* It has mapped nothing, and would see no round. */
+START_TEST(who_has_no_bell_is_answered)
+{
+    uint64_t ticket;
+
+    ASK(world, OBJECT_CREATE, .connection = mine, .name = "e", .object = OBJECT_EVENT);
+    map(mine);
+    ticket = WAIT_FOR(other, ROUND);
+    SET();
+    must_be_answered(ticket, true);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("event");
@@ -193,6 +307,11 @@ int main(void)
     tcase_add_test(tcase, it_is_closed_while_somebody_waits);
     tcase_add_test(tcase, no_news_of_another_order);
     tcase_add_test(tcase, unlinked_it_is_closed_for_good);
+    tcase_add_test(tcase, who_has_seen_the_round_is_told_by_another);
+    tcase_add_test(tcase, who_has_seen_another_does_not_wait);
+    tcase_add_test(tcase, a_round_ends_only_with_who_waits);
+    tcase_add_test(tcase, all_else_is_an_answer);
+    tcase_add_test(tcase, who_has_no_bell_is_answered);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }

@@ -119,7 +119,8 @@ static void note_answer(struct world *world, const struct waiter *waiter)
     answer = &world->answers[world->answer_count];
     *answer = (struct answer){.ticket = waiter->data.ticket,
                               .connection = waiter->data.connection,
-                              .reply = waiter->reply};
+                              .reply = waiter->reply,
+                              .is_told = waiter->is_told};
     must(world->unchecked || !world_answer(world, answer->ticket)); /* once */
     must(waiter->connection && core_connection(world->core, waiter->data.connection));
     world->answer_count++;

@@ -15,6 +15,7 @@
 struct answer {
     uint64_t ticket, connection;
     struct reply_data reply;
+    bool is_told;    /* by the word's round */
     char *argv;      /* of the record, or NULL */
     char *name;      /* of the record's title, or NULL */
     uint64_t *done;  /* REPLY_DONE: ids, 0 for those that have not ended */
