@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Ten thousand children that sleep: their start, their end, and what they cost in between. */
 #include "tests/bench/bench.h"
-#include "tests/bench/lanes.h"
 #include "tests/bench/raw.h"
+#include "tests/bench/spawns.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -190,8 +189,7 @@ static size_t list_size;
 
 static double list_round(void *context)
 {
-    static const char list[] =
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"process.list\",\"params\":{\"alive\":true}}\n";
+    static const char list[] = WIRE_REQUEST("process.list", "\"alive\":true");
     double begin = bench_seconds();
     char *line = wire_call(&wire, list, sizeof list - 1);
 
@@ -253,23 +251,8 @@ static void idle(void)
 
 static double spawn_join_round(void *context)
 {
-    double begin = bench_seconds();
-
     (void) context;
-    for (int i = 0; i < COUNT; i++) {
-        char line[4500];
-        int size = snprintf(line, sizeof line,
-                            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"process.spawn\",\"params\":{\"argv\":"
-                            "[\"%s\"],\"env\":{},\"stdout\":\"null\",\"stderr\":\"null\"}}\n",
-                            nothing[0]);
-        long id = wire_number(wire_call(&wire, line, (size_t) size), "\"id\":");
-
-        size = snprintf(
-            line, sizeof line,
-            "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"process.join\",\"params\":{\"process\":%ld}}\n", id);
-        wire_expect(wire_call(&wire, line, (size_t) size), "\"exitcode\":0");
-    }
-    return (bench_seconds() - begin) / COUNT * 1e6;
+    return spawns_one_at_a_time(&wire, nothing[0], COUNT);
 }
 
 static double raw_join_round(void *context)

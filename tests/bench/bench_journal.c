@@ -19,8 +19,6 @@
 #define VOLLEYS 40   /* of a round: all wait, and are woken; fills the journal once */
 #define SLEEPERS 500 /* that are killed */
 
-#define REQUEST(method, params)                                                                              \
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
 /* Of many at once: each has an id of its own, or none. */
 #define WAIT "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"event.wait\",\"params\":{\"name\":\"gun\"}}\n"
 #define KILL "{\"jsonrpc\":\"2.0\",\"method\":\"process.kill\",\"params\":{\"process\":%ld}}\n"
@@ -42,7 +40,8 @@ static void make_objects(struct side *side)
     for (int i = 0; i < OBJECTS; i++)
         wire_call(&side->wire, line,
                   (size_t) snprintf(line, sizeof line,
-                                    REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"crowd-%d\""), i));
+                                    WIRE_REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"crowd-%d\""),
+                                    i));
 }
 
 static void begin(struct side *side, const struct subject *subject)
@@ -53,11 +52,11 @@ static void begin(struct side *side, const struct subject *subject)
     side->source = source_daemon(subject, 1);
 }
 
-static const char ping[] = REQUEST("daemon.ping", "");
-static const char acquire[] = REQUEST("lock.acquire", "\"name\":\"bench\"");
-static const char release[] = REQUEST("lock.release", "\"name\":\"bench\"");
-static const char set[] = REQUEST("event.set", "\"name\":\"gun\"");
-static const char clear[] = REQUEST("event.clear", "\"name\":\"gun\"");
+static const char ping[] = WIRE_REQUEST("daemon.ping", "");
+static const char acquire[] = WIRE_REQUEST("lock.acquire", "\"name\":\"bench\"");
+static const char release[] = WIRE_REQUEST("lock.release", "\"name\":\"bench\"");
+static const char set[] = WIRE_REQUEST("event.set", "\"name\":\"gun\"");
+static const char clear[] = WIRE_REQUEST("event.clear", "\"name\":\"gun\"");
 
 static double exchanges(struct side *side, int count, const char *first, const char *second)
 {
@@ -108,11 +107,8 @@ static double waits(struct side *side, enum half half)
 
 static void spawn_sleepers(struct side *side, long *ids)
 {
-    char line[4500];
-    size_t size = (size_t) snprintf(line, sizeof line,
-                                    REQUEST("process.spawn", "\"argv\":[\"%s\"],\"env\":{},"
-                                                             "\"stdout\":\"null\",\"stderr\":\"null\""),
-                                    sleeper);
+    char line[SPAWNS_REQUEST_SIZE];
+    size_t size = (size_t) snprintf(line, sizeof line, SPAWNS_REQUEST, sleeper);
 
     for (int i = 0; i < SLEEPERS; i++)
         ids[i] = wire_number(wire_call(&side->wire, line, size), "\"id\":");

@@ -16,12 +16,9 @@
 
 static struct wire wire, crowd;
 
-#define REQUEST(method, params)                                                                              \
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
-
-static const char ping[] = REQUEST("daemon.ping", "");
-static const char acquire[] = REQUEST("lock.acquire", "\"name\":\"bench\"");
-static const char release[] = REQUEST("lock.release", "\"name\":\"bench\"");
+static const char ping[] = WIRE_REQUEST("daemon.ping", "");
+static const char acquire[] = WIRE_REQUEST("lock.acquire", "\"name\":\"bench\"");
+static const char release[] = WIRE_REQUEST("lock.release", "\"name\":\"bench\"");
 
 static double pair_round(const char *first, const char *second)
 {
@@ -68,7 +65,7 @@ static void answered(const char *format, const char *more, unsigned from, unsign
 
 static bool make_objects(unsigned count)
 {
-    static const char create[] = REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"crowd-%u\"%s");
+    static const char create[] = WIRE_REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"crowd-%u\"%s");
     static unsigned made;
     unsigned own = count < OBJECTS_OF_ONE ? count : OBJECTS_OF_ONE;
 
@@ -100,13 +97,13 @@ static bool make_waiters(unsigned count)
 
 static double memory_of_one(const struct subject *subject)
 {
-    static const char create[] = REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"%u\"%s");
+    static const char create[] = WIRE_REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"%u\"%s");
     long before;
 
     /* the log of events, which is bounded, is full from then on */
     for (int i = 0; i < EVENTS; i++) {
-        answered(REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"short-%u\"%s"), "", 0, 1);
-        answered(REQUEST("object.unlink", "\"name\":\"short-%u\"%s"), "", 0, 1);
+        answered(WIRE_REQUEST("object.create", "\"kind\":\"lock\",\"name\":\"short-%u\"%s"), "", 0, 1);
+        answered(WIRE_REQUEST("object.unlink", "\"name\":\"short-%u\"%s"), "", 0, 1);
     }
     before = subject_heap(subject);
     answered(create, "", 0, MEMORY);
@@ -128,7 +125,7 @@ static double redis_round(void *context)
 
 int main(int argc, char **argv)
 {
-    static const char held[] = REQUEST("lock.acquire", "\"name\":\"held\",\"holder\":\"first\"");
+    static const char held[] = WIRE_REQUEST("lock.acquire", "\"name\":\"held\",\"holder\":\"first\"");
     struct bench_case of = {.floor = two_pings, .subject = acquire_release};
     const struct subject *subject;
     struct redis *redis;

@@ -3,6 +3,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/peers.h"
 #include "tests/bench/raw.h"
+#include "tests/bench/spawns.h"
 #include "tests/bench/spooler.h"
 #include "tests/bench/subject.h"
 
@@ -12,11 +13,6 @@
 
 #define COUNT 300 /* of a round */
 
-#define REQUEST(method, params)                                                                              \
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
-
-static char spawn_line[4400];
-static size_t spawn_size;
 static const char *child[2];
 static struct wire wire;
 static int epoll;
@@ -50,24 +46,10 @@ static double spooler_round(void *context)
     return raw_round(spooler->argv, spooler->envp);
 }
 
-static double daemon_round(struct wire *to)
-{
-    double begin = bench_seconds();
-
-    for (int i = 0; i < COUNT; i++) {
-        long id = wire_number(wire_call(to, spawn_line, spawn_size), "\"id\":");
-        char join[128];
-        int size = snprintf(join, sizeof join, REQUEST("process.join", "\"process\":%ld"), id);
-
-        wire_expect(wire_call(to, join, (size_t) size), "\"exitcode\":0");
-    }
-    return (bench_seconds() - begin) / COUNT * 1e6;
-}
-
 static double subject_round(void *context)
 {
     (void) context;
-    return daemon_round(&wire);
+    return spawns_one_at_a_time(&wire, child[0], COUNT);
 }
 
 /* ---- of a daemon that has much to remember, and of one that has not ----
@@ -86,7 +68,7 @@ static struct wire small, large;
 /* Requests with a text, and with a number of that many digits: names are long, and each is another one. */
 static void repeat(const char *format, const char *text, int width, unsigned count)
 {
-    static char line[PROGRAM_WIDTH + sizeof spawn_line];
+    static char line[PROGRAM_WIDTH + SPAWNS_REQUEST_SIZE];
 
     for (unsigned i = 0; i < count; i++)
         wire_call(&large, line, (size_t) snprintf(line, sizeof line, format, text, width, i));
@@ -95,13 +77,13 @@ static void repeat(const char *format, const char *text, int width, unsigned cou
 static double small_round(void *context)
 {
     (void) context;
-    return daemon_round(&small);
+    return spawns_one_at_a_time(&small, child[0], COUNT);
 }
 
 static double large_round(void *context)
 {
     (void) context;
-    return daemon_round(&large);
+    return spawns_one_at_a_time(&large, child[0], COUNT);
 }
 
 static void compare_large(void)
@@ -112,10 +94,11 @@ static void compare_large(void)
     subject_connect(subject, &large);
     subject_connect(subject_start(), &small);
     small.looks = large.looks = true;
-    repeat(REQUEST("process.spawn", "\"argv\":[\"%s\",\"%0*u\"],\"env\":{},"
-                                    "\"stdout\":\"null\",\"stderr\":\"null\""),
+    repeat(WIRE_REQUEST("process.spawn", "\"argv\":[\"%s\",\"%0*u\"],\"env\":{},"
+                                         "\"stdout\":\"null\",\"stderr\":\"null\""),
            child[0], PROGRAM_WIDTH, PROGRAMS);
-    repeat(REQUEST("object.create", "\"kind\":\"%s\",\"name\":\"%0*u\""), "lock", OBJECT_WIDTH, OBJECTS);
+    repeat(WIRE_REQUEST("object.create", "\"kind\":\"%s\",\"name\":\"%0*u\""), "lock", OBJECT_WIDTH,
+           OBJECTS);
     errno = 0;
     if (subject_memory(subject) < LARGE)
         bench_die("the daemon that was to be large has %ld bytes", subject_memory(subject));
@@ -139,10 +122,6 @@ int main(int argc, char **argv)
 
     bench_begin(argc, argv, "spawn and join");
     child[0] = bench_beside("nothing");
-    spawn_size = (size_t) snprintf(spawn_line, sizeof spawn_line,
-                                   REQUEST("process.spawn", "\"argv\":[\"%s\"],\"env\":{},"
-                                                            "\"stdout\":\"null\",\"stderr\":\"null\""),
-                                   child[0]);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     subject = subject_start();
     subject_connect(subject, &wire);

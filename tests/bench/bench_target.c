@@ -8,6 +8,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/raw.h"
 #include "tests/bench/subject.h"
+#include "tests/bench/targets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +23,6 @@
 
 #define COUNT 200 /* of a round */
 #define AGAIN "--nothing" /* the floor's child: this program, which ends as soon as it is there */
-
-PROCD_TARGET(nothing)
-{
-    return 0;
-}
 
 /* ---- the floor: what posix_spawn does, with a pidfd ---- */
 
@@ -70,37 +66,10 @@ static double floor_round(void *context)
     return (bench_seconds() - begin) / COUNT * 1e6;
 }
 
-/* ---- the subject ---- */
-
-static void check(int result, int wanted, const char *what)
-{
-    errno = 0;
-    if (result != wanted)
-        bench_die("%s: %s", what, result < 0 ? procd_last_error()->message : "?");
-}
-
-static void start_and_join(void)
-{
-    struct procd_options options = {.target = "nothing"};
-    procd_process *process = procd_process_new(&options);
-    int exitcode = -1;
-
-    check(process ? 0 : -1, 0, "procd_process_new");
-    check(procd_process_start(process), 0, "procd_process_start");
-    check(procd_process_join(process, PROCD_FOREVER), 1, "procd_process_join");
-    check(procd_process_exitcode(process, &exitcode), 1, "procd_process_exitcode");
-    check(exitcode, 0, "the target's status");
-    procd_process_free(process);
-}
-
 static double subject_round(void *context)
 {
-    double begin = bench_seconds();
-
     (void) context;
-    for (int i = 0; i < COUNT; i++)
-        start_and_join();
-    return (bench_seconds() - begin) / COUNT * 1e6;
+    return targets_one_at_a_time(COUNT);
 }
 
 /* ---- what a copy takes at least: a fork that reads its arguments and ends ---- */
@@ -140,7 +109,9 @@ int main(int argc, char **argv)
     subject = subject_start();
     setenv("PROCD_SOCKET", subject->socket, 1);
     bench_compare(FIGURE_TARGET, &of);
-    check(procd_zygote(), 0, "procd_zygote");
+    errno = 0;
+    if (procd_zygote() != 0)
+        bench_die("procd_zygote: %s", procd_last_error()->message);
     bench_compare(FIGURE_TARGET_ZYGOTE, &of);
     of.subject = fork_round;
     bench_compare(FIGURE_BARE_FORK, &of);

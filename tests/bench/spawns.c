@@ -4,8 +4,11 @@
 #include "tests/bench/bench.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- 64 outstanding ---- */
 
 /* On each lane ids 0.. are spawns, ids LANE_DEEP.. joins. */
 static const char *program;
@@ -54,4 +57,22 @@ double spawns_a_second(struct lanes *lanes, const char *child, int count)
     }
     lanes_run(lanes, take_reply, &left);
     return count / (bench_seconds() - begin);
+}
+
+/* ---- one at a time ---- */
+
+double spawns_one_at_a_time(struct wire *wire, const char *child, int count)
+{
+    char spawn[SPAWNS_REQUEST_SIZE];
+    size_t spawn_size = (size_t) snprintf(spawn, sizeof spawn, SPAWNS_REQUEST, child);
+    double begin = bench_seconds();
+
+    for (int i = 0; i < count; i++) {
+        long id = wire_number(wire_call(wire, spawn, spawn_size), "\"id\":");
+        char join[128];
+        int size = snprintf(join, sizeof join, WIRE_REQUEST("process.join", "\"process\":%ld"), id);
+
+        wire_expect(wire_call(wire, join, (size_t) size), "\"exitcode\":0");
+    }
+    return (bench_seconds() - begin) / count * 1e6;
 }

@@ -14,6 +14,10 @@
 
 #define WIRE_ROOM ((size_t) 64 << 10) /* bytes at first */
 
+/* A request's line, of one that is alone under way. Of its params the members. */
+#define WIRE_REQUEST(method, params)                                                                         \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
+
 struct wire {
     int fd;
     char *buffer;
