@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORKERS 4
@@ -37,6 +38,7 @@ static struct shared {
     _Atomic uint32_t asleep[WORKERS];
     uint32_t workers; /* of this case */
     double held, away; /* seconds: with the lock, and until it is wanted again */
+    bool dozes;        /* while away; otherwise it is at work */
     int processors[WORKERS]; /* -1: any */
     /* by who has the lock */
     double released, gaps;
@@ -148,6 +150,16 @@ static void spend(double seconds)
         ;
 }
 
+static void be_away(void)
+{
+    struct timespec doze = {.tv_nsec = (long) (shared->away * 1e9)};
+
+    if (shared->dozes)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &doze, NULL);
+    else
+        spend(shared->away);
+}
+
 static void note(uint32_t me)
 {
     if (shared->last != me && shared->last != NOBODY) {
@@ -165,7 +177,7 @@ static void work(uint32_t me, enum work kind)
         spend(shared->held);
         shared->released = bench_seconds();
         release(kind);
-        spend(shared->away);
+        be_away();
     }
 }
 
@@ -230,20 +242,46 @@ static double with_procd(void *context)
 
 enum place { ANYWHERE, APART, TOGETHER }; /* one beside the other on two processors, or all on one */
 
-/* held, away: us. */
-static void compare(enum bench_figure figure, enum work kind, uint32_t workers, double held, double away,
-                    enum place place)
-{
-    struct bench_case of = {.floor = with_futex, .subject = kind == WITH_ORDER ? with_order : with_procd};
-    int processors[2] = {-1, -1};
-    size_t count = bench_processors(processors, 2);
+static const struct hand_over {
+    enum bench_figure figure;
+    enum work kind;
+    uint32_t workers;
+    double held, away; /* us */
+    enum place place;
+    bool dozes;
+} hand_overs[] = {
+    {FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE, false},
+    {FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE, false},
+    {FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE, false},
+    {FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE, false},
+    {FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, ANYWHERE, false},
+    {FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART, false},
+    {FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER, false},
+    {FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE, false},
+    {FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, false},
+    {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART, false},
+    {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER, false},
+    {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, 100, 100, ANYWHERE, true},
+    {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, true},
+    {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE, false},
+    {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART, false},
+    {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE, false},
+};
 
-    shared->workers = workers;
-    shared->held = held * 1e-6;
-    shared->away = away * 1e-6;
+static void compare(const struct hand_over *with)
+{
+    struct bench_case of = {.floor = with_futex,
+                            .subject = with->kind == WITH_ORDER ? with_order : with_procd};
+    int processors[2] = {-1, -1}, count = (int) bench_processors(processors, 2);
+
+    shared->workers = with->workers;
+    shared->held = with->held * 1e-6;
+    shared->away = with->away * 1e-6;
+    shared->dozes = with->dozes;
     for (int i = 0; i < WORKERS; i++)
-        shared->processors[i] = place == ANYWHERE ? -1 : processors[place == APART ? i % (int) count : 0];
-    bench_compare(figure, &of);
+        shared->processors[i] =
+            with->place == ANYWHERE ? -1 : processors[with->place == APART ? i % count : 0];
+    bench_compare(with->figure, &of);
 }
 
 int main(int argc, char **argv)
@@ -261,20 +299,8 @@ int main(int argc, char **argv)
         if (workers[i] == 0)
             worker(i);
     }
-    compare(FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE);
-    compare(FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE);
-    compare(FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE);
-    compare(FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE);
-    compare(FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, ANYWHERE);
-    compare(FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART);
-    compare(FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER);
-    compare(FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE);
-    compare(FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE);
-    compare(FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART);
-    compare(FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER);
-    compare(FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE);
-    compare(FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART);
-    compare(FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE);
+    for (size_t i = 0; i < sizeof hand_overs / sizeof *hand_overs; i++)
+        compare(&hand_overs[i]);
     atomic_store(&shared->work, OVER);
     wake(&shared->work, WORKERS);
     for (uint32_t i = 0; i < WORKERS; i++) /* not whoever ends: the daemon is a child, too */
