@@ -3,9 +3,11 @@
  * What the journal costs: procd against a build of it that keeps none. Rounds are so long that snapshots fall
  * into them.
  */
+#include "client/lib/procd.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/events.h"
 #include "tests/bench/spawns.h"
+#include "tests/bench/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,8 @@
 #define PINGS 4000    /* pairs of them, which it does not keep */
 #define OBJECTS 10000 /* beside them, in the snapshot */
 #define SPAWNS 2048
+#define SPAWNS_ONE 1000 /* one at a time */
+#define TARGETS 400
 #define WAITERS 1000 /* for one event */
 #define VOLLEYS 40   /* of a round: all wait, and are woken; fills the journal once */
 #define SLEEPERS 500 /* that are killed */
@@ -28,6 +32,7 @@ struct side {
     struct wire wire;
     struct lanes *lanes;
     struct source *source;
+    struct targets_worker targets;
 };
 
 static struct side without, with;
@@ -175,6 +180,8 @@ ROUNDS(queueing, waits(side, WAITS))
 ROUNDS(waking, waits(side, WAKES))
 ROUNDS(killing, kills(side))
 ROUNDS(spawning, spawns_a_second(side->lanes, child, SPAWNS))
+ROUNDS(alternating, spawns_one_at_a_time(&side->wire, child, SPAWNS_ONE))
+ROUNDS(starting, targets_worker_round(&side->targets, TARGETS))
 ROUNDS(telling, source_round(side->source))
 
 static void pin_broker(const struct subject *subject, int processor)
@@ -195,6 +202,7 @@ int main(int argc, char **argv)
     bool has_processor;
     int processor;
 
+    procd_init(argc, argv);
     bench_begin(argc, argv, "what the journal costs");
     child = bench_beside("nothing");
     sleeper = bench_beside("sleeper");
@@ -216,6 +224,10 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
     if (has_processor)
         pin(processor, subject_pin);
+    bench_compare(FIGURE_JOURNAL_SPAWN_ONE, &alternating);
+    targets_worker_begin(&without.targets, without.subject->socket);
+    targets_worker_begin(&with.targets, with.subject->socket);
+    bench_compare(FIGURE_JOURNAL_TARGET, &starting);
     bench_compare(FIGURE_JOURNAL_KILL, &killing);
     return 0;
 }

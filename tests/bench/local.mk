@@ -34,7 +34,6 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_children_LDADD = %D%/libbench.la
 %C%_bench_clients_LDADD = %D%/libbench.la
 %C%_bench_events_LDADD = %D%/libbench.la
-%C%_bench_journal_LDADD = %D%/libbench.la
 # As any program that uses it: the shared library, which costs more than the static one.
 %C%_bench_fast_LDADD = %D%/libbench.la libprocd.la
 %C%_bench_handover_LDADD = %D%/libbench.la libprocd.la
@@ -42,6 +41,8 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_ping_LDADD = %D%/libbench.la
 %C%_bench_spawn_LDADD = %D%/libbench.la
 # As a user's program is linked, and started again from /proc/self/exe.
+%C%_bench_journal_LDADD = %D%/libbench.la libprocd.la $(JANSSON_LIBS)
+%C%_bench_journal_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_target_LDADD = %D%/libbench.la libprocd.la $(JANSSON_LIBS)
 %C%_bench_target_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_throughput_LDADD = %D%/libbench.la
