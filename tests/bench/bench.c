@@ -2,6 +2,7 @@
 #include "tests/bench/bench.h"
 
 #include "tests/bench/report.h"
+#include "tests/bench/watch.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -38,9 +39,10 @@ static size_t peer_count;
 _Noreturn static void usage(const char *program, int status)
 {
     fprintf(status ? stderr : stdout,
-            "usage: %s [--rounds N] [--json FILE]\n"
+            "usage: %s [--rounds N] [--json FILE] [--watch SIDE:FIGURE]\n"
             "  --rounds N   measure floor and subject N times in turn (default 15, $BENCH_ROUNDS)\n"
             "  --json FILE  append each figure as a line of JSON ($BENCH_JSON)\n"
+            "  --watch SIDE:FIGURE  the rounds of floor or subject alone, for who looks at it\n"
             "The daemon is $PROCD. $BENCH_SHORT: fewer rounds.\n",
             program);
     exit(status);
@@ -68,6 +70,7 @@ static void read_options(int argc, char **argv)
     static const struct option options[] = {
         {"rounds", required_argument, NULL, 'r'},
         {"json", required_argument, NULL, 'j'},
+        {"watch", required_argument, NULL, 'w'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -82,7 +85,7 @@ static void read_options(int argc, char **argv)
             set_rounds(argv[0], optarg);
         else if (option == 'j')
             path = optarg;
-        else
+        else if (option != 'w' || !watch_choose(optarg))
             usage(argv[0], option == 'h' ? 0 : 2);
     }
     if (optind < argc)
@@ -99,6 +102,11 @@ void bench_begin(int argc, char **argv, const char *what)
 }
 
 /* ---- rounds ---- */
+
+bool bench_is_watched(void)
+{
+    return watch_is_on();
+}
 
 void bench_peer(const char *name, bench_round *round, void *context)
 {
@@ -125,6 +133,13 @@ static size_t peers_report(struct report_side sides[PEERS_MAX], unsigned count)
     return count < ROUNDS_PEER ? 0 : peer_count;
 }
 
+static double one_round(const struct bench_case *of, bool of_floor)
+{
+    if (of->prepare)
+        of->prepare(of_floor);
+    return of_floor ? of->floor(of->context) : of->subject(of->context);
+}
+
 /* Floor and subject, then the neighbours' ratios. */
 static void measure(const struct bench_case *of, unsigned count, struct spread *ret_floor,
                     struct report_figure *ret_figure)
@@ -132,11 +147,11 @@ static void measure(const struct bench_case *of, unsigned count, struct spread *
     double floors[ROUNDS_MAX], subjects[ROUNDS_MAX], pairs[ROUNDS_MAX];
 
     if (of->floor)
-        (void) of->floor(of->context);
-    (void) of->subject(of->context);
+        (void) one_round(of, true);
+    (void) one_round(of, false);
     for (unsigned i = 0; i < count; i++) {
-        floors[i] = of->floor ? of->floor(of->context) : 1;
-        subjects[i] = of->subject(of->context);
+        floors[i] = of->floor ? one_round(of, true) : 1;
+        subjects[i] = one_round(of, false);
         pairs[i] = subjects[i] / floors[i];
         peer_rounds(i, count);
     }
@@ -154,6 +169,10 @@ void bench_compare(enum bench_figure figure, const struct bench_case *of)
     struct report_figure measured;
     struct spread floor;
 
+    if (watch_is_on()) {
+        watch_rounds(figure, of, count);
+        return;
+    }
     measure(of, count, &floor, &measured);
     measured.peers = sides;
     measured.peer_count = peers_report(sides, count);
@@ -165,12 +184,14 @@ void bench_value(enum bench_figure figure, double value)
 {
     struct report_figure measured = {.rounds = 1, .subject = {value, value, value}};
 
-    report_figure(figure, &measured);
+    if (!watch_is_on())
+        report_figure(figure, &measured);
 }
 
 void bench_skip(enum bench_figure figure, const char *why)
 {
-    report_skip(figure, why);
+    if (!watch_is_on())
+        report_skip(figure, why);
 }
 
 void bench_grow(enum bench_curve curve, const struct bench_case *of, bool (*grow)(unsigned count))
@@ -179,6 +200,8 @@ void bench_grow(enum bench_curve curve, const struct bench_case *of, bool (*grow
     struct report_figure measured;
     struct spread floor;
 
+    if (watch_is_on())
+        return;
     report_curve_begin(curve);
     for (unsigned size = 1; size <= most && grow(size); size *= 10) {
         measure(of, count, &floor, &measured);

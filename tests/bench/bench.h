@@ -38,10 +38,18 @@ struct bench_case {
     bench_round *subject;
     void *context;
     unsigned rounds; /* at most so many; 0: as many as were asked for */
+    unsigned count;  /* how often one does what is measured; 0: once */
+    /* Before each round: what it needs, and is no part of it. NULL: nothing. */
+    void (*prepare)(bool of_floor);
 };
 
-/* Reads --rounds, --json, --help, and prints what is measured on what. Ends the program where it must. */
+/* Reads --rounds, --json, --watch, --help, and prints what is measured on what. Ends the program where it
+ * must. */
 void bench_begin(int argc, char **argv, const char *what);
+
+/* One side of one figure is looked at by itself: watch.h. Nobody else takes part, and no other figure is
+ * measured: what would be prepared for others may be left out. */
+bool bench_is_watched(void);
 
 /* Somebody else who does the same: measured in turn with the next figure that is compared. */
 void bench_peer(const char *name, bench_round *round, void *context);

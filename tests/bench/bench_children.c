@@ -183,6 +183,40 @@ static double kill_round(void *context)
     return own_cycle.kill_ms[own_cycle.told++];
 }
 
+/* ---- fewer of them, and only their end: for who looks on ---- */
+
+#define FEW 2000
+
+static void start_few(bool of_floor)
+{
+    if (of_floor) {
+        raw_spawn(FEW);
+    } else {
+        spawn(FEW);
+        await_rest();
+    }
+}
+
+static double few_killed(void (*kill)(void))
+{
+    double begin = bench_seconds();
+
+    kill();
+    return (bench_seconds() - begin) * 1e3;
+}
+
+static double raw_few_round(void *context)
+{
+    (void) context;
+    return few_killed(raw_kill);
+}
+
+static double few_round(void *context)
+{
+    (void) context;
+    return few_killed(kill_all);
+}
+
 /* ---- lists ---- */
 
 static size_t list_size;
@@ -296,6 +330,8 @@ int main(int argc, char **argv)
     struct bench_case spawning = {.floor = raw_spawn_round, .subject = spawn_round, .rounds = CYCLES_MOST};
     struct bench_case killing = {.floor = raw_kill_round, .subject = kill_round, .rounds = CYCLES_MOST};
     struct bench_case listing = {.floor = bytes_round, .subject = list_round};
+    struct bench_case killing_few = {
+        .floor = raw_few_round, .subject = few_round, .count = FEW, .prepare = start_few};
     struct bench_case joining = {.floor = raw_join_round, .subject = spawn_join_round};
 
     bench_begin(argc, argv, "ten thousand children that sleep");
@@ -309,6 +345,10 @@ int main(int argc, char **argv)
     subject = subject_start();
     lanes = lanes_open(subject);
     subject_connect(subject, &wire);
+    if (bench_is_watched()) {
+        bench_compare(FIGURE_CHILDREN_KILL, &killing_few);
+        return 0;
+    }
 
     bench_value(FIGURE_CHILDREN_MEMORY, memory_of_one());
     idle();

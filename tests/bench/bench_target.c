@@ -96,7 +96,7 @@ static double fork_round(void *context)
 
 int main(int argc, char **argv)
 {
-    struct bench_case of = {.floor = floor_round, .subject = subject_round};
+    struct bench_case of = {.floor = floor_round, .subject = subject_round, .count = COUNT};
     const struct subject *subject;
 
     if (argc == 2 && strcmp(argv[1], AGAIN) == 0)

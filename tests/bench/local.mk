@@ -10,7 +10,7 @@ EXTRA_LTLIBRARIES = %D%/libbench.la
 %C%_libbench_la_SOURCES = %D%/bench.c %D%/bench.h %D%/events.c %D%/events.h %D%/figures.def %D%/lanes.c \
 	%D%/lanes.h %D%/peers.c %D%/peers.h %D%/raw.c %D%/raw.h %D%/redis.c %D%/redis.h %D%/report.c %D%/report.h %D%/spawns.c %D%/spawns.h \
 	%D%/spooler.c %D%/spooler.h %D%/statistics.c %D%/statistics.h %D%/subject.c %D%/subject.h \
-	%D%/swarm.c %D%/swarm.h %D%/targets.c %D%/targets.h %D%/trees.c %D%/trees.h %D%/wire.c %D%/wire.h
+	%D%/swarm.c %D%/swarm.h %D%/targets.c %D%/targets.h %D%/trees.c %D%/trees.h %D%/watch.c %D%/watch.h %D%/wire.c %D%/wire.h
 %C%_libbench_la_LIBADD = daemon/base/libbase.la
 bench_bare_cflags = $(WARN_CFLAGS) -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
 # -all-static: libtool keeps -static to itself, and the child would be started by the dynamic linker.

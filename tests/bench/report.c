@@ -67,6 +67,16 @@ static void put_spread(const char *name, const struct spread *spread)
         spread->max);
 }
 
+bool report_find(const char *identifier, enum bench_figure *ret_figure)
+{
+    for (size_t i = 0; i < FIGURE_COUNT; i++)
+        if (strcmp(figures[i].identifier, identifier) == 0) {
+            *ret_figure = (enum bench_figure) i;
+            return true;
+        }
+    return false;
+}
+
 /* ---- the aim ---- */
 
 static bool is_at_most(enum aim aim)

@@ -26,6 +26,9 @@ void report_open(const char *json_path);
 /* The head of the table. */
 void report_begin(const char *what, unsigned processors, unsigned rounds);
 
+/* By its identifier. False: there is none. */
+bool report_find(const char *identifier, enum bench_figure *ret_figure);
+
 void report_figure(enum bench_figure figure, const struct report_figure *of);
 void report_skip(enum bench_figure figure, const char *why);
 
