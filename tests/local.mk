@@ -75,6 +75,10 @@ bench: all $(EXTRA_PROGRAMS)
 	python3 "$$TOP_SRCDIR/tests/bench/report.py" plot tests/bench/run.json tests/bench/run.svg >&2 || status=1; \
 	exit $$status
 
+# Who does the work of it, in Markdown: BENCH_FLAGS='--output FILE', --short: see tests/bench/profile.py.
+bench-profile: all $(EXTRA_PROGRAMS)
+	@$(AM_TESTS_ENVIRONMENT) python3 "$$TOP_SRCDIR/tests/bench/profile.py" $(BENCH_FLAGS)
+
 # The README's figures and plot, from what the last `make bench` has found.
 bench-readme:
 	@cp tests/bench/run.svg "$(srcdir)/tests/bench/figures.svg"
@@ -87,4 +91,4 @@ lint:
 		"$$TOP_SRCDIR/$$lint" --self-test || status=1; "$$TOP_SRCDIR/$$lint" || status=1; \
 	done; exit $$status
 
-.PHONY: bench bench-readme check-long check-threads lint quick-tests
+.PHONY: bench bench-profile bench-readme check-long check-threads lint quick-tests

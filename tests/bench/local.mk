@@ -3,7 +3,7 @@
 bench_programs = %D%/bench_bare %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
 	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_target \
 	%D%/bench_throughput %D%/bench_wake
-bench_scripts = %D%/peers.py %D%/report.py %D%/run.py
+bench_scripts = %D%/lookers.py %D%/peers.py %D%/profile.py %D%/report.py %D%/run.py
 
 # What they share. The children that they start have no C library and run no code before or after their own.
 EXTRA_LTLIBRARIES = %D%/libbench.la
@@ -27,7 +27,7 @@ bench_bare_ldflags = -all-static -nostdlib
 %C%_procd_unrecorded_LDADD = $(procd_LDADD)
 
 EXTRA_PROGRAMS = $(bench_programs) %D%/nothing %D%/procd_unrecorded %D%/sleeper
-EXTRA_DIST += $(bench_scripts) %D%/README.md %D%/figures.svg
+EXTRA_DIST += $(bench_scripts) %D%/PROFILES.md %D%/README.md %D%/figures.svg
 CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 %C%_bench_bare_LDADD = %D%/libbench.la
 %C%_bench_calls_LDADD = %D%/libbench.la
