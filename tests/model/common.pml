@@ -79,9 +79,13 @@ inline end_process(x)
 }
 
 /* Clients differ by their number alone, so the runs in which a later one meets a fault before an earlier one
- * has met any are others with the names exchanged. Connections end for client 1. */
+ * has met any are others with the names exchanged. Connections end for client HANGS. */
 #ifndef MAY_DIE
 #define MAY_DIE(x) (deaths < DEATHS && alive[x] && deaths + (HANGUPS > 0) >= (x) - 1)
+#endif
+
+#ifndef HANGS
+#define HANGS 1
 #endif
 
 /* When nothing more may happen it is over at once, as a choice to stop would double the states. */
@@ -103,8 +107,8 @@ active proctype fate()
 #endif
 #if HANGUPS > 0
     :: atomic {
-        hangups < HANGUPS && alive[1] && !hung_up[1] && up ->
-        hangups++; links[1]++; hung_up[1] = 1; STOP_IF_SPENT
+        hangups < HANGUPS && alive[HANGS] && !hung_up[HANGS] && up ->
+        hangups++; links[HANGS]++; hung_up[HANGS] = 1; STOP_IF_SPENT
     }
 #endif
     :: atomic { crashes < CRASHES && !crash -> crashes++; crash = 1; STOP_IF_SPENT }
