@@ -8,11 +8,13 @@
  *   set, clear  not CLOSED: swap. Else: ask, await the answer.
  *   wait        by socket: not CLOSED and SET: done. Else: ask, await the answer.
  *               by bell: read the round; not CLOSED and SET: done. Else set the bell, ask with that round,
- *               and look at the page's round and at the socket at each ring: another round is `true`.
+ *               and sleep on both, the bell while it is set, the round while it is that one; look at the
+ *               round and at the socket whenever woken: another round is `true`.
  *   daemon      takes the word (sets CLOSED and LOOKED), commits what it said, commits the request and what
- *               it decides, stores the round, then the word, answers, rings. Who waits by bell and is woken
- *               by a set is only rung. It may die between any two of these; the next one takes the word
- *               first, stores whatever the last one did, and rings all.
+ *               it decides, stores the round, then the word, wakes all that sleep on a round that is another
+ *               now, answers, rings. Who waits by bell and is woken by a set has no other answer. It may die
+ *               between any two of these; the next one takes the word first, stores whatever the last one
+ *               did, and rings all.
  */
 #ifndef BELLS
 #define BELLS 1     /* how many wait by bell: client 2, and those after it */
@@ -195,7 +197,11 @@ look:       look_at_round();
 #endif
             atomic {
                 if
+#ifdef WRONG_SLEEP_UNSEEN
                 :: bell[me] -> asleep[me] = 1
+#else
+                :: bell[me] && page_round == seen -> asleep[me] = 1
+#endif
                 :: else
                 fi
             };
@@ -288,7 +294,7 @@ inline wake_one(x)
 {
     if
     :: queued[x] && BY_BELL(x) ->
-        owed[x] = waits[x]; answered[x] = 1; results[x] = YES; to_ring[x] = 1; queued[x] = 0
+        owed[x] = waits[x]; answered[x] = 1; results[x] = YES; queued[x] = 0
     :: queued[x] && !BY_BELL(x) -> owed[x] = waits[x]; answer_now(x, YES)
     :: else
     fi
@@ -352,10 +358,22 @@ inline answer_one(x)
     fi
 }
 
-inline ring_silent(x)
+/* All that sleep on the round, by one call. */
+inline wake_round()
 {
     if
-    :: to_ring[x] -> ring(x); to_ring[x] = 0
+#ifndef WRONG_NO_WAKE
+    :: to_wake -> atomic { asleep[2] = 0; asleep[CLIENTS] = 0; to_wake = 0 }
+#endif
+    :: else
+    fi
+}
+
+/* Whose connection has ended. */
+inline ring_ended()
+{
+    if
+    :: to_ring > 0 -> ring(to_ring); to_ring = 0
     :: else
     fi
 }
@@ -377,24 +395,18 @@ inline store_round()
 {
     if
 #ifndef WRONG_NO_ROUND
-    :: is_new_round -> page_round = round; is_new_round = 0
+    :: is_new_round && page_round != round -> page_round = round; to_wake = 1
 #endif
     :: else
-    fi
-}
-
-inline ring_woken()
-{
-    ring_silent(2)
-#if BELLS > 1
-    ; ring_silent(3)
-#endif
+    fi;
+    is_new_round = 0
 }
 
 inline finish()
 {
-#ifdef WRONG_RING_FIRST
-    ring_woken();
+#ifdef WRONG_WAKE_FIRST
+    to_wake = is_new_round;
+    wake_round();
 #endif
 #ifdef WRONG_VALUE_FIRST
     word = value;
@@ -403,12 +415,15 @@ inline finish()
     store_round();
     word = value;
 #endif
+#ifndef WRONG_WAKE_FIRST
+    wake_round();
+#endif
     answer_one(1);
     answer_one(2);
 #if CLIENTS > 2
     answer_one(3);
 #endif
-    ring_woken();
+    ring_ended();
     value = 0
 }
 
@@ -424,7 +439,8 @@ proctype daemon()
 {
     byte me, seen, value, about;
     mtype what;
-    bit key, is_new_round, to_answer[SLOTS], to_ring[SLOTS];
+    bit key, is_new_round, to_wake, to_answer[SLOTS];
+    byte to_ring;
 
     atomic { is_open = 1 };
 start:
@@ -472,7 +488,7 @@ known_event:
                 /* who waits is removed, and its key; it finds the end when it is rung, and asks anew */
                 present[me] = 0; hung_up[me] = 0;
                 if
-                :: queued[me] -> queued[me] = 0; known[me] = 0; to_ring[me] = BY_BELL(me)
+                :: queued[me] -> queued[me] = 0; known[me] = 0; to_ring = (BY_BELL(me) -> me : 0)
                 :: else
                 fi
             :: what == DEATH ->
@@ -505,7 +521,7 @@ known_event:
             me = 1;
             do
             :: me <= CLIENTS ->
-                links[me]++; hung_up[me] = 0; present[me] = 0; to_answer[me] = 0; to_ring[me] = 0;
+                links[me]++; hung_up[me] = 0; present[me] = 0; to_answer[me] = 0;
                 do
                 :: requests[me]?_, _, _
                 :: empty(requests[me]) -> break
@@ -513,7 +529,8 @@ known_event:
                 me++
             :: me > CLIENTS -> break
             od;
-            me = 0; seen = 0; value = 0; what = 0; key = 0; about = 0; is_new_round = 0;
+            me = 0; seen = 0; value = 0; what = 0; key = 0; about = 0;
+            is_new_round = 0; to_wake = 0; to_ring = 0;
 #ifdef WRONG_ROUND_UNRECORDED
             round = 0;
 #endif
