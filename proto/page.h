@@ -17,7 +17,11 @@
  *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks by the socket.
  *   offered is closed but for two moves: NEXT names who is first in the queue, and whoever may release hands
  *           the lock to that one, by one swap that puts NEXT in the place of the owner, with a depth of 0,
- *           and rings its bell; and that one takes it, by one swap that makes the depth 1.
+ *           and rings its bell; and that one takes it, by one swap that makes the depth 1. It may be handed
+ *           on before the daemon looks: beside the bell of each of the first in the queue there is a link,
+ *           which says who comes behind it in the queue of which word, as of which order, and the swap puts
+ *           that one in the place of NEXT; or nobody, where the link is of another word or order. What was
+ *           not taken yet is not handed on: whoever lets go of it asks, as the one who has it may not know.
  *
  * An event's word has no owner and is never offered. Open it is set and cleared by anybody who has it
  * mapped, each by one swap even where that changes nothing: what was done before is seen by whoever sees it
@@ -51,8 +55,10 @@
  * lock that has no word; and then stores what is so, open if nobody waits, with an offer if one can be
  * made. Between its taking and its store a word cannot change, as nobody makes a move where LOOKED is set:
  * no write of the daemon can fail or overtake a client's, nobody gets past those who wait, and what is
- * granted, abandoned or refused is decided in one place. That NEXT is gone, and its slot is the owner's, is
- * all that tells of a hand-over: no message is needed for that.
+ * granted, abandoned or refused is decided in one place. That the owner is one of those to whom it was
+ * offered is all that tells of hand-overs: no message is needed for that. Those who were before it in the
+ * queue have taken the lock and given it back, as it comes to no later one otherwise. So none is in a chain
+ * of links twice, nor the one who had the lock when it was offered.
  *
  * Of a semaphore it takes all words that are open, one behind the other, before it decides. What they say
  * together has been so at one instant, that of the last one: each of the others has been frozen since it
@@ -104,6 +110,7 @@
  * daemon has taken is frozen, whatever it sees of the others. Through the daemon: the or is an acquire and
  * a release, the opening store a release; between a client and the daemon each message is both. A client
  * reads a word with relaxed order before it swaps, since the swap looks again.
+ * A link is stored before the word that it belongs to, in any order, as it says of what it is.
  * Setting a bell and then reading the word, and swapping the word and then clearing the bell, are each in
  * one order for all (seq_cst): else both could see what was before, and the thread sleep though it owns.
  * So are the swap that makes a word one's own and the look at the keeper's life after it: a hold that is kept
@@ -163,16 +170,35 @@ static inline uint64_t word_order(uint64_t word)
     return word >> WORD_ORDER_SHIFT;
 }
 
-/* What a release makes of an offered word. */
-static inline uint64_t word_handed(uint64_t word)
+/* What a slot's link says: who comes behind it, in the queue of the word of that index, as of that order. */
+static inline uint64_t word_link(uint64_t word, uint64_t index, uint64_t behind)
 {
-    return (word & (WORD_ORDER_MASK | WORD_CLOSED)) | word_next(word);
+    return (word & WORD_ORDER_MASK) | index << WORD_OWNER_BITS | behind;
+}
+
+/* Who that is; 0: nobody, or the link is of another word or order. */
+static inline uint64_t word_behind(uint64_t link, uint64_t word, uint64_t index)
+{
+    return (link & ~WORD_OWNER_MAX) == word_link(word, index, 0) ? link & WORD_OWNER_MAX : 0;
+}
+
+/* What a release makes of an offered word. link: of its NEXT. */
+static inline uint64_t word_handed(uint64_t word, uint64_t index, uint64_t link)
+{
+    return (word & (WORD_ORDER_MASK | WORD_CLOSED)) | word_next(word) |
+           word_behind(link, word, index) << WORD_NEXT_SHIFT;
 }
 
 /* Has it been handed to this slot, which may take it now? */
 static inline bool word_is_handed(uint64_t word, uint64_t slot)
 {
-    return (word & ~WORD_ORDER_MASK) == (WORD_CLOSED | slot);
+    return (word & ~(WORD_ORDER_MASK | WORD_NEXT_MASK)) == (WORD_CLOSED | slot);
+}
+
+/* May its owner hand it to the NEXT? Not who may not know yet that it has it. */
+static inline bool word_can_be_handed(uint64_t word)
+{
+    return word & WORD_CLOSED && !(word & WORD_LOOKED) && word_next(word) != 0 && word_depth(word) == 1;
 }
 
 static inline bool word_is_gone(uint64_t word)
@@ -201,6 +227,7 @@ static inline _Atomic uint32_t *page_round_futex(const struct page_word *word)
 
 struct page_bell {
     _Alignas(64) _Atomic uint32_t is_set; /* 1: its thread sleeps, or is about to; a futex */
+    _Atomic uint64_t link;                /* word_link() */
 };
 
 struct page {

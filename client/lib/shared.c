@@ -149,6 +149,15 @@ static void ring(const struct page_word *word, uint64_t slot)
         (void) syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+/* The link may be read before or behind the word: it says itself of which order it is. */
+static uint64_t handed(const struct page_word *word, uint64_t seen)
+{
+    const struct page *page = shared_page_of(word);
+    uint64_t link = atomic_load_explicit(&page->bells[word_next(seen)].link, memory_order_relaxed);
+
+    return word_handed(seen, (uint64_t) (word - page->words), link);
+}
+
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
     struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
@@ -161,9 +170,9 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
             if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK,
                             memory_order_release))
                 return true;
-        } else if (next == 0 || is_deep || seen & WORD_LOOKED) {
+        } else if (!word_can_be_handed(seen)) {
             break;
-        } else if (shared_swap(word, &seen, word_handed(seen), memory_order_seq_cst)) {
+        } else if (shared_swap(word, &seen, handed(word, seen), memory_order_seq_cst)) {
             ring(word, next);
             return true;
         }

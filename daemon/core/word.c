@@ -100,10 +100,36 @@ static void take_hand_over(struct core *core, struct word *word, bool is_taken)
         wait_grant(core, next, object);
 }
 
+/* How many have got it one behind the other, the last of whom has it: those whom the word was offered to have
+ * not moved, as it is taken before anything is done to the queue. */
+static uint32_t count_hand_overs(const struct word *word, uint64_t value)
+{
+    const struct waiter *waiter;
+    uint32_t count = 0;
+
+    if (word_owner(value) == word_owner(word->data.stored))
+        return 0;
+    TAILQ_FOREACH(waiter, &word->object->waiters, of_object)
+    {
+        uint32_t slot = waiter_bell(waiter);
+
+        if (slot == 0 || ++count > CORE_CHAIN_MAX)
+            break;
+        if (slot == word_owner(value))
+            return count;
+    }
+    return 0;
+}
+
+static void take_hand_overs(struct core *core, struct word *word, uint64_t value)
+{
+    for (uint32_t left = count_hand_overs(word, value); left > 0; left--)
+        take_hand_over(core, word, left > 1 || word_depth(value) > 0);
+}
+
 static void close_word(struct core *core, struct word *word, uint64_t value)
 {
     enum word_state before = word->data.state;
-    uint64_t next = word_next(word->data.stored);
 
     word->data.state = WORD_STATE_CLOSED;
     if (!word->object)
@@ -113,8 +139,8 @@ static void close_word(struct core *core, struct word *word, uint64_t value)
         return;
     if (before == WORD_STATE_OPEN)
         take_news(core, word, value);
-    else if (before == WORD_STATE_OFFERED && word_next(value) == 0 && word_owner(value) == next)
-        take_hand_over(core, word, word_depth(value) > 0);
+    else if (before == WORD_STATE_OFFERED)
+        take_hand_overs(core, word, value);
 }
 
 int step_words(struct core *core, const struct core_input *input)
@@ -195,16 +221,33 @@ static uint64_t value_of(const struct object *lock)
            (hold->data.flags & HOLD_TOLD ? WORD_ABANDONED : 0);
 }
 
-/* The slot of the first in the queue, if that one looks at the word; 0: it is served by the daemon. */
-static uint64_t next_of(const struct object *lock)
+/* 0: it does not look at the word, and is served by the daemon. */
+static uint32_t slot_of_waiter(const struct waiter *waiter)
 {
-    const struct waiter *next = TAILQ_FIRST(&lock->waiters);
-    const struct hold *hold = TAILQ_FIRST(&lock->holds);
-    uint32_t slot = next ? waiter_bell(next) : 0;
+    return waiter->connection && waiter->data.kind == WAIT_HOLD ? waiter_bell(waiter) : 0;
+}
 
-    if (slot == 0 || !hold || word_slot_of(hold) == 0 || slot == slot_of(hold))
+/* None is there twice, the holder included: its slot tells how far the lock has got. */
+size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX])
+{
+    const struct hold *hold = TAILQ_FIRST(&word->object->holds);
+    const struct waiter *waiter;
+    size_t count = 0;
+
+    if (!hold || word_slot_of(hold) == 0)
         return 0;
-    return next->connection && next->data.kind == WAIT_HOLD ? slot : 0;
+    TAILQ_FOREACH(waiter, &word->object->waiters, of_object)
+    {
+        uint32_t slot = count < CORE_CHAIN_MAX ? slot_of_waiter(waiter) : 0;
+
+        if (slot == 0 || slot == slot_of(hold))
+            break;
+        for (size_t i = 0; i < count; i++)
+            if (slots[i] == slot)
+                return count;
+        slots[count++] = slot;
+    }
+    return count;
 }
 
 void word_store(struct core *core, struct word *word, enum word_state state, uint64_t value)
@@ -219,10 +262,9 @@ void word_store(struct core *core, struct word *word, enum word_state state, uin
 static void decide_alone(struct core *core, struct word *word)
 {
     const struct object *lock = word->object;
-    uint64_t value, next;
+    uint32_t chain[CORE_CHAIN_MAX];
+    uint64_t value = value_of(lock), next = core_word_chain(word, chain) > 0 ? chain[0] : 0;
 
-    value = value_of(lock);
-    next = next_of(lock);
     if (is_left_alone(lock))
         word_store(core, word, WORD_STATE_OPEN, value);
     else if (next > 0)

@@ -340,6 +340,18 @@ void pages_look_at(struct server *server, const struct object *object)
     (void) tell(&look);
 }
 
+/* Behind whom the next ones come, before the word says that they do. */
+static void store_links(struct page *memory, const struct word *word)
+{
+    uint32_t slots[CORE_CHAIN_MAX + 1];
+    size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots) : 0;
+
+    slots[count] = 0;
+    for (size_t i = 0; i < count; i++)
+        atomic_store_explicit(&memory->bells[slots[i]].link,
+                              word_link(word->value, word->data.index, slots[i + 1]), memory_order_relaxed);
+}
+
 /* The round before the word, and then whoever sleeps on it. */
 static void store(struct page_word *place, const struct word *word)
 {
@@ -360,7 +372,9 @@ void pages_store(struct server *server)
     {
         const struct uid_page *page = find(server, word->account->uid);
 
-        if (page)
-            store(&page->memory->words[word->data.index], word);
+        if (!page)
+            continue;
+        store_links(page->memory, word);
+        store(&page->memory->words[word->data.index], word);
     }
 }

@@ -38,6 +38,7 @@ unit_tests = \
 	%D%/core/test_absence \
 	%D%/core/test_absence_grants \
 	%D%/core/test_barrier \
+	%D%/core/test_chain \
 	%D%/core/test_client \
 	%D%/core/test_condition \
 	%D%/core/test_core \
@@ -266,6 +267,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_absence_grants_SOURCES = %D%/core/test_absence_grants.c $(unit_core_absent)
 %C%_core_test_barrier_LDADD = $(unit_core_libs)
 %C%_core_test_barrier_SOURCES = %D%/core/test_barrier.c $(unit_core_helpers)
+%C%_core_test_chain_LDADD = $(unit_core_libs)
+%C%_core_test_chain_SOURCES = %D%/core/test_chain.c $(unit_core_helpers)
 %C%_core_test_client_LDADD = $(unit_core_libs)
 %C%_core_test_client_SOURCES = %D%/core/test_client.c $(unit_core_helpers)
 %C%_core_test_condition_LDADD = $(unit_core_libs)

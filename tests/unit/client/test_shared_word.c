@@ -335,6 +335,56 @@ START_TEST(a_grant_of_the_dead_is_not_taken)
 }
 END_TEST
 
+/* ---- from one to the next ---- */
+
+#define OFFERED(to) (WORD_CLOSED | (uint64_t) (to) << WORD_NEXT_SHIFT)
+#define BEHIND      5
+
+START_TEST(who_lets_go_names_the_next_but_one)
+{
+    const struct {
+        uint64_t link, next; /* of number 4, which is next */
+    } links[] = {
+        {0, 0},
+        {word_link(ORDER, 3, BEHIND), BEHIND},
+        {word_link(NEXT(ORDER), 3, BEHIND), 0}, /* of another order, */
+        {word_link(ORDER, 2, BEHIND), 0},       /* or another word */
+        {word_link(ORDER, 3, 0), 0},
+    };
+
+    have(TAKEN(9) | WORD_KNOWN | OFFERED(4));
+    atomic_store(&page->bells[4].link, links[_i].link);
+    atomic_store(&page->bells[4].is_set, 1);
+    ck_assert(shared_release_seen(&handle, false, word(3)));
+    ck_assert_uint_eq(word(3), ORDER | 4 | OFFERED(links[_i].next));
+    ck_assert_uint_eq(atomic_load(&page->bells[4].is_set), 0);
+}
+END_TEST
+
+/* Whoever has been handed it has to see that before it goes on, whoever lets go. */
+START_TEST(what_was_not_taken_is_not_handed_on)
+{
+    have(ORDER | 7 | OFFERED(4));
+    ck_assert(!shared_release_seen(&handle, false, word(3)));
+    ck_assert_uint_eq(word(3), ORDER | 7 | OFFERED(4));
+}
+END_TEST
+
+START_TEST(who_takes_it_leaves_the_next_one_named)
+{
+    struct bell bell;
+
+    have(OTHERS | OFFERED(9));
+    ck_assert(shared_bell(&handle, &bell));
+    ck_assert(!bell.take_grant(bell.context));
+    atomic_store(&page->words[3].value, ORDER | 9 | OFFERED(BEHIND));
+    ck_assert(bell.take_grant(bell.context));
+    ck_assert_uint_eq(word(3), TAKEN(9) | OFFERED(BEHIND));
+    atomic_store(&page->words[3].value, ORDER | 9 | OFFERED(BEHIND) | WORD_LOOKED);
+    ck_assert(!bell.take_grant(bell.context)); /* the daemon has */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shared_word");
@@ -351,6 +401,9 @@ int main(void)
     tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
     tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
     tcase_add_test(tcase, a_grant_of_the_dead_is_not_taken);
+    tcase_add_loop_test(tcase, who_lets_go_names_the_next_but_one, 0, 5);
+    tcase_add_test(tcase, what_was_not_taken_is_not_handed_on);
+    tcase_add_test(tcase, who_takes_it_leaves_the_next_one_named);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

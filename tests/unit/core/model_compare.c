@@ -250,10 +250,20 @@ static void compare_permits(struct model *model, const struct m_object *mine, co
     must(held == 0);
 }
 
-/* The first in the queue has the lock, and the core has not seen it. */
-static bool is_handed(const struct object *object, uint64_t value)
+/* So many of the queue have got the lock, one behind the other, and the core has not seen it. */
+static size_t count_served(const struct object *object, uint64_t value)
 {
-    return object->word && object->word->data.state == WORD_STATE_OFFERED && word_next(value) == 0;
+    const struct waiter *waiter = TAILQ_FIRST(&object->waiters);
+    size_t count = 1;
+
+    if (!object->word || object->word->data.state != WORD_STATE_OFFERED ||
+        word_owner(value) == word_owner(object->word->data.stored))
+        return 0;
+    while (waiter->owner->slot != word_owner(value)) {
+        waiter = TAILQ_NEXT(waiter, of_object);
+        must(waiter && ++count <= CORE_CHAIN_MAX);
+    }
+    return count;
 }
 
 static void compare_holds(struct model *model, const struct m_object *mine, const struct object *object)
@@ -314,11 +324,12 @@ void model_shared_look(struct model *model, const struct core *core)
 }
 
 static void compare_queue(const struct model *model, const struct m_object *mine, const struct object *object,
-                          bool first_is_served)
+                          size_t served)
 {
     const struct waiter *waiter = TAILQ_FIRST(&object->waiters), *later = TAILQ_FIRST(&object->later);
 
-    waiter = first_is_served ? TAILQ_NEXT(waiter, of_object) : waiter;
+    for (; served > 0; served--)
+        waiter = TAILQ_NEXT(waiter, of_object);
 
     for (size_t i = 0; i < model->wait_count; i++) {
         const struct m_wait *wait = &model->waits[i];
@@ -399,7 +410,7 @@ static void compare_object(struct model *model, const struct m_object *mine, con
         compare_word(model, mine, object, value);
     else
         compare_holds(model, mine, object);
-    compare_queue(model, mine, object, is_handed(object, value));
+    compare_queue(model, mine, object, count_served(object, value));
     compare_opens(mine, object);
 }
 

@@ -3,9 +3,14 @@
 
 #include "tests/unit/core/must.h"
 
+static size_t page_of(uint32_t uid)
+{
+    return uid == 0 ? 0 : uid == 1000 ? 1 : 2;
+}
+
 uint64_t *pages_word(struct pages *pages, uint32_t uid, uint32_t index)
 {
-    return &pages->words[uid == 0 ? 0 : uid == 1000 ? 1 : 2][index];
+    return &pages->words[page_of(uid)][index];
 }
 
 static void want(void *context, uint32_t uid, uint32_t index)
@@ -36,7 +41,16 @@ void pages_store(struct pages *pages, const struct core *core)
     const struct word *word;
 
     TAILQ_FOREACH(word, &core->stores, of_list)
-        *pages_word(pages, word->account->uid, word->data.index) = word->value;
+    {
+        size_t page = page_of(word->account->uid);
+        uint32_t slots[CORE_CHAIN_MAX + 1];
+        size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots) : 0;
+
+        slots[count] = 0;
+        for (size_t i = 0; i < count; i++)
+            pages->links[page][slots[i]] = word_link(word->value, word->data.index, slots[i + 1]);
+        pages->words[page][word->data.index] = word->value;
+    }
 }
 
 int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive)
@@ -79,7 +93,14 @@ bool pages_event(uint64_t *word, bool is_set)
     return true;
 }
 
-int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
+static uint64_t handed(const struct pages *pages, const uint64_t *word)
+{
+    size_t at = (size_t) (word - pages->words[0]);
+
+    return word_handed(*word, at % PAGE_WORDS, pages->links[at / PAGE_WORDS][word_next(*word)]);
+}
+
+int pages_release(struct pages *pages, uint64_t *word, uint32_t slot, bool is_recursive)
 {
     uint64_t seen = *word;
 
@@ -87,9 +108,9 @@ int pages_release(uint64_t *word, uint32_t slot, bool is_recursive)
         (is_recursive && (word_owner(seen) != slot || word_depth(seen) == WORD_DEPTH_MAX)))
         return 0;
     if (seen & WORD_CLOSED) {
-        if (word_next(seen) == 0 || seen & WORD_LOOKED || (is_recursive && word_depth(seen) > 1))
+        if (!word_can_be_handed(seen))
             return 0;
-        *word = word_handed(seen);
+        *word = handed(pages, word);
         return 3;
     }
     *word = is_recursive && word_depth(seen) > 1 ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK;

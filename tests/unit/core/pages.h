@@ -10,6 +10,7 @@
 
 struct pages {
     uint64_t words[3][PAGE_WORDS]; /* of uid 0, of 1000 and of all others */
+    uint64_t links[3][PAGE_SLOTS];
     struct input_word seen[PAGE_WORDS]; /* what the last look has closed */
     size_t seen_count, most; /* of one look; 0: all */
 };
@@ -24,7 +25,7 @@ void pages_store(struct pages *pages, const struct core *core);
 /* A client's moves. 0: it asks the daemon; 1: done; 2: done, and the owner before had died; 3: done, and
  * handed to the first in the queue. */
 int pages_acquire(uint64_t *word, uint32_t slot, bool is_recursive);
-int pages_release(uint64_t *word, uint32_t slot, bool is_recursive);
+int pages_release(struct pages *pages, uint64_t *word, uint32_t slot, bool is_recursive);
 /* Gives back a permit that it has taken, by its word. */
 bool pages_give(uint64_t *word, uint32_t slot);
 /* Sets or clears an event. */

@@ -74,7 +74,7 @@ static void take(uint32_t slot)
 
 static void give(uint32_t slot)
 {
-    ck_assert_int_eq(pages_release(WORD, slot, true), 1);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slot, true), 1);
 }
 
 /* ---- one lock, two ways ---- */
@@ -92,12 +92,13 @@ START_TEST(who_has_it_in_memory_has_it)
     waits = ACQUIRE(other, 0);
     must_wait(world, waits);
     must(is_closed());
-    ck_assert_int_eq(pages_release(WORD, my_slot, false), 0); /* somebody waits: ask */
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 0); /* somebody waits: ask */
     must_reply(world, RELEASE(mine, 0), REPLY_EMPTY);
     must_get(world, waits);
     must(!is_closed());
     ck_assert_uint_eq(word_owner(*WORD), their_slot);
-    ck_assert_int_eq(pages_release(WORD, my_slot, false), 1); /* anybody may, as through the socket */
+    /* anybody may, as through the socket */
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 1);
     must(!look());
     must_answer(world, RELEASE(mine, 0), ERROR_TOO_MANY_RELEASES);
 }
@@ -151,7 +152,7 @@ START_TEST(depth_is_counted_on_both_ways)
     give(my_slot);
     give(my_slot);
     must_hold(me, 1);
-    ck_assert_int_eq(pages_release(WORD, their_slot, true), 0);
+    ck_assert_int_eq(pages_release(world->pages, WORD, their_slot, true), 0);
     must_reply(world, ASK(world, RELEASE, .connection = mine, .name = "l", .object = OBJECT_RLOCK),
                REPLY_EMPTY);
     must(!look());
@@ -166,7 +167,7 @@ START_TEST(what_is_too_deep_is_asked_for)
     ck_assert_int_eq(pages_acquire(WORD, my_slot, true), 0);
     must_get(world, DEEPER(mine, 0));
     must_get(world, DEEPER(mine, 0));
-    ck_assert_int_eq(pages_release(WORD, my_slot, true), 0);
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, true), 0);
     must_hold(me, WORD_DEPTH_MAX + 1);
     for (int i = 0; i < 2; i++)
         ASK(world, RELEASE, .connection = mine, .name = "l", .object = OBJECT_RLOCK);
@@ -256,11 +257,11 @@ START_TEST(the_first_in_the_queue_is_handed_it)
     second = WAIT(third, .flags = REQUEST_BELL);
     ck_assert_uint_eq(word_next(*WORD), their_slot);
     must(is_closed());
-    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 3);
     ck_assert_uint_eq(word_owner(*WORD), their_slot);
     must(!pages_take(WORD, my_slot) && pages_take(WORD, their_slot) && !pages_take(WORD, their_slot));
     ck_assert_int_eq(pages_acquire(WORD, my_slot, false), 0);
-    ck_assert_int_eq(pages_release(WORD, their_slot, false), 0); /* nobody is offered it: ask */
+    ck_assert_int_eq(pages_release(world->pages, WORD, their_slot, false), 0); /* nobody is offered it: ask */
     must_wait(world, first);
     must_hold(them, 1);
     must_get(world, first);
@@ -295,12 +296,12 @@ START_TEST(who_was_handed_it_in_time_has_it)
 
     take(my_slot);
     waits = WAIT(other, .flags = REQUEST_BELL | REQUEST_DEADLINE, .span = SECOND);
-    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 3);
     world_pass(world, SECOND);
     must_get(world, waits);
     must_hold(them, 1);
     waits = WAIT(mine, .flags = REQUEST_BELL);
-    ck_assert_int_eq(pages_release(WORD, their_slot, false), 3);
+    ck_assert_int_eq(pages_release(world->pages, WORD, their_slot, false), 3);
     world_number(world, INPUT_CLIENT_DEAD, them);
     must_get(world, waits);
     must_hold(me, 1);
@@ -315,7 +316,7 @@ START_TEST(who_lets_go_of_the_daemon_may_have_handed_it_over)
 
     take(my_slot);
     waits = WAIT(other, .flags = REQUEST_BELL);
-    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 3);
     world_number(world, INPUT_DISCONNECT, second); /* one of many */
     must_wait(world, waits);
     world_number(world, INPUT_DISCONNECT, mine);
@@ -332,7 +333,7 @@ START_TEST(what_was_handed_over_is_not_cancelled)
     take(my_slot);
     waits = WAIT(other, .flags = REQUEST_BELL, .key = "k");
     repeats = WAIT(other, .flags = REQUEST_BELL, .key = "k");
-    ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+    ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 3);
     world_number(world, INPUT_CANCEL, repeats);
     must_get(world, waits);
     must_get(world, repeats);
@@ -348,7 +349,7 @@ START_TEST(who_has_taken_it_needs_no_answer)
     for (int taken = 0; taken < 2; taken++) {
         take(my_slot);
         waits = WAIT(other, .flags = REQUEST_BELL);
-        ck_assert_int_eq(pages_release(WORD, my_slot, false), 3);
+        ck_assert_int_eq(pages_release(world->pages, WORD, my_slot, false), 3);
         must(!taken || pages_take(WORD, their_slot));
         must_hold(them, 1);
         must(!pages_take(WORD, their_slot)); /* too late */
@@ -422,7 +423,7 @@ START_TEST(what_is_unlinked_is_closed_for_good)
     take(my_slot);
     must_reply(world, ASK(world, OBJECT_UNLINK, .connection = mine, .name = "l"), REPLY_EMPTY);
     must(word_is_gone(*word));
-    ck_assert_int_eq(pages_release(word, my_slot, false), 0);
+    ck_assert_int_eq(pages_release(world->pages, word, my_slot, false), 0);
     ASK(world, OBJECT_CREATE, .connection = mine, .name = "l", .object = OBJECT_LOCK);
     my_slot = map(mine);
     must(WORD != word); /* others may still look at the old one */

@@ -91,7 +91,7 @@ void word_chance_move(struct chance *chance, const struct core *core, struct pag
         if (r > 0)
             must(model_shared_acquire(model, word->account->uid, name, user->client->data.id,
                                       user->holder->bytes) == (r == 2));
-    } else if (pages_release(value, user->slot, is_recursive) > 0) {
+    } else if (pages_release(pages, value, user->slot, is_recursive) > 0) {
         model_shared_release(model, word->account->uid, name);
     }
 }
