@@ -141,29 +141,47 @@ static bool word_is_sound(const struct account *account, const struct word_data 
            object_can_have_word(object) && (data->first == data->index ? !object->word : !is_alone);
 }
 
-static void take_word(struct core *core, struct in *in, struct account *account)
+static struct word *place_word(struct core *core, struct in *in, struct account *account,
+                               const struct word_data *data, struct object *object)
 {
-    struct object *object = NULL;
-    struct word *word, *before;
-    struct word_data data;
+    struct word *word, *before = NULL;
 
-    in_take(in, &data, sizeof data);
-    if (in_number(in))
-        object = in_object(core, in);
-    if (in->error || in_failed(in, !word_is_sound(account, &data, object), -EBADMSG))
-        return;
-    before = data.first != data.index ? word_before(account, &data, object) : NULL;
-    if (in_failed(in, !before && data.first != data.index, -EBADMSG))
-        return;
-    word = word_new(core, account, data.index);
+    if (in->error || in_failed(in, !word_is_sound(account, data, object), -EBADMSG))
+        return NULL;
+    if (data->first != data->index)
+        before = word_before(account, data, object);
+    if (in_failed(in, !before && data->first != data->index, -EBADMSG))
+        return NULL;
+    word = word_new(core, account, data->index);
     if (in_failed(in, !word, -ENOMEM))
-        return;
-    word->data = data;
+        return NULL;
+    word->data = *data;
     word->object = object;
     if (before)
         before->next = word;
     else if (object)
         object->word = word;
+    return word;
+}
+
+static void take_word(struct core *core, struct in *in, struct account *account)
+{
+    struct object *object = NULL;
+    struct text *name = NULL;
+    struct word_data data;
+    struct word *word;
+
+    in_take(in, &data, sizeof data);
+    if (in_number(in))
+        object = in_object(core, in);
+    else if (data.first == data.index)
+        in_failed(in, !(name = in_text(in)), -EBADMSG);
+    word = place_word(core, in, account, &data, object);
+    if (!word) {
+        text_unref(name);
+        return;
+    }
+    word->name = name;
     take_mappings(core, in, word);
 }
 

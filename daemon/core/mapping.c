@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- numbers ---- */
 
@@ -70,6 +71,7 @@ static void free_one(struct word *word)
     words->word_count--;
     if (word->data.index < words->word_free)
         words->word_free = word->data.index;
+    text_unref(word->name);
     free(word);
 }
 
@@ -137,7 +139,10 @@ void words_free(struct account *account)
     struct words *words = account->words;
 
     for (uint32_t i = 1; words && words->word_count > 0; i++) {
-        words->word_count -= words->word[i] != NULL;
+        if (!words->word[i])
+            continue;
+        words->word_count--;
+        text_unref(words->word[i]->name);
         free(words->word[i]);
     }
     free(words);
@@ -154,11 +159,25 @@ bool word_add_mapping(struct word *word, struct client *client, struct open *ope
         return false;
     mapping->word = word;
     mapping->client = client;
-    if (open)
-        open->mapping = mapping;
     TAILQ_INSERT_TAIL(&word->mappings, mapping, of_word);
-    TAILQ_INSERT_TAIL(&client->mappings, mapping, of_client);
+    if (open) {
+        open->mapping = mapping;
+        TAILQ_INSERT_TAIL(&client->mappings, mapping, of_client);
+    } else {
+        TAILQ_INSERT_HEAD(&client->mappings, mapping, of_client);
+    }
     return true;
+}
+
+void word_mappings_first(struct word *word)
+{
+    struct mapping *mapping;
+
+    TAILQ_FOREACH(mapping, &word->mappings, of_word)
+    {
+        TAILQ_REMOVE(&mapping->client->mappings, mapping, of_client);
+        TAILQ_INSERT_HEAD(&mapping->client->mappings, mapping, of_client);
+    }
 }
 
 static void mapping_free(struct core *core, struct mapping *mapping)
@@ -177,6 +196,20 @@ void word_unmap(struct core *core, struct open *open)
     if (open->mapping)
         mapping_free(core, open->mapping);
     open->mapping = NULL;
+}
+
+/* Who closes an object of that name uses none of that name any more. */
+void words_close(struct core *core, struct client *client, const struct blob *name)
+{
+    struct mapping *mapping, *next;
+
+    for (mapping = TAILQ_FIRST(&client->mappings); mapping && !mapping->word->object; mapping = next) {
+        const struct text *gone = mapping->word->name;
+
+        next = TAILQ_NEXT(mapping, of_client);
+        if (gone->size == name->size && memcmp(gone->bytes, name->data, name->size) == 0)
+            mapping_free(core, mapping);
+    }
 }
 
 bool word_is_mapped(const struct object *object)

@@ -112,12 +112,17 @@ bool permits_add_up(const struct object *semaphore);
 void word_unmap(struct core *core, struct open *open);
 /* May somebody hold it without asking? */
 bool word_is_mapped(const struct object *object);
+/* Its object is gone: the mappings come first with their clients. */
+void word_mappings_first(struct word *word);
+/* The client has closed that name: words of objects of that name that are gone are not its any more. */
+void words_close(struct core *core, struct client *client, const struct blob *name);
 /* Frees what was issued, whatever uses it. For the end of the whole. */
 void words_free(struct account *account);
 /* Its object and all who have mapped it are gone: it goes, with those that follow it. */
 void word_free(struct core *core, struct word *word);
 /* The parts of object.map. NULL or false without memory, or where the number is taken. */
 struct word *word_new(struct core *core, struct account *account, uint32_t index);
+/* open: NULL where the object is gone. */
 bool word_add_mapping(struct word *word, struct client *client, struct open *open);
 bool slot_take(struct account *account, struct owner *owner, uint32_t slot);
 

@@ -105,6 +105,8 @@ static void put_word(struct out *out, const struct word *word)
     put_number(out, word->object != NULL);
     if (word->object)
         put_object_name(out, word->object);
+    else if (word->data.first == word->data.index)
+        put_text(out, word->name);
     TAILQ_FOREACH(mapping, &word->mappings, of_word)
         count++;
     put_number(out, count);

@@ -159,6 +159,7 @@ struct word {
     struct word_data data;
     struct word *next;       /* of the same object, or NULL */
     struct object *object;   /* NULL: gone */
+    struct text *name;       /* of an object that is gone; of the first word */
     struct account *account; /* whose page it is in */
     struct hold hold;        /* for an owner that is met in the word, so that this needs no memory */
     struct hold *permit;     /* semaphore: the hold that it says, or said when it was closed; NULL: none */
@@ -170,7 +171,8 @@ struct word {
 
 TAILQ_HEAD(word_list, word);
 
-/* A client that may use a word: from object.map to object.close, or its death. */
+/* A client that may use a word: from object.map to object.close, or its death. Of a client those of objects
+ * that are gone come first. */
 struct mapping {
     struct word *word;
     struct client *client;

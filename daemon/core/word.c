@@ -301,6 +301,8 @@ void word_forsake(struct core *core, struct word *word)
 {
     bool is_mapped = !TAILQ_EMPTY(&word->mappings);
 
+    word->name = text_ref(word->object->name);
+    word_mappings_first(word);
     word->object->word = NULL;
     for (struct word *each = word; each; each = each->next) {
         each->object = NULL;

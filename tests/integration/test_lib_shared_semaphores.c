@@ -386,6 +386,28 @@ START_TEST(what_is_unlinked_is_made_anew)
 }
 END_TEST
 
+/* Its words are free with the last handle, though the semaphore is gone before: there are only so many. */
+START_TEST(words_are_free_with_the_handle)
+{
+    json_t *params = json_pack("{s:s,s:s}", "name", "s", "holder", "any"), *result;
+    procd_semaphore *semaphore;
+
+    for (int i = 0; i < PAGE_WORDS / PAGE_PERMITS + 10; i++) {
+        semaphore = procd_semaphore_new("s", PAGE_PERMITS);
+        must_take(semaphore, 1);
+        must_give(semaphore, 1);
+        ck_assert_int_eq(ask("unlink", 0), 0);
+        procd_semaphore_free(semaphore);
+    }
+    semaphore = procd_semaphore_new("s", PAGE_PERMITS);
+    ck_assert_int_eq(procd_call("object.map", params, &result), 0);
+    ck_assert(json_is_true(json_object_get(result, "mapped")));
+    json_decref(result);
+    json_decref(params);
+    procd_semaphore_free(semaphore);
+}
+END_TEST
+
 static SRunner *make_runner(void)
 {
     Suite *suite = suite_create("lib_shared_semaphores");
@@ -405,6 +427,7 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, brokers_come_and_go);
     tcase_add_test(tcase, forked_children_have_none);
     tcase_add_test(tcase, what_is_unlinked_is_made_anew);
+    tcase_add_test(tcase, words_are_free_with_the_handle);
     suite_add_tcase(suite, tcase);
     return srunner_create(suite);
 }

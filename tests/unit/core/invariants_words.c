@@ -149,6 +149,7 @@ static uint64_t check_page(const struct core *core, const struct account *accoun
             check_object(core, word);
         else
             must(word->data.state == WORD_STATE_CLOSED && !word->hold.object && !word->permit);
+        must((word->name != NULL) == (!word->object && word->data.first == i));
         if (word->object && is_semaphore(word->object) && word->object->word == word)
             check_lay_out(core, word->object);
         mappings += check_mappings(core, word);

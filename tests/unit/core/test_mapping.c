@@ -148,6 +148,34 @@ START_TEST(a_word_is_free_once_its_lock_is_closed)
 }
 END_TEST
 
+/* Its lock is gone, and who used it closes what has that name: those that are there now, or none. */
+START_TEST(a_word_is_free_once_its_name_is_closed)
+{
+    uint32_t index, second;
+
+    create("l", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "l", 0));
+    mapped(MAP(other, "l", 0));
+    index = index_of("l");
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "l");
+    create("l", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "l", 0));
+    second = index_of("l");
+    ck_assert_uint_ne(second, index);
+    ASK(world, OBJECT_UNLINK, .connection = mine, .name = "l");
+    must_answer(world, ASK(world, OBJECT_CLOSE, .connection = other, .name = "k"), ERROR_NO_SUCH_OBJECT);
+    must_answer(world, ASK(world, OBJECT_CLOSE, .connection = mine, .name = "l"), ERROR_NO_SUCH_OBJECT);
+    create("next", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "next", 0));
+    ck_assert_uint_eq(index_of("next"), second); /* somebody may still look at the first */
+    create("l", OBJECT_LOCK, 0);
+    must_answer(world, ASK(world, OBJECT_CLOSE, .connection = other, .name = "l"), 0);
+    create("last", OBJECT_LOCK, 0);
+    mapped(MAP(mine, "last", 0));
+    ck_assert_uint_eq(index_of("last"), index);
+}
+END_TEST
+
 /* When all are taken, the rest goes through the socket; what has one keeps it. */
 START_TEST(words_run_out)
 {
@@ -254,6 +282,7 @@ int main(void)
     tcase_add_test(tcase, slots_are_issued_again_after_a_death);
     tcase_add_test(tcase, a_word_is_issued_again_when_nobody_can_use_it);
     tcase_add_test(tcase, a_word_is_free_once_its_lock_is_closed);
+    tcase_add_test(tcase, a_word_is_free_once_its_name_is_closed);
     tcase_add_test(tcase, words_run_out);
     tcase_add_test(tcase, a_semaphore_has_words_in_a_row);
     tcase_add_test(tcase, its_words_are_issued_again_together);
