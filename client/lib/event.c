@@ -119,7 +119,8 @@ static int ask(procd_event *event, json_t *params, int64_t deadline, const struc
 {
     struct incoming answer;
     json_t *result;
-    int r = object_ask_by_bell(&event->object, "event.wait", params, deadline, bell, &answer, &result);
+    int r = object_ask_by_bell((struct object *) event, "event.wait", params, deadline, bell, &answer,
+                               &result);
 
     if (r == 0)
         r = json_is_true(json_object_get(result, "set"));
