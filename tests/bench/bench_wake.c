@@ -233,46 +233,71 @@ static double writer_round(void *context)
     return span;
 }
 
+/* ---- before each: all lie down again ---- */
+
+static void clear_by_library(void)
+{
+    if (procd_event_clear(event) != 0)
+        bench_die("clear: %s", procd_last_error()->message);
+}
+
+static void clear_by_socket(void)
+{
+    wire_call(&wire, clear_request, sizeof clear_request - 1);
+}
+
+static void lay_down(enum side side, void (*clear)(void))
+{
+    static bool is_shot[SIDES];
+
+    shared = &sides[side];
+    if (is_shot[side] && clear) {
+        clear();
+        next_round();
+    }
+    is_shot[side] = true;
+    wait_for_sleepers();
+}
+
+static void prepare_library(bool of_floor)
+{
+    lay_down(of_floor ? FUTEX : LIBRARY, of_floor ? NULL : clear_by_library);
+}
+
+static void prepare_socket(bool of_floor)
+{
+    lay_down(of_floor ? FUTEX : SOCKET, of_floor ? NULL : clear_by_socket);
+}
+
+/* ---- the event ---- */
+
 static double floor_round(void *context)
 {
     (void) context;
-    shared = &sides[FUTEX];
-    wait_for_sleepers();
     return wake(next_round);
 }
 
 static double library_round(void *context)
 {
-    double span;
-
     (void) context;
-    shared = &sides[LIBRARY];
-    wait_for_sleepers();
-    span = wake(shoot_by_library);
-    if (procd_event_clear(event) != 0)
-        bench_die("clear: %s", procd_last_error()->message);
-    next_round();
-    return span;
+    return wake(shoot_by_library);
 }
 
 static double socket_round(void *context)
 {
-    double span;
+    double span = wake(shoot_by_socket);
 
     (void) context;
-    shared = &sides[SOCKET];
-    wait_for_sleepers();
-    span = wake(shoot_by_socket);
     wire_expect(wire_line(&wire), "");
-    wire_call(&wire, clear_request, sizeof clear_request - 1);
-    next_round();
     return span;
 }
 
 int main(int argc, char **argv)
 {
-    struct bench_case library = {.floor = floor_round, .subject = library_round};
-    struct bench_case by_socket = {.floor = floor_round, .subject = socket_round};
+    struct bench_case library = {
+        .floor = floor_round, .subject = library_round, .prepare = prepare_library};
+    struct bench_case by_socket = {
+        .floor = floor_round, .subject = socket_round, .prepare = prepare_socket};
 
     bench_begin(argc, argv, "event.set until the last of 1,000 processes runs");
     sides = mmap(NULL, SIDES * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

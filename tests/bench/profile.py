@@ -23,8 +23,7 @@ from run import machine
 SOURCES = os.path.dirname(os.path.abspath(__file__))
 ROUNDS, ROUNDS_TRACED, TOP = 30, 3, 15
 
-WAKE = 'One is an event for all. The clock is that of the event alone; processor time, calls and symbols ' \
-       'are those of the 1,000 that then wait again as well.'
+WAKE = 'One is an event for all, until the last of them runs.'
 
 Load = collections.namedtuple('Load', 'figure program title one rounds', defaults=(ROUNDS,))
 LOADS = [
