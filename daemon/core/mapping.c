@@ -199,7 +199,7 @@ void word_unmap(struct core *core, struct open *open)
 }
 
 /* Who closes an object of that name uses none of that name any more. */
-void words_close(struct core *core, struct client *client, const struct blob *name)
+void words_close(struct core *core, struct client *client, uint32_t uid, const struct blob *name)
 {
     struct mapping *mapping, *next;
 
@@ -207,7 +207,8 @@ void words_close(struct core *core, struct client *client, const struct blob *na
         const struct text *gone = mapping->word->name;
 
         next = TAILQ_NEXT(mapping, of_client);
-        if (gone->size == name->size && memcmp(gone->bytes, name->data, name->size) == 0)
+        if (mapping->word->account->uid == uid && gone->size == name->size &&
+            memcmp(gone->bytes, name->data, name->size) == 0)
             mapping_free(core, mapping);
     }
 }

@@ -235,8 +235,8 @@ int step_object_close(struct core *core, const struct core_input *input)
     struct client *client = core_client(core, input->body.request.creator);
     int r = sync_begin(core, input, WAIT_JOIN, SYNC_ANY_KIND, &sync);
 
-    if (r >= 0 && client)
-        words_close(core, client, &input->blob[BLOB_NAME]);
+    if (r >= 0 && sync.waiter && client) /* not once more, by its key */
+        words_close(core, client, input->body.request.uid, &input->blob[BLOB_NAME]);
     if (r != SYNC_GO)
         return r < 0 ? r : 0;
     own = open_find(core, sync.object, sync.client, NULL);

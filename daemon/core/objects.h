@@ -115,7 +115,7 @@ bool word_is_mapped(const struct object *object);
 /* Its object is gone: the mappings come first with their clients. */
 void word_mappings_first(struct word *word);
 /* The client has closed that name: words of objects of that name that are gone are not its any more. */
-void words_close(struct core *core, struct client *client, const struct blob *name);
+void words_close(struct core *core, struct client *client, uint32_t uid, const struct blob *name);
 /* Frees what was issued, whatever uses it. For the end of the whole. */
 void words_free(struct account *account);
 /* Its object and all who have mapped it are gone: it goes, with those that follow it. */

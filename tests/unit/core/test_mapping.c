@@ -176,6 +176,30 @@ START_TEST(a_word_is_free_once_its_name_is_closed)
 }
 END_TEST
 
+/* What is closed in another's place is the other's; and a close that is asked for again has been done. */
+START_TEST(a_word_is_not_free_with_another_close)
+{
+    uint64_t root = world_connect(world, 0);
+    uint32_t index;
+
+    for (int is_again = 0; is_again < 2; is_again++) {
+        uint64_t from = is_again ? mine : root;
+
+        if (is_again)
+            ASK(world, OBJECT_CLOSE, .connection = from, .name = "l", .key = "k");
+        ASK(world, OBJECT_CREATE, .connection = from, .name = "l", .object = OBJECT_LOCK);
+        index = (uint32_t) mapped(MAP(from, "l", 0))->number;
+        ASK(world, OBJECT_UNLINK, .connection = from, .name = "l");
+        if (is_again)
+            ASK(world, OBJECT_CLOSE, .connection = from, .name = "l", .key = "k");
+        else
+            ASK(world, OBJECT_CLOSE, .connection = from, .name = "l", .uid = 1000);
+        ASK(world, OBJECT_CREATE, .connection = from, .name = "next", .object = OBJECT_LOCK);
+        ck_assert_uint_ne(mapped(MAP(from, "next", 0))->number, index);
+    }
+}
+END_TEST
+
 /* When all are taken, the rest goes through the socket; what has one keeps it. */
 START_TEST(words_run_out)
 {
@@ -283,6 +307,7 @@ int main(void)
     tcase_add_test(tcase, a_word_is_issued_again_when_nobody_can_use_it);
     tcase_add_test(tcase, a_word_is_free_once_its_lock_is_closed);
     tcase_add_test(tcase, a_word_is_free_once_its_name_is_closed);
+    tcase_add_test(tcase, a_word_is_not_free_with_another_close);
     tcase_add_test(tcase, words_run_out);
     tcase_add_test(tcase, a_semaphore_has_words_in_a_row);
     tcase_add_test(tcase, its_words_are_issued_again_together);
