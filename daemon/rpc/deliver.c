@@ -236,7 +236,8 @@ void deliver(struct server *server)
     {
         struct call *call = call_find(server, waiter->data.ticket);
 
-        if (call && waiter->is_told && call->bell > 0) { /* by pages_store */
+        if (call && waiter->is_told && call->bell > 0 && page_is_mapped(server, call->uid)) {
+            /* by pages_store */
             (void) call_reply_nothing(call);
             continue;
         }

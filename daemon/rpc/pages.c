@@ -201,6 +201,11 @@ bool page_is_kept(const struct server *server, uint32_t uid)
     return page && page->is_kept && !(atomic_load(&page->memory->life.keeper) & PAGE_DIED);
 }
 
+bool page_is_mapped(const struct server *server, uint32_t uid)
+{
+    return find(server, uid) != NULL;
+}
+
 int page_copy(const struct server *server, uint32_t uid)
 {
     const struct uid_page *page = find(server, uid);

@@ -25,6 +25,8 @@ int page_copy(const struct server *server, uint32_t uid);
 void pages_look(struct server *server, const struct core_input *input);
 /* The same for somebody who looks at an object and does nothing: they are opened again. */
 void pages_look_at(struct server *server, const struct object *object);
+/* Somebody of this uid who waits can be told in memory. */
+bool page_is_mapped(const struct server *server, uint32_t uid);
 /* The words that the step has opened. */
 void pages_store(struct server *server);
 
