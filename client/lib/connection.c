@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -304,19 +305,40 @@ int connection_call_once(struct connection *connection, const struct connection_
  * kills those who would have rung. */
 #define BELL_MAX (10 * NSEC_PER_SEC)
 
+static void sleep_on_one(_Atomic uint32_t *futex, uint32_t value, int64_t until)
+{
+    int64_t span = until - clock_monotonic();
+    struct timespec rest = {.tv_sec = span / NSEC_PER_SEC, .tv_nsec = span % NSEC_PER_SEC};
+
+    if (span > 0)
+        (void) syscall(SYS_futex, futex, FUTEX_WAIT, value, &rest, NULL, 0);
+}
+
+/* False: it cannot be done any more, as a sandbox has begun since. */
+static bool sleep_on_both(const struct bell *bell, int64_t until)
+{
+    const struct __kernel_timespec end = {.tv_sec = until / NSEC_PER_SEC, .tv_nsec = until % NSEC_PER_SEC};
+    const struct futex_waitv both[2] = {
+        {.uaddr = (uintptr_t) bell->is_set, .val = 1, .flags = FUTEX_32},
+        {.uaddr = (uintptr_t) bell->other, .val = bell->number, .flags = FUTEX_32},
+    };
+
+    return syscall(SYS_futex_waitv, both, 2, 0, &end, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
+           errno == EINTR || errno == ETIMEDOUT;
+}
+
+/* What is answered, and not told, is then seen a little later. */
+#define BELL_UNHEARD (NSEC_PER_SEC / 10)
+
 static void sleep_by_bell(const struct bell *bell, int64_t deadline)
 {
-    int64_t now = clock_monotonic(), until = earlier(deadline, now + BELL_MAX);
-    struct timespec end = {.tv_sec = until / NSEC_PER_SEC, .tv_nsec = until % NSEC_PER_SEC};
-    struct futex_waitv both[2] = {{.uaddr = (uintptr_t) bell->is_set, .val = 1, .flags = FUTEX_32},
-                                  {.uaddr = (uintptr_t) bell->other, .val = bell->number, .flags = FUTEX_32}};
+    int64_t now = clock_monotonic();
 
-    if (until <= now)
-        return;
-    if (bell->other)
-        (void) syscall(SYS_futex_waitv, both, 2, 0, &end, CLOCK_MONOTONIC);
-    else
-        (void) syscall(SYS_futex, bell->is_set, FUTEX_WAIT_BITSET, 1, &end, NULL, FUTEX_BITSET_MATCH_ANY);
+    deadline = earlier(deadline, now + BELL_MAX);
+    if (!bell->other)
+        sleep_on_one(bell->is_set, 1, deadline);
+    else if (deadline > now && !sleep_on_both(bell, deadline))
+        sleep_on_one(bell->other, bell->number, earlier(deadline, now + BELL_UNHEARD));
 }
 
 bool connection_has_two_bells(void)
@@ -380,7 +402,7 @@ int connection_call_by_bell(struct connection *connection, const struct connecti
         if (clock_monotonic() >= deadline)
             return take_last(connection, id, ret_incoming);
         atomic_store(bell->is_set, 1);
-        r = await(connection, id, connection->fd < 0 ? clock_monotonic() + BELL_MAX : 0, ret_incoming);
+        r = await(connection, id, 0, ret_incoming); /* also for a daemon that is away: in short attempts */
         if (r == 0)
             return 0;
         r = r == -ETIMEDOUT ? 0 : r;

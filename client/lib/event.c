@@ -78,13 +78,30 @@ static int got(const procd_event *event, int r)
     return r;
 }
 
+/* A thread that waits takes a place in the memory, and has it until the process ends: of threads that come
+ * and go only so many do, the others wait by the socket. */
+#define PLACES_MOST 64
+
+static bool may_take_place(const struct shared *shared)
+{
+    static _Atomic uint32_t taken;
+
+    if (shared_knows_slot(shared))
+        return true;
+    return atomic_load_explicit(&taken, memory_order_relaxed) < PLACES_MOST &&
+           atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed) < PLACES_MOST;
+}
+
 /* Where the word is not known, or no more; or, for who is to wait, the thread's bell. */
 static int map_and_get(procd_event *event, int64_t deadline, bool is_to_wait)
 {
-    if (!is_ours(event) || !(is_to_wait ? shared_map(&event->shared, &event->object, deadline)
-                                        : shared_map_event(&event->shared, &event->object, deadline)))
-        return SHARED_ASK;
-    return get(event);
+    bool is_mapped = false;
+
+    if (is_ours(event) && is_to_wait && may_take_place(&event->shared))
+        is_mapped = shared_map(&event->shared, &event->object, deadline);
+    else if (is_ours(event))
+        is_mapped = shared_map_event(&event->shared, &event->object, deadline);
+    return is_mapped ? get(event) : SHARED_ASK;
 }
 
 int procd_event_set(procd_event *event)

@@ -149,7 +149,16 @@ static void ring(const struct page_word *word, uint64_t slot)
         (void) syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* The link may be read before or behind the word: it says itself of which order it is. */
+/* A look that the one at the link comes behind. */
+static bool is_still(const struct page_word *word, uint64_t *seen)
+{
+    uint64_t before = *seen;
+
+    *seen = atomic_load_explicit(&word->value, memory_order_acquire);
+    return *seen == before;
+}
+
+/* A link that is older or newer says itself that it is of another order. */
 static uint64_t handed(const struct page_word *word, uint64_t seen)
 {
     const struct page *page = shared_page_of(word);
@@ -172,6 +181,8 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
                 return true;
         } else if (!word_can_be_handed(seen)) {
             break;
+        } else if (!is_still(word, &seen)) {
+            continue;
         } else if (shared_swap(word, &seen, handed(word, seen), memory_order_seq_cst)) {
             ring(word, next);
             return true;
@@ -303,6 +314,8 @@ bool shared_round(const struct shared *shared, struct shared_round *ret_round, s
     if (!word || shared_has_died(word) || !shared_knows_slot(shared) || !connection_has_two_bells())
         return false;
     *ret_round = (struct shared_round){.word = word, .number = atomic_load(&word->round)};
+    if (ret_round->number == 0 || word_is_gone(atomic_load_explicit(&word->value, memory_order_relaxed)))
+        return false; /* of a daemon that has none, or not this event's any more */
     *ret_bell = (struct bell){.is_set = &shared_page_of(word)->bells[shared_self.slot].is_set,
                               .take_grant = is_over,
                               .context = ret_round,

@@ -190,7 +190,7 @@ START_TEST(who_sleeps_is_woken)
 }
 END_TEST
 
-/* An older kernel, as it seems. */
+/* An older kernel, as it seems; or a sandbox. */
 static int forbid_two_bells(void)
 {
     struct sock_filter filter[] = {
@@ -213,9 +213,11 @@ START_TEST(an_older_kernel_will_do)
     int status;
 
     if (pid == 0) {
-        procd_event *event = forbid_two_bells() == 0 ? procd_event_new("e") : NULL;
+        procd_event *event = procd_event_new("e"), *other = procd_event_new("other");
 
-        _exit(!event || procd_event_wait(event, PROCD_FOREVER) != 1);
+        if (_i == 1 && procd_event_wait(other, 0.001) != 0) /* it could be done until now */
+            _exit(2);
+        _exit(forbid_two_bells() != 0 || procd_event_wait(event, PROCD_FOREVER) != 1);
     }
     lib_sync_wait_for("e", 1);
     ck_assert_int_eq(ask("event.set", -1), 0);
@@ -291,7 +293,7 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, it_outlives_brokers);
     tcase_add_test(tcase, what_is_unlinked_is_made_anew);
     tcase_add_loop_test(tcase, who_sleeps_is_woken, 0, 3);
-    tcase_add_test(tcase, an_older_kernel_will_do);
+    tcase_add_loop_test(tcase, an_older_kernel_will_do, 0, 2);
     tcase_add_test(tcase, a_time_out_is_kept);
     tcase_add_test(tcase, to_and_fro_while_brokers_die);
     suite_add_tcase(suite, tcase);

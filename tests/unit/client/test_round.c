@@ -218,6 +218,53 @@ START_TEST(who_does_not_wait_looks)
 }
 END_TEST
 
+/* The daemon is away for a while, and asked again when it is back: who waits then sleeps on what tells it. */
+static void go_and_come_back(void)
+{
+    create();
+    json_decref(asked());
+    fake_hang_up(&peer);
+    ring();
+    for (int i = 0; i < 3; i++) { /* it is tried, and given up */
+        fake_accept(&fake, &peer);
+        json_decref(fake_read(&peer, "daemon.hello"));
+        ck_assert_ptr_null(fake_read(&peer, NULL));
+        fake_hang_up(&peer);
+    }
+    fake_greet(&fake, &peer, "e");
+    json_decref(asked());
+    end_round();
+    answer("object.close", json_object());
+}
+
+START_TEST(who_has_asked_again_is_told_by_the_round)
+{
+    wait_for_it(go_and_come_back, PROCD_FOREVER, 1);
+    procd_event_free(event);
+}
+END_TEST
+
+/* Of an older daemon, which writes none. */
+static void wait_by_answer(void)
+{
+    json_t *request;
+
+    create();
+    request = fake_read(&peer, "event.wait");
+    ck_assert_ptr_null(json_object_get(json_object_get(request, "params"), "round"));
+    ck_assert_ptr_null(json_object_get(json_object_get(request, "params"), "holder"));
+    fake_answer(&peer, request, set(true));
+    answer("object.close", json_object());
+}
+
+START_TEST(where_there_is_no_round_there_is_an_answer)
+{
+    atomic_store(&page->words[3].round, 0);
+    wait_for_it(wait_by_answer, PROCD_FOREVER, 1);
+    procd_event_free(event);
+}
+END_TEST
+
 static void create_only(void)
 {
     create();
@@ -258,6 +305,8 @@ int main(void)
     tcase_add_test(tcase, a_set_before_the_request_counts);
     tcase_add_test(tcase, a_time_out_is_an_answer);
     tcase_add_test(tcase, who_does_not_wait_looks);
+    tcase_add_test(tcase, who_has_asked_again_is_told_by_the_round);
+    tcase_add_test(tcase, where_there_is_no_round_there_is_an_answer);
     tcase_add_test(tcase, children_do_not_touch_it);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
