@@ -6,29 +6,74 @@
  * answer says so.
  *
  *   word      holder, CLOSED, LOOKED, ABANDONED, NEXT, HANDED (a depth of 0: the holder has not taken it),
- *             and an order that the daemon alone changes (here: its parity)
+ *             and an order that the daemon alone changes
+ *   link      of each slot: who comes behind it in the queue of which word, as of which order
  *   acquire   free and not CLOSED: swap. Else set the bell, ask, and look at word and socket at each ring.
  *             HANDED to oneself and not LOOKED: swap HANDED out.
- *   release   not CLOSED: swap. CLOSED with NEXT and not LOOKED: swap NEXT in, HANDED; ring it. Else: ask,
- *             await the answer.
+ *   release   not CLOSED: swap. CLOSED with NEXT and neither HANDED nor LOOKED: read the link of NEXT; swap
+ *             NEXT in, HANDED, and in its place whom the link names, if it is of this word and order; ring
+ *             the new holder. Else: ask, await the answer.
  *   daemon    takes the word (sets CLOSED and LOOKED), commits what it said, decides and commits that,
- *             stores, answers, rings. It may die between any two of these; the next one takes the word first,
- *             and stores and rings whatever the last one did.
+ *             stores the links of those whom it offers the lock, then the word, answers, rings. A holder
+ *             that is one of those has been handed the lock, as all before it were, who have given it back.
+ *             The daemon may die between any two of these; the next one takes the word first, and stores and
+ *             rings whatever the last one did.
  */
+/* More of the size of a run. */
+#ifndef IN_TURN
+#define IN_TURN (CLIENTS > 2)   /* each begins when the one before it has, the first when the daemon serves */
+#endif
+#ifndef AGAIN
+#define AGAIN 0         /* how many rounds client 1 has more than the others */
+#endif
+#ifndef HASTY
+#define HASTY 0         /* which client alone may time out, if they may; 0: each */
+#endif
+#ifndef OWED
+#define OWED 0          /* 1: who has taken it from the word is answered, too; nothing depends on that */
+#endif
+#ifndef LATE_LINKS
+#define LATE_LINKS 0    /* 1: a link may be seen later than the word that was stored behind it */
+#endif
+#ifndef OTHERS
+#define OTHERS 0        /* who does not wait here may be offered another lock, once: the order of its word */
+#endif
+#ifndef FOREIGN
+#define FOREIGN 0       /* 1: what is handed and not taken somebody else releases, once: it excludes nobody */
+#endif
+
+#if IN_TURN
+/* Clients differ by their number alone: one order is as another, and then anybody may be who dies. */
+#define MAY_DIE(x) (deaths < DEATHS && alive[x])
+#define IS_TURN(x) (begun[x] || ((x) == 1 -> up : begun[(x) - 1] || !alive[(x) - 1]))
+#endif
+
 byte holds; /* ghost: who has the lock, whoever knows it: 0 nobody */
 #define HOLDS(x) (holds == (x))
 #define WORD short
 #include "common.pml"
+#if IN_TURN
+bit begun[SLOTS];
+#endif
 
 #define CLOSED 4
 #define ABANDONED 8
 #define NEXT(w) (((w) >> 4) & 3)
 #define OFFER(x) ((x) << 4)
-#define ORDER 64
-#define HANDED 128
-#define LOOKED 256
+#define HANDED 64
+#define LOOKED 128
+#define ORDER(w) ((w) >> 8)
+#define OF_ORDER(n) ((n) << 8)
+#define ALL_BUT_ORDER 255
+#define FLAGS (CLOSED | ABANDONED | HANDED | LOOKED)
 
-mtype = { ACQUIRE, RELEASE, TIME, DEATH, RESTART };
+/* A link: that slot, of this word or of another one, and the order. */
+#define LINK(n, x) (OF_ORDER(n) | (x))
+#define OTHER_WORD 4
+
+#define once 7      /* nobody is answered what the word has told it */
+
+mtype = { ACQUIRE, RELEASE, TIME, DEATH, RESTART, SEIZE };
 #define NONE 0
 #define GRANTED 1
 #define TOLD 2      /* granted, and the holder before had died */
@@ -39,13 +84,35 @@ mtype = { ACQUIRE, RELEASE, TIME, DEATH, RESTART };
 chan requests[SLOTS] = [3] of { mtype, bit };
 chan answers[SLOTS] = [3] of { bit, byte };
 bit bell[SLOTS], asleep[SLOTS];
+short link_of[SLOTS];
+short seen[SLOTS];  /* what the word was for who is about to swap it; [0]: who is no client */
+bit is_seized;      /* it is released by a request of somebody else */
 
 /* The record, on the journal. */
 chan queue = [SLOTS] of { byte };
-byte holder, offered;   /* offered: to whom the word of the last store offers it */
-bit abandoned, is_open, parity, told[SLOTS];
+byte holder, order_of_record;
+byte offered[SLOTS];    /* to whom the word of the last store offers it, one behind the other */
+bit abandoned, is_open, told[SLOTS];
 bit known[SLOTS], keys[SLOTS], present[SLOTS];  /* the last request of each, and whether it is connected */
 byte results[SLOTS];    /* what it was answered; NONE: it waits */
+
+/* Ghosts. */
+chan line = [SLOTS] of { byte };    /* the queue without those who were handed the lock */
+bit taken[SLOTS];       /* what it asked for last it has taken from the word */
+
+inline leave_line(x)
+{
+    if
+    :: line??[eval(x)] -> line??eval(x)
+    :: else
+    fi
+}
+
+#ifdef WRONG_TAKE_LOOKED
+#define IS_HANDED_TO(x) (OWNER(word) == (x) && (word & (FLAGS & ~(LOOKED))) == (CLOSED | HANDED))
+#else
+#define IS_HANDED_TO(x) (OWNER(word) == (x) && (word & FLAGS) == (CLOSED | HANDED))
+#endif
 
 #define CONNECTED (link == links[me])
 
@@ -71,11 +138,78 @@ inline ask(what)
     od
 }
 
+/* What a release may do where the word says so. */
+#if defined(WRONG_HAND_LOOKED)
+#define MAY_HAND(w) (((w) & (CLOSED | HANDED)) == CLOSED && NEXT(w) != 0)
+#elif defined(WRONG_HAND_UNTAKEN)
+#define MAY_HAND(w) (((w) & (CLOSED | LOOKED)) == CLOSED && NEXT(w) != 0)
+#else
+#define MAY_HAND(w) (((w) & (CLOSED | LOOKED | HANDED)) == CLOSED && NEXT(w) != 0)
+#endif
+
+#if defined(WRONG_LINK_UNCHECKED)
+#define IS_OF_SEEN(l) true
+#elif defined(WRONG_LINK_OF_ANY_WORD)
+#define IS_OF_SEEN(l) (ORDER(l) == ORDER(seen[me]))
+#else
+#define IS_OF_SEEN(l) (ORDER(l) == ORDER(seen[me]) && !((l) & OTHER_WORD))
+#endif
+
+#ifdef WRONG_LINK_KEPT
+#define READS(is_first) (is_first)
+#else
+#define READS(is_first) true
+#endif
+
+/* The end of a step: from here on it is as `seen`. */
+inline look_at_word(is_first)
+{
+    seen[me] = word;
+    if
+    :: MAY_HAND(word) && READS(is_first) -> goto read
+    :: else -> goto swap
+    fi
+}
+
+inline read_link()
+{
+    following = (IS_OF_SEEN(link_of[NEXT(seen[me])]) -> (link_of[NEXT(seen[me])] & 3) : 0)
+}
+
+/* Goes on at `again` where that was all, at `through_socket` where it must ask. */
+inline swap_word()
+{
+    atomic {
+        if
+        :: seen[me] != word -> look_at_word(0)
+        :: seen[me] == word && !(word & CLOSED) ->
+            word = OF_ORDER(ORDER(word)); holds = 0; seen[me] = 0; following = 0; goto again
+        :: seen[me] == word && MAY_HAND(word) ->
+            next = NEXT(word);
+            must(order, line?[eval(next)]);
+            leave_line(next);
+            word = OF_ORDER(ORDER(word)) | CLOSED | HANDED | OFFER(following) | next; holds = next;
+            unreported = unreported || !alive[next];
+            seen[me] = 0; following = 0
+        :: else -> seen[me] = 0; following = 0; key = !key; taken[me] = 0; goto through_socket
+        fi
+    }
+}
+
+/* It may die before it rings. */
+inline ring()
+{
+    atomic { was_set = bell[next]; bell[next] = 0 };
+    if
+    :: atomic { was_set -> was_set = 0; wake(next); next = 0 }
+    :: atomic { !was_set -> next = 0 }
+    fi
+}
+
 proctype client(byte me)
 {
-    byte rounds = ROUNDS, link, answer, next;
-    short seen;
-    bit key, its;
+    byte rounds = (me == 1 -> ROUNDS + AGAIN : ROUNDS), link, answer, next, following;
+    bit key, its, was_set;
 
 birth:
     {
@@ -83,13 +217,16 @@ again:  do
         :: rounds > 0 ->
             rounds--;
             atomic {
+#if IN_TURN
+                IS_TURN(me) -> begun[me] = 1;
+#endif
                 if
                 :: OWNER(word) == 0 && !(word & CLOSED) ->
-                    must(order, empty(queue));
+                    must(order, empty(queue) && empty(line));
                     word = word | me; holds = me;
                     answer = ((word & ABANDONED) -> TOLD : GRANTED);
                     goto hold
-                :: else -> waits[me] = 1; key = !key
+                :: else -> waits[me] = 1; key = !key; taken[me] = 0
                 fi
             };
 #ifdef WRONG_BELL_LATE
@@ -101,8 +238,8 @@ again:  do
 #endif
 look:       atomic {
                 if
-                :: (word & ~(ORDER)) == (CLOSED | HANDED | me) ->
-                    word = word & ~(HANDED); answer = GRANTED; goto got
+                :: IS_HANDED_TO(me) ->
+                    word = word & ~(HANDED); answer = GRANTED; taken[me] = 1; goto got
                 :: else
                 fi
             };
@@ -139,31 +276,10 @@ hold:       atomic {
                 must(report, unreported == (answer == TOLD));
                 inside = me; unreported = 0; answer = NONE
             };
-            atomic { must(exclusion, inside == me); inside = 0; seen = word };
-            /* the release */
-swap:       atomic {
-                if
-                :: seen != word -> seen = word; goto swap
-                :: seen == word && !(seen & CLOSED) -> word = word & ORDER; holds = 0; seen = 0; goto again
-#ifdef WRONG_HAND_LOOKED
-                :: seen == word && (seen & CLOSED) && NEXT(seen) != 0 ->
-#else
-                :: seen == word && (seen & (CLOSED | LOOKED)) == CLOSED && NEXT(seen) != 0 ->
-#endif
-                    next = NEXT(seen);
-                    must(order, queue?[eval(next)]);
-                    word = (word & (ORDER | CLOSED)) | HANDED | next; holds = next;
-                    unreported = unreported || !alive[next];
-                    seen = 0
-                :: else -> seen = 0; key = !key; goto through_socket
-                fi
-            };
-            /* it may die before it rings */
-            atomic { seen = bell[next]; bell[next] = 0 };
-            if
-            :: atomic { seen -> seen = 0; wake(next); next = 0 }
-            :: atomic { !seen -> next = 0 }
-            fi;
+            atomic { must(exclusion, inside == me); inside = 0; look_at_word(1) };
+read:       read_link();
+swap:       swap_word();
+            ring();
             goto again;
 through_socket:
             ask(RELEASE);
@@ -179,7 +295,8 @@ through_socket:
         od
     } unless {
         atomic {
-            !alive[me] -> rounds = 0; seen = 0; answer = 0; its = 0; next = 0; bell[me] = 0; asleep[me] = 0
+            !alive[me] -> rounds = 0; seen[me] = 0; answer = 0; its = 0; next = 0; following = 0;
+            was_set = 0; bell[me] = 0; asleep[me] = 0; taken[me] = 0
         }
     };
 #if REUSE
@@ -204,44 +321,107 @@ done:
 
 /* ---- the daemon ---- */
 
+#ifdef WRONG_TAKE_NEXT_ONLY
+#define HAS_BEEN_HANDED (offered[0] != 0 && OWNER(said) == offered[0])
+#else
+#define HAS_BEEN_HANDED (offered[0] != 0 && OWNER(said) != holder && queue??[eval(OWNER(said))])
+#endif
+#if defined(WRONG_ANSWER_DONE) || OWED
+#define END_WAIT(x) results[x] = GRANTED; to_answer[x] = 1
+#elif defined(WRONG_KEEP_DONE)
+#define END_WAIT(x) queue!x
+#else
+#define END_WAIT(x) results[x] = GRANTED
+#endif
+
+/* It was offered, and its holder is another one: it was handed to each of them up to that one. Who has been
+ * handed it and does not hold it any more has taken it, and given it back. */
+inline take_hand_overs()
+{
+    do
+    :: queue?other ->
+        told[other] = 0;
+        if
+#ifdef WRONG_TAKE_ONE
+        :: true -> break
+#else
+        :: other == OWNER(said) -> break
+#endif
+        :: other != OWNER(said) -> END_WAIT(other)
+        fi
+    od;
+    results[other] = GRANTED; to_answer[other] = (OWED || (said & HANDED));
+    holder = other; abandoned = 0; other = 0
+}
+
 /* What the word said becomes the record. Atomic: one input on the journal. */
 inline take_news()
 {
-#ifdef WRONG_NO_ORDER
     if
+#ifdef WRONG_NO_ORDER
     :: true ->
 #else
-    if
-    :: ((seen & ORDER) != 0) == parity ->
+    :: ORDER(said) == order_of_record ->
 #endif
         if
         :: is_open ->
-            holder = OWNER(seen);
-            abandoned = (holder == 0 && (seen & ABANDONED));
+            holder = OWNER(said);
+            abandoned = (holder == 0 && (said & ABANDONED));
             if
-            :: holder != 0 -> told[holder] = ((seen & ABANDONED) != 0)
+            :: holder != 0 -> told[holder] = ((said & ABANDONED) != 0)
             :: else
             fi
-        :: !is_open && offered != 0 && NEXT(seen) == 0 && OWNER(seen) == offered ->
-            queue??eval(offered); holder = offered; abandoned = 0; told[offered] = 0;
-            results[offered] = GRANTED; to_answer[offered] = 1
+        :: !is_open && HAS_BEEN_HANDED -> take_hand_overs()
         :: else
         fi
     :: else
     fi;
-    is_open = 0; offered = 0; seen = 0
+    is_open = 0; said = 0;
+    offered[0] = 0; offered[1] = 0; offered[CLIENTS - 1] = 0
 }
 
 /* Takes the word: one step of the processor; and then what it said is committed. */
 inline take()
 {
 #ifdef WRONG_PLAIN_TAKE
-    seen = word;
-    atomic { word = seen | CLOSED | LOOKED };
+    said = word;
+    atomic { word = said | CLOSED | LOOKED };
 #else
-    atomic { seen = word; word = word | CLOSED | LOOKED };
+    atomic { said = word; word = word | CLOSED | LOOKED };
 #endif
     atomic { take_news() }
+}
+
+#define HAS_ORDER(x, n) ((ORDER(link_of[x]) == (n) && !(link_of[x] & OTHER_WORD)) || ORDER(seen[x]) == (n))
+#define IS_USED(n) \
+    (ORDER(word) == (n) || HAS_ORDER(0, n) || HAS_ORDER(1, n) || HAS_ORDER(2, n) || HAS_ORDER(CLIENTS, n))
+
+/* One that nobody has: orders are compared and nothing else. Atomic. */
+inline choose_order()
+{
+    order_of_record = 0;
+    do
+    :: IS_USED(order_of_record) -> order_of_record++
+    :: else -> break
+    od
+}
+
+#define MAY_OFFER(x) ((x) != holder && present[x])
+
+/* The first of the queue that look at the word, up to one that does not. Atomic. */
+inline offer()
+{
+    do
+    :: count < len(queue) ->
+        queue?other; queue!other;
+        if
+        :: MAY_OFFER(other) && (count == 0 || offered[count - 1] != 0) -> offered[count] = other
+        :: else
+        fi;
+        count++
+    :: count == len(queue) -> count = 0; other = 0; break
+    od;
+    value = value | OFFER(offered[0])
 }
 
 /* Grants to the first in the queue what is free; then what the next store is to say. Atomic. */
@@ -249,27 +429,23 @@ inline decide()
 {
     if
     :: holder == 0 && len(queue) > 0 ->
-        queue?other; holder = other; told[other] = abandoned; abandoned = 0;
+        queue?other; leave_line(other);
+        holder = other; told[other] = abandoned; abandoned = 0;
         results[other] = (told[other] -> TOLD : GRANTED); to_answer[other] = 1;
         holds = other; unreported = unreported || !alive[other]; other = 0
     :: else
     fi;
-    parity = !parity;
-    value = (parity -> ORDER : 0);
+    choose_order();
+    value = OF_ORDER(order_of_record);
     if
     :: holder != 0 -> value = value | holder | (told[holder] -> ABANDONED : 0)
     :: holder == 0 && abandoned -> value = value | ABANDONED
     :: else
     fi;
+    is_open = (len(queue) == 0);
     if
-    :: len(queue) == 0 -> is_open = 1
-    :: len(queue) > 0 ->
-        is_open = 0; value = value | CLOSED; queue?<other>;
-        if
-        :: other != holder && present[other] -> offered = other; value = value | OFFER(other)
-        :: else
-        fi;
-        other = 0
+    :: !is_open -> value = value | CLOSED; offer()
+    :: else
     fi
 }
 
@@ -278,7 +454,11 @@ inline answer_one(x)
     if
     :: to_answer[x] ->
         if
-        :: atomic { present[x] && nfull(answers[x]) -> answers[x]!keys[x], results[x] }
+        :: atomic {
+            present[x] && nfull(answers[x]) ->
+            must(once, !taken[x] || OWED || CRASHES + HANGUPS > 0);    /* or it may have asked twice */
+            answers[x]!keys[x], results[x]
+           }
         :: !present[x]
         fi;
 #ifndef WRONG_SILENT_ANSWER
@@ -290,9 +470,32 @@ inline answer_one(x)
     fi
 }
 
+#define HAS_LINK(i) (offered[i] != 0)
+#define STORE_LINK(i) link_of[offered[i]] = LINK(order_of_record, offered[(i) + 1])
+
+inline store_links()
+{
+    if
+    :: atomic { HAS_LINK(0) -> STORE_LINK(0) };
+#if CLIENTS > 2
+        if
+        :: atomic { HAS_LINK(1) -> STORE_LINK(1) }
+        :: !HAS_LINK(1)
+        fi
+#endif
+    :: !HAS_LINK(0)
+    fi
+}
+
 inline finish()
 {
+#if LATE_LINKS
     word = value;
+    store_links();
+#else
+    store_links();
+    word = value;
+#endif
     answer_one(1);
     answer_one(2);
 #if CLIENTS > 2
@@ -307,7 +510,7 @@ inline finish()
 #define DRAINED(x) (len(requests[x]) == 0)
 #endif
 #if TIMEOUTS
-#define LATE_ONE(x) (queue??[x] && present[x])
+#define LATE_ONE(x) (queue??[x] && present[x] && (HASTY == 0 || (x) == HASTY))
 #else
 #define LATE_ONE(x) false
 #endif
@@ -315,8 +518,8 @@ inline finish()
 
 proctype daemon()
 {
-    byte me, other;
-    short seen, value;
+    byte me, other, count;
+    short said, value;
     mtype what;
     bit key, to_answer[SLOTS];
 
@@ -342,6 +545,7 @@ end_idle:
 #if CLIENTS > 2
             :: EVENT(3) -> me = 3
 #endif
+            :: is_seized -> what = SEIZE; goto known_event
             :: LATE_ONE(1) -> me = 1; what = TIME; goto known_event
             :: LATE_ONE(2) -> me = 2; what = TIME; goto known_event
 #if CLIENTS > 2
@@ -375,24 +579,26 @@ known_event:
                 fi
             :: what == ACQUIRE && !(known[me] && keys[me] == key) ->
                 requests[me]?_, _; known[me] = 1; keys[me] = key; present[me] = 1; results[me] = NONE;
-                queue!me
+                queue!me; line!me
             :: what == RELEASE && known[me] && keys[me] == key ->
                 requests[me]?_, _; present[me] = 1; to_answer[me] = 1
             :: what == RELEASE && !(known[me] && keys[me] == key) ->
                 requests[me]?_, _; known[me] = 1; keys[me] = key; present[me] = 1;
                 results[me] = RELEASED; to_answer[me] = 1;
-                assert(holder == me && holds == me);
+                must(exclusion, holder == me && holds == me);
                 holder = 0; holds = 0; unreported = 0   /* one who dies behind this request has released */
             :: what == TIME ->
                 if
-                :: queue??[eval(me)] -> queue??eval(me); results[me] = LATE; to_answer[me] = 1
+                :: queue??[eval(me)] ->
+                    queue??eval(me); leave_line(me); results[me] = LATE; to_answer[me] = 1
                 :: else   /* it has been handed the lock meanwhile */
                 fi
+            :: what == SEIZE -> is_seized = 0; holder = 0; holds = 0
             :: what == RESTART -> /* the end of a connection: with a key it asks again */
                 present[me] = 0; hung_up[me] = 0
             :: what == DEATH ->
                 if
-                :: queue??[eval(me)] -> queue??eval(me)
+                :: queue??[eval(me)] -> queue??eval(me); leave_line(me)
                 :: else
                 fi;
                 if
@@ -423,11 +629,50 @@ known_event:
                 me++
             :: me > CLIENTS -> break
             od;
-            me = 0; other = 0; seen = 0; value = 0; what = 0; key = 0;
+            me = 0; other = 0; said = 0; value = 0; what = 0; key = 0;
             goto start
         }
     }
 }
+
+#if OTHERS
+/* The daemon offers it another lock, and that to somebody else behind it. */
+active proctype elsewhere()
+{
+    byte who;
+
+end:
+    atomic {
+        if
+        :: alive[2] && !waits[2] -> who = 2
+        :: alive[1] && !waits[1] -> who = 1
+        :: alive[CLIENTS] && !waits[CLIENTS] -> who = CLIENTS
+        fi;
+        link_of[who] = LINK(OTHERS, who % CLIENTS + 1) | OTHER_WORD; who = 0
+    }
+}
+#endif
+
+#if FOREIGN
+active proctype anybody()
+{
+    byte me, next, following;
+    bit key, was_set;
+
+end:
+    atomic { word & HANDED -> look_at_word(1) };
+read:
+    read_link();
+swap:
+    swap_word();
+    ring();
+    goto again;
+through_socket:
+    is_seized = 1;
+again:
+    skip
+}
+#endif
 
 active proctype rest()
 {
