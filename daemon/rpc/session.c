@@ -183,7 +183,6 @@ static void ring_bells(struct session *session)
 {
     for (size_t i = 0; i < session->bell_count; i++)
         page_ring(session->server, session->bells[i].uid, session->bells[i].slot);
-    session->bell_count = 0;
 }
 
 /* Those that are in the socket count against our user: with too many of them there nobody's arrive (unix(7),
@@ -216,8 +215,11 @@ void session_flush(struct session *session)
     session->fds_sent += fds - session->writer.fd_count;
     undelivered_sent(session, before - frame_unsent(&session->writer));
     backlog_count(session);
-    if (r == 0)
+    /* who sleeps on a bell does not read what is in the way of its answer: it is rung for that, and again */
+    if (r >= 0)
         ring_bells(session);
+    if (r == 0)
+        session->bell_count = 0;
     if (r > 0 || fdpass_is_short(r)) {
         session_block(session, r < 0 ? FDPASS_PAUSE : 0);
     } else if (r < 0) {
