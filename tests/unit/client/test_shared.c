@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* client/lib/shared.c against a daemon that is played: when it is asked, and what is made of its answers. */
 #include "client/lib/shared.h"
+#include "daemon/base/clock.h"
 #include "tests/unit/client/fake_page.h"
 
 #include <check.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static int next_memory;
+
+#define TAKEN(slot) (ORDER | (slot) | WORD_DEPTH_ONE)
+#define OTHERS      TAKEN(7)
 
 static void create(void)
 {
@@ -299,7 +306,6 @@ static void *release_in_thread(void *semaphore)
     return NULL;
 }
 
-#define TAKEN(slot) (ORDER | (slot) | WORD_DEPTH_ONE)
 
 /* Slot 9 of three words: it looks at the second one first. */
 START_TEST(permits_are_words)
@@ -449,6 +455,53 @@ START_TEST(children_do_not_touch_it)
 }
 END_TEST
 
+/* Who is handed a lock reads no answer; the next time it has to, as there may be no room for another one. */
+static sem_t is_full;
+
+static void ring(void)
+{
+    atomic_store(&page->bells[9].is_set, 0);
+    syscall(SYS_futex, &page->bells[9].is_set, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void fill_the_socket(void)
+{
+    static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":999999,\"result\":{}}\n";
+
+    create();
+    answer_map(mapped(3, 9), memory);
+    json_decref(fake_read(&peer, "lock.acquire"));
+    atomic_store(&page->words[3].value, ORDER | WORD_CLOSED | 9);
+    ring();
+    answer("lock.release", json_object());
+    atomic_store(&page->words[3].value, OTHERS | WORD_CLOSED);
+    while (send(peer.fd, line, sizeof line - 1, MSG_DONTWAIT) == (ssize_t) sizeof line - 1)
+        ;
+    sem_post(&is_full);
+    answer("lock.acquire", acquired());
+    ring();
+    answer("object.close", json_object());
+}
+
+START_TEST(who_is_owed_answers_reads_them)
+{
+    procd_lock *lock;
+    int64_t begun;
+
+    sem_init(&is_full, 0, 0);
+    atomic_store(&page->words[3].value, OTHERS | WORD_CLOSED);
+    serve(fill_the_socket);
+    lock = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(lock, PROCD_FOREVER), 1);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    sem_wait(&is_full);
+    begun = clock_monotonic();
+    ck_assert_int_eq(procd_lock_acquire(lock, PROCD_FOREVER), 1);
+    ck_assert_int_lt(clock_monotonic() - begun, 5 * NSEC_PER_SEC);
+    procd_lock_free(lock);
+}
+END_TEST
+
 static void map_semaphore_for_parent(void)
 {
     create();
@@ -495,6 +548,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, permits_are_words);
     tcase_add_test(tcase, who_is_in_doubt_asks);
     tcase_add_test(tcase, a_handle_has_as_many_words_as_at_first);
+    tcase_add_test(tcase, who_is_owed_answers_reads_them);
     tcase_add_test(tcase, children_do_not_touch_it);
     tcase_add_test(tcase, children_do_not_touch_semaphores);
     suite_add_tcase(suite, tcase);
