@@ -154,8 +154,8 @@ static int ask_for(procd_event *event, double timeout)
     return r < 0 ? r : ask(event, params, deadline, NULL);
 }
 
-/* SHARED_ASK: the round was another one from the beginning, though this word's is not: it is asked for so
- * long without. */
+/* Where it is said that it was not waited, though this word's round is not over, the word is another event's
+ * by now: it is waited without, for the rest of the time. */
 static int ask_by_bell(procd_event *event, double timeout, const struct shared_round *round,
                        const struct bell *bell)
 {

@@ -168,7 +168,7 @@ static void take_word(struct core *core, struct in *in, struct account *account)
 {
     struct object *object = NULL;
     struct text *name = NULL;
-    struct word_data data;
+    struct word_data data = {0};
     struct word *word;
 
     in_take(in, &data, sizeof data);
