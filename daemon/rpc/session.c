@@ -200,26 +200,14 @@ static bool has_fds_unread(struct session *session)
     return false;
 }
 
-void session_flush(struct session *session)
+static void write_more(struct session *session)
 {
     size_t before = frame_unsent(&session->writer), fds = session->writer.fd_count;
-    int r;
+    int r = frame_flush(&session->writer, session->fd);
 
-    if (session->flags & (SESSION_BLOCKED | SESSION_DEAD))
-        return;
-    if (has_fds_unread(session)) {
-        session_block(session, UNREAD_PAUSE);
-        return;
-    }
-    r = frame_flush(&session->writer, session->fd);
     session->fds_sent += fds - session->writer.fd_count;
     undelivered_sent(session, before - frame_unsent(&session->writer));
     backlog_count(session);
-    /* who sleeps on a bell does not read what is in the way of its answer: it is rung for that, and again */
-    if (r >= 0)
-        ring_bells(session);
-    if (r == 0)
-        session->bell_count = 0;
     if (r > 0 || fdpass_is_short(r)) {
         session_block(session, r < 0 ? FDPASS_PAUSE : 0);
     } else if (r < 0) {
@@ -229,6 +217,20 @@ void session_flush(struct session *session)
     } else if (session->flags & SESSION_PAUSED && session->lookups == 0) {
         session_resume(session);
     }
+}
+
+void session_flush(struct session *session)
+{
+    if (!(session->flags & (SESSION_BLOCKED | SESSION_DEAD)) && has_fds_unread(session))
+        session_block(session, UNREAD_PAUSE);
+    if (!(session->flags & (SESSION_BLOCKED | SESSION_DEAD)))
+        write_more(session);
+    if (session->flags & SESSION_DEAD) /* it is rung when it is freed */
+        return;
+    /* who sleeps on a bell does not read what is in the way of its answer: it is rung for that, and again */
+    ring_bells(session);
+    if (!(session->flags & SESSION_BLOCKED))
+        session->bell_count = 0;
 }
 
 void session_resume(struct session *session)

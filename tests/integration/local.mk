@@ -56,6 +56,7 @@ integration_helpers = \
 	%D%/inside.py \
 	%D%/json_schema.py \
 	%D%/locker.py \
+	%D%/mapped.py \
 	%D%/onlookers.py \
 	%D%/steady.py \
 	%D%/outside_client.js \

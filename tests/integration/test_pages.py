@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The memory that a uid's clients share with the daemon goes when others need the room."""
+import array
 import contextlib
+import fcntl
 import glob
-import mmap
+import json
 import os
-import struct
+import termios
 
 from clients import Client, Peer, same, wait_for
 from harness import main, options
+from mapped import Mapped
 
 FIRST = 40000  # of the uids of nobody
-KEPT = 64      # daemon/rpc/pages.c
-DIED = 1 << 30 # PAGE_DIED of proto/page.h
+KEPT = 64     # daemon/rpc/pages.c
 
 system = options(mode='--system', root=True, limit=120)
 
@@ -72,13 +74,48 @@ def test_what_a_client_writes_of_the_keeper_is_mended(daemon):
     with Client(daemon.path) as client:
         client.call('object.create', kind='lock', name='l')
         for _ in range(3):
-            reply = client.reply(client.start('object.map', name='l', holder='h'))
-            with contextlib.ExitStack() as stack:
-                stack.callback(os.close, reply['_fds'][0])
-                page = mmap.mmap(reply['_fds'][0], 0)
-            same(struct.unpack_from('<I', page, 0)[0], daemon.keeper_pid, 'who keeps it')
-            struct.pack_into('<I', page, 0, DIED)
+            with Mapped(client, 'l') as page:
+                same(page.keeper(), daemon.keeper_pid, 'who keeps it')
+                page.mark_dead()
         client.call('object.close', name='l')
+
+
+def unread(client):
+    """Bytes that wait in its socket."""
+    count = array.array('i', [0])
+    fcntl.ioctl(client.socket, termios.FIONREAD, count)
+    return count[0]
+
+
+def fill(client, other):
+    """Answers that it does not read, more than its socket holds: how many bytes of them that holds."""
+    size = len(json.dumps(other.call('rpc.discover')))
+    count = (200 << 10) // size + 2
+    for _ in range(count):
+        client.start('rpc.discover')
+    wait_for(lambda: unread(client) > size // 2, 'answers')
+    found = 0
+    while found != unread(client):
+        found = unread(client)
+        other.call('daemon.ping')
+    assert found < count * size, 'the premise: not all of them have room'
+    return found
+
+
+def test_who_does_not_read_is_rung(daemon):
+    """What is in the way of its answer keeps that from the socket, but not the bell from ringing."""
+    with Client(daemon.path) as holder, Client(daemon.path) as waiter:
+        first = holder.call('lock.acquire', name='l')
+        with Mapped(waiter, 'l') as page:
+            number = waiter.start('lock.acquire', name='l', holder='h', bell=True)
+            wait_for(lambda: holder.call('object.info', name='l')['waiters'], 'its wait')
+            found = fill(waiter, holder)
+            page.set_bell()
+            holder.call('lock.release', name='l', token=first['token'])
+            wait_for(page.is_rung, 'its bell')
+            same(unread(waiter), found, 'the premise: its answer is not there yet')
+            waiter.call('lock.release', name='l', token=waiter.result(number)['token'])
+        holder.call('object.unlink', name='l')
 
 
 if __name__ == '__main__':

@@ -2,37 +2,17 @@
 # SPDX-License-Identifier: MIT
 """Who waits for an event by its word's round (proto/page.h) is told in memory, and not by an answer."""
 import contextlib
-import mmap
-import os
-import struct
 
 from clients import Client, Rpc, fails, same, wait_for
 from harness import main
-
-WORD = 64  # bytes of a word; its round is behind the value
-
-
-class Word:
-    """Of an event that a client has mapped."""
-
-    def __init__(self, client, stack, name):
-        reply = client.reply(client.start('object.map', name=name, holder='h'))
-        same(reply['result']['mapped'], True)
-        with contextlib.ExitStack() as closes:
-            closes.callback(os.close, reply['_fds'][0])
-            self.page = stack.enter_context(mmap.mmap(reply['_fds'][0], 0))
-        self.at = reply['result']['word'] * WORD
-
-    def round(self):
-        return struct.unpack_from('<Q', self.page, self.at + 8)[0]
-
+from mapped import Mapped
 
 @contextlib.contextmanager
 def mapped(daemon, name='e'):
     with contextlib.ExitStack() as stack:
         client, other = (stack.enter_context(Client(daemon.path)) for _ in range(2))
         client.call('object.create', kind='event', name=name)
-        yield client, other, Word(client, stack, name)
+        yield client, other, stack.enter_context(Mapped(client, name))
     with Client(daemon.path) as last, contextlib.suppress(Rpc):  # one may be unlinked
         last.call('object.close', name=name)
 
