@@ -31,6 +31,23 @@ static void pause_until(struct keeper *keeper, int64_t until)
     loop_arm(&keeper->loop, &keeper->capture.watch, 0);
 }
 
+/* epoll_ctl(2): to forget a pipe may be refused, and it is told of as long as a child has it that has not
+ * come to its exec. By then it is nobody's, or another one, of which that is no news: who looks finds
+ * nothing. */
+static ssize_t on_ready(struct keeper *keeper, uint64_t data)
+{
+    struct capture_pipe *pipe = (struct capture_pipe *) (uintptr_t) (data & ~UINT64_C(1));
+    ssize_t size = 0;
+
+    if (pipe->fd < 0)
+        return 0;
+    if (data & 1) /* its master is not watched, and not in this batch */
+        pty_lease_ready(keeper, pipe);
+    else
+        (void) pipe_take(keeper, pipe, PIPE_TAKE_MOST, &size);
+    return size;
+}
+
 static void pipes_ready(struct keeper *keeper, struct watch *watch, uint32_t events)
 {
     struct capture *capture = &keeper->capture;
@@ -46,12 +63,8 @@ static void pipes_ready(struct keeper *keeper, struct watch *watch, uint32_t eve
         capture->share_used = 0;
     }
     for (int i = 0; i < count; i++) {
-        ssize_t size = 0;
+        ssize_t size = on_ready(keeper, batch[i].data.u64);
 
-        if (batch[i].data.u64 & 1) /* its master is not watched, and not in this batch */
-            pty_detached(keeper, (struct capture_pipe *) (uintptr_t) (batch[i].data.u64 & ~UINT64_C(1)));
-        else
-            (void) pipe_take(keeper, batch[i].data.ptr, PIPE_TAKE_MOST, &size);
         capture->share_used += size > 0 ? (uint64_t) size : 0;
     }
     if (capture->share_used >= SHARE_BYTES)

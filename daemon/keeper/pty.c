@@ -124,6 +124,18 @@ static bool is_leased(const struct capture_pipe *pty)
     return pty->lease >= 0 && poll(&lease, 1, 0) == 0;
 }
 
+static void detached(struct keeper *keeper, struct capture_pipe *pty)
+{
+    close_lease(keeper, pty);
+    (void) pipe_watch(&keeper->capture, pty);
+}
+
+void pty_lease_ready(struct keeper *keeper, struct capture_pipe *pty)
+{
+    if (!is_leased(pty))
+        detached(keeper, pty);
+}
+
 /* The end that is to be given away, or -errno; -EBUSY: somebody has one. */
 static int lease(struct keeper *keeper, struct capture_pipe *pty)
 {
@@ -138,19 +150,13 @@ static int lease(struct keeper *keeper, struct capture_pipe *pty)
     r = watch_lease(keeper, pty);
     if (r < 0) {
         close_fd(ends[0]);
-        pty_detached(keeper, pty);
+        detached(keeper, pty);
         return r;
     }
     pipe_unwatch(&keeper->capture, pty);
     pipe_end_line(keeper, pty);
     pty->was_shared = true;
     return ends[0];
-}
-
-void pty_detached(struct keeper *keeper, struct capture_pipe *pty)
-{
-    close_lease(keeper, pty);
-    (void) pipe_watch(&keeper->capture, pty);
 }
 
 static void answer(struct keeper *keeper, struct capture_pipe *pty, int lease_end, uint64_t tag)
@@ -281,7 +287,7 @@ void pty_restored(struct keeper *keeper, struct capture_pipe *pty)
         log_warning("process %llu: its terminal cannot be kept open: %s",
                     (unsigned long long) pty->slot->process, strerror(-pty->slave));
     if (pty->lease < 0 || watch_lease(keeper, pty) < 0)
-        pty_detached(keeper, pty);
+        detached(keeper, pty);
 }
 
 /* ---- reading ---- */

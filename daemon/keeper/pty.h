@@ -27,8 +27,8 @@ void pty_finish(struct keeper *keeper, struct slot *slot);
 
 /* LINK_ATTACH. */
 void pty_attach(struct keeper *keeper, const struct link_attach *order);
-/* Nobody has the other end of the lease any more. */
-void pty_detached(struct keeper *keeper, struct capture_pipe *pty);
+/* Nobody may have the other end of the lease any more. */
+void pty_lease_ready(struct keeper *keeper, struct capture_pipe *pty);
 
 /* Takes what is there, once. Bytes, 0 at its end, -EAGAIN when there is nothing, or another -errno. */
 ssize_t pty_take(struct keeper *keeper, struct capture_pipe *pty, const struct logs_clock *now);

@@ -8,8 +8,8 @@ import socket
 import time
 
 from clients import SOON, Client, Closed, Gate, Rpc, fails, ready, same, wait_for
-from harness import LONG, Daemon, main, options
-from strace import Injection, calls_of
+from harness import LONG, Daemon, main, options, quick_children_of
+from strace import Injection, Strace, calls_of
 from uses import EACH, LARGE, SOME
 
 # What each call may answer. In the short run the first error of each, at the first calls.
@@ -195,6 +195,37 @@ def test_a_spawn_that_fails_late(daemon):
                 hits += refused(lambda: begin(client))  # pylint: disable=cell-var-from-loop
         same(use(daemon, []), 0)
     assert hits > 1, 'the premise: its end, and that of its exec'
+
+
+def end_beside_a_birth(daemon, when):
+    """A process ends while another is there, but not yet at its exec: that one has its pipes, too. What the
+    keeper's epoll_ctl number `when` was, which fails."""
+    with Gate() as gate, new_client(daemon) as client, new_client(daemon) as other:
+        ends = client.spawn('/bin/sh', '-c', 'read x; exit 3', _fds=gate.fds, stdin=gate.stdin)
+        before = quick_children_of(daemon.keeper_pid)
+        with Strace(daemon.keeper_pid, os.path.join(daemon.dir, 'strace'), 'trace=epoll_ctl,setsid',
+                    'inject=epoll_ctl:error=ENOMEM:when=%d' % when, 'inject=setsid:delay_enter=100000',
+                    threads=True) as strace:
+            number = other.start('process.spawn', argv=['/bin/true'])
+            wait_for(lambda: quick_children_of(daemon.keeper_pid) != before or not other.pending(number),
+                     'the other', step=0)
+            gate.open()
+            same(client.exitcode(ends['id']), 3)
+            refused(lambda: other.result(number))
+            return re.search(r'epoll_ctl\(\d+, (\w+), .*INJECTED', strace.detach())
+
+
+def test_a_pipe_that_cannot_be_unwatched(daemon):
+    """What is told of it after its end is of nobody, or of another one."""
+    hits = collections.Counter()
+    for when in range(1, 9):
+        renewed(daemon, 'keeper')
+        found = end_beside_a_birth(daemon, when)
+        hits[found[1] if found else ''] += 1
+        use(daemon)
+        same(use(daemon, SOME[:2]), 0)
+    print(hits)
+    assert hits['EPOLL_CTL_DEL'] > 1, 'the premise'
 
 
 @options(limit=3600 if LONG else 600)
