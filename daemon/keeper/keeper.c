@@ -193,7 +193,8 @@ static int keeper_open(struct keeper *keeper)
 {
     int r;
 
-    limits_open(keeper);
+    if ((r = limits_open(keeper)) < 0)
+        return r;
     share_reserve();
     keeper->started = clock_realtime();
     if ((r = rooms_open(keeper)) < 0 || (r = begin(keeper)) < 0)

@@ -2,20 +2,47 @@
 #include "daemon/keeper/limits.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-void limits_open(struct keeper *keeper)
+/* A memfd is a file, and who writes behind the limit is killed: records and logs are larger than any limit of
+ * which somebody may have thought (getrlimit(2): to raise the hard one takes CAP_SYS_RESOURCE). */
+static int lift_file_size(void)
 {
-    struct rlimit64 raised;
+    const struct rlimit64 none = {RLIM64_INFINITY, RLIM64_INFINITY};
+    struct rlimit64 limit;
+
+    if (getrlimit64(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM64_INFINITY)
+        return 0;
+    if (setrlimit64(RLIMIT_FSIZE, &none) == 0)
+        return 0;
+    log_error("files can have no more than %llu bytes (RLIMIT_FSIZE, ulimit -f): there must be no such limit",
+              (unsigned long long) limit.rlim_max);
+    return -EFBIG;
+}
+
+int limits_open(struct keeper *keeper)
+{
+    struct rlimit64 most;
 
     for (int i = 0; i < RLIM_NLIMITS; i++)
         getrlimit64(i, &keeper->base_limits[i]);
-    raised = keeper->base_limits[RLIMIT_NOFILE];
-    raised.rlim_cur = raised.rlim_max;
-    setrlimit64(RLIMIT_NOFILE, &raised);
+    most = keeper->base_limits[RLIMIT_NOFILE];
+    most.rlim_cur = most.rlim_max;
+    setrlimit64(RLIMIT_NOFILE, &most);
+    return lift_file_size();
+}
+
+/* Ours is another one than that which procd was started with, which children get. */
+static bool is_lifted(const struct keeper *keeper, int resource)
+{
+    const struct rlimit64 *limit = &keeper->base_limits[resource];
+
+    return (resource == RLIMIT_NOFILE && limit->rlim_cur != limit->rlim_max) ||
+           (resource == RLIMIT_FSIZE && limit->rlim_cur != RLIM64_INFINITY);
 }
 
 /* proc_pid_limits(5): a title, then a row for each resource by number; name 26, soft 21, hard 21 columns
@@ -84,7 +111,7 @@ int limits_plan(const struct keeper *keeper, const struct connection *connection
             limit.rlim_max = hard[i];
             if (limit.rlim_cur > limit.rlim_max)
                 limit.rlim_cur = limit.rlim_max;
-        } else if (i != RLIMIT_NOFILE || limit.rlim_cur == limit.rlim_max) {
+        } else if (!is_lifted(keeper, i)) {
             continue; /* inherited as it is */
         }
         plan_add(plan, i, limit);

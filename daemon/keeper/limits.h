@@ -8,8 +8,9 @@
 #include "daemon/keeper/spawn_child.h"
 #include "daemon/keeper/state.h"
 
-/* Reads the limits that procd was started with and raises its own soft RLIMIT_NOFILE to the hard one. */
-void limits_open(struct keeper *keeper);
+/* Reads the limits that procd was started with, and raises its own soft RLIMIT_NOFILE to the hard one. Files
+ * have none from then on; -EFBIG, which is said, where that is not allowed. */
+int limits_open(struct keeper *keeper);
 
 /* The steps for a child of this connection, put into the plan: procd's own limits, for other callers than
  * root capped by the hard limits of their process, then those that the spec asks for. 0 or -errno. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon's socket: where it may be, and what is left alone; for a user's own daemon and the system's."""
 import os
+import resource
 import signal
 import socket
 import stat
@@ -11,6 +12,16 @@ from clients import SOON, Client, same, wait_for
 from harness import PROCD, Skip, main, options
 
 ANN, BOB = 12345, 23456  # uids that nobody has
+
+
+FILES = {'most': None}  # bytes that a file of the next daemon can have
+
+
+def prepare(mode):
+    if FILES['most']:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILES['most'], FILES['most']))
+    if mode == '--user':
+        become_ann()
 
 
 def become_ann():
@@ -23,7 +34,7 @@ def start(mode, path=None, **env):
     """A daemon of ann's, or the system's, in the foreground."""
     return subprocess.Popen([PROCD, mode, *(['--socket', path] if path else [])], env={'PATH': '/bin', **env},
                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd='/',
-                            preexec_fn=become_ann if mode == '--user' else None)
+                            preexec_fn=lambda: prepare(mode))
 
 
 def listens(path):
@@ -206,6 +217,28 @@ def test_the_longest_path(daemon):
         same(serves(mode, path)[0], 0o600 if uid else 0o666)
         refuses(mode, path + 's', 'at most 107 bytes')
         refuses(mode, base + '/' + 'd' * 5000 + '/s', 'at most 107 bytes')
+
+
+def can_raise_limits():
+    with open('/proc/self/status', encoding='ascii', errors='replace') as file:
+        effective = next(int(line.split()[1], 16) for line in file if line.startswith('CapEff:'))
+    return effective >> 24 & 1  # CAP_SYS_RESOURCE
+
+
+@options(root=True)
+def test_a_limit_of_file_sizes(daemon):
+    """The daemon's memory consists of files that are larger than such a limit, which root's lifts."""
+    os.chmod(daemon.dir, 0o755)
+    FILES['most'] = 1 << 20
+    try:
+        for mode, uid in MODES:
+            path = os.path.join(make_folder(os.path.join(daemon.dir, mode), uid, 0o755), 's')
+            if uid or not can_raise_limits():
+                refuses(mode, path, 'no more than 1048576 bytes')
+            else:
+                serves(mode, path)
+    finally:
+        FILES['most'] = None
 
 
 if __name__ == '__main__':

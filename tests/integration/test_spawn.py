@@ -320,16 +320,18 @@ print(json.dumps([os.umask(0), os.nice(0), resource.getrlimit(resource.RLIMIT_NO
 '''
 
 
-def few_descriptors():
+def low_limits():
+    """Of descriptors, and of files, than which the daemon's memory is larger."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
-@options(before=few_descriptors)
+@options(before=low_limits)
 def test_attributes(daemon):
-    nofile, infinity = [512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]], [-1, -1]
+    nofile, fsize = [512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]], [1 << 20, -1]
     with Client(daemon.path) as client:
         plain = ask_child(client, ATTRIBUTES)
-        same(plain, [0o022, 0, nofile, infinity, True, '/'], 'as procd was started')
+        same(plain, [0o022, 0, nofile, fsize, True, '/'], 'as procd was started')
         limits = {'nofile': [100, 200], 'fsize': 12345}
         asked = ask_child(client, ATTRIBUTES, umask=0o077, nice=5, limits=limits, cwd='/usr')
         same(asked, [0o077, 5, [100, 200], [12345, 12345], True, '/usr'])
