@@ -29,20 +29,21 @@ struct shared {
     _Atomic int last; /* a futex: all are awake */
 };
 
-enum side { FUTEX, LIBRARY, SOCKET, WRITER, SIDES };
+enum side { FUTEX, LIBRARY, SOCKET, WRITER, UNRECORDED, SIDES };
 
 static struct shared *shared; /* of the side whose turn it is */
 static struct shared *sides;
 static procd_event *event;
 static const struct subject *subject;
-static struct wire wire;
+static struct wire wire, unrecorded; /* the second: of a daemon that keeps no journal */
 
-#define REQUEST(method)                                                                                      \
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{\"name\":\"gun\"}}\n"
+#define NAMED(name) "\"name\":\"" name "\""
 
-static const char wait_request[] = REQUEST("event.wait");
-static const char set_request[] = REQUEST("event.set");
-static const char clear_request[] = REQUEST("event.clear");
+static const char wait_request[] = WIRE_REQUEST("event.wait", NAMED("gun"));
+static const char set_request[] = WIRE_REQUEST("event.set", NAMED("gun"));
+static const char clear_request[] = WIRE_REQUEST("event.clear", NAMED("gun"));
+static const char set_shot[] = WIRE_REQUEST("event.set", NAMED("shot"));
+static const char clear_shot[] = WIRE_REQUEST("event.clear", NAMED("shot"));
 
 static long futex(_Atomic int *word, int operation, int value)
 {
@@ -269,6 +270,65 @@ static void prepare_socket(bool of_floor)
     lay_down(of_floor ? FUTEX : SOCKET, of_floor ? NULL : clear_by_socket);
 }
 
+/* ---- what the journal costs: both by libprocd, shot and cleared by the socket ---- */
+
+static void clear_unrecorded(void)
+{
+    wire_call(&unrecorded, clear_shot, sizeof clear_shot - 1);
+}
+
+static void clear_recorded(void)
+{
+    wire_call(&wire, clear_shot, sizeof clear_shot - 1);
+}
+
+static void prepare_journal(bool of_floor)
+{
+    if (of_floor)
+        lay_down(UNRECORDED, clear_unrecorded);
+    else
+        lay_down(LIBRARY, clear_recorded);
+}
+
+static void shoot_unrecorded(void)
+{
+    wire_send(&unrecorded, set_shot, sizeof set_shot - 1);
+}
+
+static void shoot_recorded(void)
+{
+    wire_send(&wire, set_shot, sizeof set_shot - 1);
+}
+
+static double unrecorded_round(void *context)
+{
+    double span = wake(shoot_unrecorded);
+
+    (void) context;
+    wire_expect(wire_line(&unrecorded), "");
+    return span;
+}
+
+static double recorded_round(void *context)
+{
+    double span = wake(shoot_recorded);
+
+    (void) context;
+    wire_expect(wire_line(&wire), "");
+    return span;
+}
+
+static void begin_unrecorded(void)
+{
+    const struct subject *other = subject_start_program(bench_beside("procd_unrecorded"));
+
+    subject_connect(other, &unrecorded);
+    if (setenv("PROCD_SOCKET", other->socket, 1) < 0)
+        bench_die("setenv");
+    shared = &sides[UNRECORDED];
+    begin_sleepers(sleep_in_library);
+}
+
 /* ---- the event ---- */
 
 static double floor_round(void *context)
@@ -299,11 +359,15 @@ int main(int argc, char **argv)
     struct bench_case by_socket = {
         .floor = floor_round, .subject = socket_round, .prepare = prepare_socket};
 
+    struct bench_case journal = {
+        .floor = unrecorded_round, .subject = recorded_round, .prepare = prepare_journal};
+
     bench_begin(argc, argv, "event.set until the last of 1,000 processes runs");
     sides = mmap(NULL, SIDES * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sides == MAP_FAILED)
         bench_die("mmap");
     (void) setpgid(0, 0); /* what is of this group ends with us, and nobody else */
+    begin_unrecorded();
     subject = subject_start();
     subject_connect(subject, &wire);
     if (setenv("PROCD_SOCKET", subject->socket, 1) < 0)
@@ -324,7 +388,9 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_WAKE, &library);
     bench_peer("a loop that writes to each", writer_round, NULL);
     bench_compare(FIGURE_WAKE_SOCKET, &by_socket);
+    bench_compare(FIGURE_JOURNAL_WAKE_ALL, &journal);
     wire_close(&wire);
+    wire_close(&unrecorded);
     signal(SIGTERM, SIG_IGN); /* the sleepers are of our group, and end here; the daemon at our exit */
     kill(0, SIGTERM);
     while (wait(NULL) > 0)
