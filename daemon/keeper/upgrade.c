@@ -9,6 +9,7 @@
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/store.h"
+#include "daemon/keeper/tree.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -233,7 +234,8 @@ static int become(struct keeper *keeper)
     CLEANUP_FD int memory = -1;
     int r;
 
-    ledger_flush(keeper); /* what is still to be written there is not handed on */
+    tree_signal_due(keeper); /* this, and what is still to be written to the ledger, is not handed on */
+    ledger_flush(keeper);
     memory = handover_write(keeper);
     if (memory < 0)
         return memory;
