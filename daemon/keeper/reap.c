@@ -23,6 +23,7 @@
 
 #define SWEEP_PAUSE (50 * NSEC_PER_MSEC)
 #define SWEEP_MOST  10000 /* then the loop has its turn */
+#define STOPS_MOST  64    /* one by one */
 #define SCAN_SHARE  20 /* at most this part of the time goes into scans of /proc */
 
 /* The system call: glibc's waitid has no rusage. 0 and info, or -errno; info->si_pid 0: nothing. */
@@ -211,6 +212,26 @@ static void wait_all(struct keeper *keeper, int options)
     keeper->sweep_at = keeper->now + SWEEP_PAUSE;
 }
 
+/* For each that a wait for anybody tells of the kernel looks through all children: where there are many of
+ * them, each child is asked for once. */
+static void wait_stopped(struct keeper *keeper)
+{
+    const int options = WSTOPPED | WCONTINUED;
+    struct rusage usage;
+    struct slot *slot;
+    siginfo_t info;
+
+    for (int i = 0; i < STOPS_MOST; i++) {
+        if (wait_for(P_ALL, 0, options, &info, &usage) < 0 || info.si_pid == 0)
+            return;
+        waited(keeper, &info);
+    }
+    TAILQ_FOREACH(slot, &keeper->table.used, order)
+        while (slot->pidfd >= 0 && !slot->ended && !slot->adopted &&
+               wait_for(P_PIDFD, (id_t) slot->pidfd, options, &info, &usage) == 0 && info.si_pid != 0)
+            reap_stopped(keeper, slot, info.si_code);
+}
+
 /* Those that were killed because they cannot be watched, for one. */
 static void wait_killed(struct keeper *keeper)
 {
@@ -231,7 +252,7 @@ int64_t reap_sweep(struct keeper *keeper)
     if (keeper->sweep_at > keeper->now)
         return keeper->sweep_at;
     keeper->sweep_at = INT64_MAX;
-    wait_all(keeper, WSTOPPED | WCONTINUED);
+    wait_stopped(keeper);
     if (sessions)
         wait_killed(keeper);
     else

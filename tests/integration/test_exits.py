@@ -364,6 +364,24 @@ def test_a_keeper_that_stood_still_looks_again_soon(daemon):
         assert time.monotonic() - begun < 5, 'it looked after %.1f s' % (time.monotonic() - begun)
 
 
+def states_of(client):
+    return {each['state'] for each in client.call('process.list')['processes']}
+
+
+def test_many_that_stop(daemon):
+    """More than are waited for one by one."""
+    with Client(daemon.path) as client:
+        ids = [client.spawn('/bin/sleep', '1000')['id'] for _ in range(200)]
+        for name, state in (('SIGSTOP', 'stopped'), ('SIGCONT', 'running')) * 2:
+            for each in ids:
+                client.note('process.signal', process=each, signal=name)
+            wait_for(lambda: states_of(client) == {state}, state)  # pylint: disable=cell-var-from-loop
+        for each in ids:
+            client.note('process.kill', process=each)
+        for each in ids:
+            same(client.exitcode(each), -9)
+
+
 def test_as_many_as_there_are(daemon):
     """What a tree consists of is looked for once for all of those that are killed or stopped together."""
     count = 3000
