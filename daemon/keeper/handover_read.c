@@ -271,7 +271,6 @@ int handover_rehearse(const struct handover_head *head)
 
     memset(&keeper, 0, sizeof keeper);
     TAILQ_INIT(&keeper.killing);
-    TAILQ_INIT(&keeper.due);
     TAILQ_INIT(&keeper.respawns);
     r = table_open(&keeper.table);
 

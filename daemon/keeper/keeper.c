@@ -170,7 +170,6 @@ static int rooms_open(struct keeper *keeper)
     TAILQ_INIT(&keeper->copies);
     TAILQ_INIT(&keeper->free_jobs);
     TAILQ_INIT(&keeper->killing);
-    TAILQ_INIT(&keeper->due);
     TAILQ_INIT(&keeper->respawns);
     TAILQ_INIT(&keeper->mute);
     keeper->speak_at = INT64_MAX;
@@ -240,7 +239,6 @@ static int64_t tick(struct keeper *keeper)
 
     respawn_tick(keeper);
     next = earlier(next, killing_tick(keeper));
-    next = earlier(next, tree_tick(keeper));
     next = earlier(next, cgroup_tick(keeper));
     next = earlier(next, spawn_expire(keeper));
     next = earlier(next, copy_expire(keeper));
@@ -276,7 +274,6 @@ static int keeper_loop(struct keeper *keeper)
 
 static void keeper_close(struct keeper *keeper)
 {
-    tree_signal_due(keeper);
     broker_close(keeper);
     store_close(keeper);
     manager_close(keeper);

@@ -45,9 +45,7 @@ static void order_signal(struct keeper *keeper, const void *message, struct fdpa
         return;
     if (order->tree)
         tree_signal(keeper, slot, order->signal);
-    if (!order->tree && slot->is_due)
-        tree_signal_due(keeper);
-    if (!order->tree && !slot->ended)
+    else if (!slot->ended)
         pidfd_signal(slot->pidfd, order->signal);
 }
 

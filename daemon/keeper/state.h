@@ -78,7 +78,6 @@ struct slot {
     TAILQ_ENTRY(slot) linger; /* ended, and something of its tree may be left */
     TAILQ_ENTRY(slot) killing; /* it has had SIGKILL, and the rest of its tree will: see killing.h */
     int64_t kill_asked;
-    TAILQ_ENTRY(slot) due; /* its session is to have a signal: see tree.h */
     struct watch exit;        /* its pidfd */
     struct job *job;          /* until its exec or its failure */
     struct cgroup *cgroup;    /* NULL: its tree is its session */
@@ -105,7 +104,6 @@ struct slot {
     bool reaped;     /* waited for: the number is free */
     bool tree_gone;
     bool tree_watched;
-    bool is_due;
     bool kill_due;
     bool kill_again; /* SIGKILL may not have reached all of its tree */
     bool lingers;
@@ -392,9 +390,6 @@ struct keeper {
     unsigned job_count;
     struct slot_list killing;
     int64_t killed_at; /* when one of those has ended last */
-    struct slot_list due; /* their sessions are to have: */
-    int due_signal;
-    int64_t due_at; /* no earlier */
     struct slot_list respawns, mute;
     char notify_base[108]; /* what the names of notify sockets begin with; "": not looked for yet */
     int64_t speak_at; /* when those are listened to again, INT64_MAX: there are none */

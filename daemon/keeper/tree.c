@@ -50,8 +50,7 @@ static struct pid_set members, reached;
 
 struct round {
     struct keeper *keeper;
-    struct slot *slot; /* NULL: of the sessions that are due, */
-    bool of_all;       /* or of all that there are */
+    struct slot *slot;
     int signal;
     unsigned news; /* signalled in this pass */
     bool missed;   /* somebody could not be looked at */
@@ -81,28 +80,13 @@ static void signal_in_cgroup(pid_t pid, void *data)
     round->news++;
 }
 
-/* A child that was not waited for, whose number is its own. */
-static bool signal_child(struct round *round, pid_t pid)
-{
-    const struct slot *slot = slot_by_pid(round->keeper, pid);
-
-    if (!slot || slot->ended || slot->adopted || slot->pidfd < 0)
-        return false;
-    if (pidfd_signal(slot->pidfd, round->signal) == 0) {
-        set_add(&reached, pid);
-        round->news++;
-    }
-    return true;
-}
-
 static void signal_entry(struct round *round, const struct proc_entry *entry)
 {
     struct proc_entry again;
     CLEANUP_FD int pidfd = -1;
     int r;
 
-    if (set_has(&reached, entry->pid) || entry->state == 'Z' || entry->state == 'X' ||
-        signal_child(round, entry->pid))
+    if (set_has(&reached, entry->pid) || entry->state == 'Z' || entry->state == 'X')
         return;
     pidfd = pidfd_open_process(entry->pid);
     r = pidfd < 0 ? pidfd : proc_read(entry->pid, &again);
@@ -130,30 +114,23 @@ static void find_members(const struct proc_entry *entries, ssize_t count)
     }
 }
 
-/* After a scan: of an adopted one that lives yet, the number was its own then. */
-static void begin_with(const struct slot *slot)
-{
-    if (!slot->cgroup && !slot->reaped && !(slot->adopted && !pidfd_alive(slot->pidfd)))
-        set_add(&members, slot->pid);
-}
-
-/* One pass over the sessions. */
+/* One pass over the session of the round's slot, or over those of all. */
 static void signal_sessions(struct round *round)
 {
     struct proc_entry *entries;
     ssize_t count = proc_scan(&entries);
-    const struct slot *slot;
+    struct slot *slot;
 
     if (count < 0 || !set_empty(&members)) {
         round->missed = true;
         return;
     }
-    if (round->of_all)
-        TAILQ_FOREACH(slot, &round->keeper->table.used, order)
-            begin_with(slot);
+    if (round->slot)
+        set_add(&members, round->slot->pid);
     else
-        TAILQ_FOREACH(slot, &round->keeper->due, due)
-            begin_with(slot);
+        TAILQ_FOREACH(slot, &round->keeper->table.used, order)
+            if (!slot->cgroup && !slot->reaped)
+                set_add(&members, slot->pid);
     find_members(entries, count);
     for (ssize_t i = 0; i < count; i++)
         if (set_has(&members, entries[i].pid))
@@ -173,83 +150,12 @@ static void signal_passes(struct round *round)
     }
 }
 
-/* ---- to sessions: one look at /proc for all that are due ---- */
-
-void tree_signal_drop(struct keeper *keeper, struct slot *slot)
-{
-    if (slot->is_due)
-        TAILQ_REMOVE(&keeper->due, slot, due);
-    slot->is_due = false;
-}
-
-/* Where nobody could be looked for it is for the process at least. */
-static void signal_leader(const struct round *round, const struct slot *slot)
-{
-    if (!slot->ended && slot->pidfd >= 0 && !(reached.bits && set_has(&reached, slot->pid)))
-        pidfd_signal(slot->pidfd, round->signal);
-}
-
-void tree_signal_due(struct keeper *keeper)
-{
-    struct round round = {.keeper = keeper, .signal = keeper->due_signal};
-    int64_t begun = clock_used();
-    struct slot *slot;
-
-    if (TAILQ_EMPTY(&keeper->due))
-        return;
-    round.missed = !set_empty(&reached);
-    if (!round.missed)
-        signal_passes(&round);
-    while ((slot = TAILQ_FIRST(&keeper->due))) {
-        if (round.missed)
-            signal_leader(&round, slot);
-        /* nobody else comes back to it: whoever has asked waits for the end of the tree, also if another
-         * signal is sent meanwhile */
-        if (round.signal == SIGKILL) {
-            slot->kill_again = round.missed;
-            (void) killing_end(keeper, slot);
-        }
-        tree_signal_drop(keeper, slot);
-    }
-    keeper->due_at = clock_monotonic() + clock_used() - begun;
-}
-
-int64_t tree_tick(struct keeper *keeper)
-{
-    if (TAILQ_EMPTY(&keeper->due))
-        return INT64_MAX;
-    if (keeper->due_at > keeper->now)
-        return keeper->due_at;
-    tree_signal_due(keeper);
-    return INT64_MAX;
-}
-
-/* SIGKILL is on record: who is killed itself before has left it to another. */
-static void signal_session(struct keeper *keeper, struct slot *slot, int signal)
-{
-    if (keeper->due_signal != signal)
-        tree_signal_due(keeper);
-    keeper->due_signal = signal;
-    if (slot->is_due)
-        return;
-    slot->is_due = true;
-    TAILQ_INSERT_TAIL(&keeper->due, slot, due);
-    if (signal == SIGKILL && !slot->ended)
-        killing_begin(keeper, slot);
-}
-
-/* ---- to any tree ---- */
-
 void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
 {
     struct round round = {.keeper = keeper, .slot = slot, .signal = signal};
     pid_t leader = 0;
 
-    if (!slot->cgroup) {
-        signal_session(keeper, slot, signal);
-        return;
-    }
-    if (signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0) {
+    if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0) {
         if (!slot->ended) /* who may can have left it, or been put elsewhere by a zygote */
             pidfd_signal(slot->pidfd, SIGKILL);
         return;
@@ -261,7 +167,9 @@ void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
         set_add(&reached, leader);
         signal_passes(&round);
     }
-    if (signal == SIGKILL) /* see tree_signal_due */
+    /* nobody else comes back to it: whoever has asked waits for the end of the tree, also if another signal
+     * is sent meanwhile */
+    if (signal == SIGKILL)
         slot->kill_again = round.missed;
 }
 
@@ -279,7 +187,7 @@ void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
 
 void tree_kill_all(struct keeper *keeper)
 {
-    struct round round = {.keeper = keeper, .of_all = true, .signal = SIGKILL};
+    struct round round = {.keeper = keeper, .signal = SIGKILL};
     struct slot *slot;
 
     TAILQ_FOREACH(slot, &keeper->table.used, order)
@@ -330,7 +238,6 @@ void tree_give_up(struct keeper *keeper, struct slot *slot)
 {
     slot->tree_gone = true;
     ledger_touch(keeper, slot);
-    tree_signal_drop(keeper, slot);
     if (slot->lingers)
         TAILQ_REMOVE(&keeper->table.lingering, slot, linger);
     slot->lingers = false;
@@ -344,8 +251,6 @@ void tree_forget(struct keeper *keeper, struct slot *slot, bool gone)
 {
     siginfo_t info;
 
-    if (slot->is_due)
-        tree_signal_due(keeper);
     if (!slot->reaped) { /* the zombie that held the session's number */
         waitid(P_PIDFD, (id_t) slot->pidfd, &info, WEXITED | WNOHANG);
         slot_reaped(keeper, slot);

@@ -21,15 +21,8 @@
 
 #include "daemon/keeper/state.h"
 
-/* Sends a signal to everything in the tree, also to what is being born meanwhile. A session has it with
- * others: at the end of the turn, or when other work has had as much time as the last look at /proc took. */
+/* Sends a signal to everything in the tree, also to what is being born meanwhile. */
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal);
-/* To those that are due, if it is time. Returns when it is. */
-int64_t tree_tick(struct keeper *keeper);
-/* To all of those now: what comes next must find it done. */
-void tree_signal_due(struct keeper *keeper);
-/* The session has no signal any more. */
-void tree_signal_drop(struct keeper *keeper, struct slot *slot);
 /* The same at one blow, where SIGKILL might else wait for the end of the process (killing.h). */
 void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal);
 /* SIGKILL for every tree there is, those of forgotten processes included. */

@@ -9,7 +9,6 @@
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/role.h"
 #include "daemon/keeper/store.h"
-#include "daemon/keeper/tree.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -234,8 +233,7 @@ static int become(struct keeper *keeper)
     CLEANUP_FD int memory = -1;
     int r;
 
-    tree_signal_due(keeper); /* this, and what is still to be written to the ledger, is not handed on */
-    ledger_flush(keeper);
+    ledger_flush(keeper); /* what is still to be written there is not handed on */
     memory = handover_write(keeper);
     if (memory < 0)
         return memory;

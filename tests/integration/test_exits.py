@@ -382,24 +382,6 @@ def test_many_that_stop(daemon):
             same(client.exitcode(each), -9)
 
 
-def test_as_many_as_there_are(daemon):
-    """What a tree consists of is looked for once for all of those that are killed or stopped together."""
-    count = 3000
-    with Client(daemon.path) as client:
-        ids = []
-        for _ in range(0, count, 100):
-            asked = [client.start('process.spawn', argv=['/bin/sleep', '1000']) for _ in range(100)]
-            ids += [client.result(each)['id'] for each in asked]
-        for each in ids[:count // 2]:
-            client.note('process.kill', process=each)
-        same(len(client.call('process.wait', processes=ids[:count // 2], mode='all')['done']), count // 2)
-        asked = [client.start('process.stop', process=each, grace=100) for each in ids[count // 2:]]
-        for each in asked:
-            same(client.result(each)['exitcode'], -15)
-        for each in ids:
-            client.call('process.close', process=each)
-
-
 if __name__ == '__main__':
     inner = sys.argv[1:] == ['inner_pid']
     main(prefix='inner_' if inner else 'test_')

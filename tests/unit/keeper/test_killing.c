@@ -36,7 +36,6 @@ static void begin(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     memset(&keeper, 0, sizeof keeper);
     TAILQ_INIT(&keeper.killing);
-    TAILQ_INIT(&keeper.due);
     keeper.cgroups.all = cgroups;
     keeper.cgroups.base = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     keeper.now = NSEC_PER_SEC;
