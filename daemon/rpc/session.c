@@ -164,11 +164,24 @@ static void session_block(struct session *session, int ms)
         session_pause(session, true);
 }
 
+/* All of them are rung again until there is room: each once. */
+static bool is_to_be_rung(const struct session *session, uint32_t uid, uint32_t slot)
+{
+    for (size_t i = 0; i < session->bell_count; i++)
+        if (session->bells[i].uid == uid && session->bells[i].slot == slot)
+            return true;
+    return false;
+}
+
 void session_ring(struct session *session, uint32_t uid, uint32_t slot)
 {
-    struct session_bell *bells =
-        realloc(session->bells, (session->bell_count + 1) * sizeof session->bells[0]);
+    struct session_bell *bells;
 
+    if (session->flags & SESSION_BLOCKED && is_to_be_rung(session, uid, slot)) {
+        session_wants_flush(session);
+        return;
+    }
+    bells = realloc(session->bells, (session->bell_count + 1) * sizeof session->bells[0]);
     if (!bells) { /* the end of the connection is seen when it is rung now */
         session_kill(session);
         page_ring(session->server, uid, slot);
