@@ -132,7 +132,7 @@ static void detached(struct keeper *keeper, struct capture_pipe *pty)
 
 void pty_lease_ready(struct keeper *keeper, struct capture_pipe *pty)
 {
-    if (!is_leased(pty))
+    if (pty->lease >= 0 && !is_leased(pty))
         detached(keeper, pty);
 }
 
