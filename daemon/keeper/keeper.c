@@ -193,8 +193,6 @@ static int keeper_open(struct keeper *keeper)
 {
     int r;
 
-    if ((r = limits_open(keeper)) < 0)
-        return r;
     share_reserve();
     keeper->started = clock_realtime();
     if ((r = rooms_open(keeper)) < 0 || (r = begin(keeper)) < 0)
@@ -299,8 +297,10 @@ static int run(struct keeper *keeper, int r)
 
 int keeper_run(const struct keeper_config *config)
 {
+    int r = limits_open(&the_keeper);
+
     the_keeper.config = config;
-    return run(&the_keeper, keeper_open(&the_keeper));
+    return r < 0 ? r : run(&the_keeper, keeper_open(&the_keeper));
 }
 
 int keeper_resume(const struct keeper_config *config, const struct handover_head *head, int memory)

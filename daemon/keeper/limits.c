@@ -7,20 +7,29 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-/* A memfd is a file, and who writes behind the limit is killed: records and logs are larger than any limit of
- * which somebody may have thought (getrlimit(2): to raise the hard one takes CAP_SYS_RESOURCE). */
+/* What records and logs may come to: two areas of address space (daemon/journal/), and an eighth of the
+ * machine's memory (capture.c). */
+static rlim64_t files_need(void)
+{
+    return (UINT64_C(4) << 30) + (rlim64_t) sysconf(_SC_PHYS_PAGES) * (rlim64_t) sysconf(_SC_PAGESIZE) / 8;
+}
+
+/* A memfd is a file, and who writes behind the limit is killed. getrlimit(2): to raise the hard one takes
+ * CAP_SYS_RESOURCE. */
 static int lift_file_size(void)
 {
-    const struct rlimit64 none = {RLIM64_INFINITY, RLIM64_INFINITY};
-    struct rlimit64 limit;
+    struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
 
-    if (getrlimit64(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM64_INFINITY)
+    if (setrlimit64(RLIMIT_FSIZE, &limit) == 0 || getrlimit64(RLIMIT_FSIZE, &limit) < 0)
         return 0;
-    if (setrlimit64(RLIMIT_FSIZE, &none) == 0)
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit64(RLIMIT_FSIZE, &limit);
+    if (limit.rlim_max >= files_need())
         return 0;
-    log_error("files can have no more than %llu bytes (RLIMIT_FSIZE, ulimit -f): there must be no such limit",
-              (unsigned long long) limit.rlim_max);
+    log_error("files can have no more than %llu bytes (RLIMIT_FSIZE, ulimit -f): procd needs %llu",
+              (unsigned long long) limit.rlim_max, (unsigned long long) files_need());
     return -EFBIG;
 }
 

@@ -8,8 +8,8 @@
 #include "daemon/keeper/spawn_child.h"
 #include "daemon/keeper/state.h"
 
-/* Reads the limits that procd was started with, and raises its own soft RLIMIT_NOFILE to the hard one. Files
- * have none from then on; -EFBIG, which is said, where that is not allowed. */
+/* Reads the limits that procd was started with, and raises its own soft RLIMIT_NOFILE to the hard one, and
+ * RLIMIT_FSIZE as far as it may. -EFBIG, which is said, where that is less than procd's memory needs. */
 int limits_open(struct keeper *keeper);
 
 /* The steps for a child of this connection, put into the plan: procd's own limits, for other callers than

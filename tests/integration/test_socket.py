@@ -229,14 +229,16 @@ def can_raise_limits():
 def test_a_limit_of_file_sizes(daemon):
     """The daemon's memory consists of files that are larger than such a limit, which root's lifts."""
     os.chmod(daemon.dir, 0o755)
-    FILES['most'] = 1 << 20
     try:
         for mode, uid in MODES:
             path = os.path.join(make_folder(os.path.join(daemon.dir, mode), uid, 0o755), 's')
+            FILES['most'] = 1 << 20
             if uid or not can_raise_limits():
                 refuses(mode, path, 'no more than 1048576 bytes')
             else:
                 serves(mode, path)
+            FILES['most'] = 1 << 50
+            serves(mode, path)
     finally:
         FILES['most'] = None
 
