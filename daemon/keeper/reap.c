@@ -227,9 +227,10 @@ static void wait_stopped(struct keeper *keeper)
         waited(keeper, &info);
     }
     TAILQ_FOREACH(slot, &keeper->table.used, order)
-        while (slot->pidfd >= 0 && !slot->ended && !slot->adopted &&
-               wait_for(P_PIDFD, (id_t) slot->pidfd, options, &info, &usage) == 0 && info.si_pid != 0)
+        if (slot->pidfd >= 0 && !slot->ended && !slot->adopted &&
+            wait_for(P_PIDFD, (id_t) slot->pidfd, options, &info, &usage) == 0 && info.si_pid != 0)
             reap_stopped(keeper, slot, info.si_code);
+    keeper->sweep_at = keeper->now + SWEEP_PAUSE; /* one may have done both, or again */
 }
 
 /* Those that were killed because they cannot be watched, for one. */
