@@ -277,7 +277,18 @@ def test_a_pid_that_comes_again(daemon):
     assert inner.returncode == 0, inner.stdout.decode()
 
 
+def is_taken(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def next_pid(pid):
+    """Without cgroups an ended child keeps its number until its session is known to be empty: the keeper
+    looks every 50 ms at most, so also that long after its own start."""
+    wait_for(lambda: not is_taken(pid), 'the number is free')
     with open('/proc/sys/kernel/ns_last_pid', 'w', encoding='ascii') as file:
         file.write(str(pid - 1))
 
