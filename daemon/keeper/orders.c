@@ -35,13 +35,21 @@ static void order_spawn(struct keeper *keeper, const void *message, struct fdpas
     spawn_begin(keeper, order, order + 1, fds);
 }
 
+/* The slot that it is for, or NULL. */
+static struct slot *signalled(const struct keeper *keeper, const struct link_signal *order)
+{
+    struct slot *slot = slot_find(keeper, order->process);
+
+    return slot && !slot->failed && order->signal >= 1 && order->signal <= 64 ? slot : NULL;
+}
+
 static void order_signal(struct keeper *keeper, const void *message, struct fdpass *fds)
 {
     const struct link_signal *order = message;
-    struct slot *slot = slot_find(keeper, order->process);
+    struct slot *slot = signalled(keeper, order);
 
     (void) fds;
-    if (!slot || slot->failed || order->signal < 1 || order->signal > 64)
+    if (!slot)
         return;
     if (order->tree)
         tree_signal(keeper, slot, order->signal);
@@ -299,12 +307,17 @@ static const struct order_kind *find_kind(const void *message, size_t size)
     return NULL;
 }
 
+static bool is_numbered(const struct link_head *head)
+{
+    return head->kind < LINK_READY;
+}
+
 /* Each order once: true if this is its turn. */
-static bool take_number(struct keeper *keeper, const struct link_head *head)
+static bool is_its_turn(struct keeper *keeper, const struct link_head *head)
 {
     struct link *link = &keeper->link;
 
-    if (head->kind >= LINK_READY)
+    if (!is_numbered(head))
         return true;
     if (head->number <= link->executed)
         return false;
@@ -315,9 +328,15 @@ static bool take_number(struct keeper *keeper, const struct link_head *head)
         link->told_malformed = true;
         return false;
     }
-    link->executed = head->number;
-    link_executed(keeper);
     return true;
+}
+
+static void take_number(struct keeper *keeper, const struct link_head *head)
+{
+    if (!is_numbered(head))
+        return;
+    keeper->link.executed = head->number;
+    link_executed(keeper);
 }
 
 /* Once per broker: a hostile one shall not fill the log. */
@@ -331,11 +350,41 @@ static void tell_malformed(struct keeper *keeper, const void *message, size_t si
     keeper->link.told_malformed = true;
 }
 
+/* What was put off counts as executed from now on only: whoever takes over executes it else. */
+static void execute_due(struct keeper *keeper)
+{
+    if (tree_signal_due(keeper))
+        ledger_executed(keeper);
+}
+
+/* Is it put off, with others of its kind? */
+static bool joins(struct keeper *keeper, const struct order_kind *kind, const void *message)
+{
+    const struct link_signal *order = message;
+    struct slot *slot = kind->kind == LINK_SIGNAL && order->tree ? signalled(keeper, order) : NULL;
+
+    return slot && tree_signal_joins(slot, order->signal);
+}
+
+/* May it be executed before signals that were put off, and again with them? A stop is a signal and this. */
+static bool is_apart(const struct order_kind *kind)
+{
+    return kind->kind == LINK_WATCH_TREE;
+}
+
 static void execute(struct keeper *keeper, const struct order_kind *kind, const void *message,
                     struct fdpass *fds)
 {
-    kind->execute(keeper, message, fds);
-    if (kind->kind < LINK_READY)
+    bool is_due = joins(keeper, kind, message);
+
+    if (!is_due && !is_apart(kind)) {
+        execute_due(keeper);
+        is_due = joins(keeper, kind, message);
+    }
+    take_number(keeper, message);
+    if (!is_due)
+        kind->execute(keeper, message, fds);
+    if (is_numbered(message) && tree_signals_due() == 0)
         ledger_executed(keeper);
 }
 
@@ -355,7 +404,7 @@ static int read_one(struct keeper *keeper)
     kind = find_kind(message, (size_t) size);
     if (!kind)
         tell_malformed(keeper, message, (size_t) size);
-    else if (take_number(keeper, message))
+    else if (is_its_turn(keeper, message))
         execute(keeper, kind, message, &fds);
     drop_descriptors(fds.fd, fds.count);
     return 1;
@@ -363,14 +412,14 @@ static int read_one(struct keeper *keeper)
 
 void orders_read(struct keeper *keeper)
 {
-    for (int i = 0; i < BATCH && keeper->link.fd >= 0 && keeper->link.answer_size == 0; i++) {
-        int r = read_one(keeper);
+    int r = 1;
 
-        if (r < 0)
-            orders_drain(keeper);
-        if (r <= 0)
-            return;
-    }
+    /* what is put off costs next to nothing, nor does the watch over its tree */
+    for (unsigned i = 0; r > 0 && i < BATCH + 2 * tree_signals_due(); i++)
+        r = keeper->link.fd >= 0 && keeper->link.answer_size == 0 ? read_one(keeper) : 0;
+    execute_due(keeper);
+    if (r < 0)
+        orders_drain(keeper);
 }
 
 /* Of a broker that lives (another takes its place) the end is not waited for: it could go on for ever.
@@ -388,4 +437,5 @@ void orders_drain(struct keeper *keeper)
         if (r == 0 || r == -ENOTCONN || (r < 0 && ++errors > 2) || i >= DRAIN_MOST)
             link_down(keeper);
     }
+    execute_due(keeper);
 }

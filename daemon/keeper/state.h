@@ -106,6 +106,7 @@ struct slot {
     bool tree_watched;
     bool kill_due;
     bool kill_again; /* SIGKILL may not have reached all of its tree */
+    bool is_due;     /* for the signal of tree_signal_due */
     bool lingers;
     bool again;    /* it has run before: a failure is none of the process's, and its slot stays */
     bool respawns; /* it is among those that are to begin again */

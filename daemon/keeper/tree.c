@@ -15,6 +15,7 @@
 
 #define PASSES_MAX  64 /* a tree that is born faster than it is signalled is left to the next order */
 #define PID_NUMBERS (1 << 22) /* the kernel's own limit */
+#define DUE_MOST    1024
 #define LOOK_AGAIN  (100 * NSEC_PER_MSEC)
 #define SEARCH_SHARE 20 /* at most this part of the time goes to trees that nobody waits for */
 
@@ -50,7 +51,8 @@ static struct pid_set members, reached;
 
 struct round {
     struct keeper *keeper;
-    struct slot *slot;
+    struct slot *const *slots; /* NULL: all that have no cgroup */
+    unsigned count;
     int signal;
     unsigned news; /* signalled in this pass */
     bool missed;   /* somebody could not be looked at */
@@ -58,7 +60,7 @@ struct round {
 
 static bool holds(struct round *round, pid_t pid)
 {
-    int r = cgroup_holds(round->keeper, round->slot->cgroup, pid);
+    int r = cgroup_holds(round->keeper, round->slots[0]->cgroup, pid);
 
     round->missed |= tells_nothing(r);
     return r > 0;
@@ -114,7 +116,7 @@ static void find_members(const struct proc_entry *entries, ssize_t count)
     }
 }
 
-/* One pass over the session of the round's slot, or over those of all. */
+/* One pass over their sessions. */
 static void signal_sessions(struct round *round)
 {
     struct proc_entry *entries;
@@ -125,9 +127,9 @@ static void signal_sessions(struct round *round)
         round->missed = true;
         return;
     }
-    if (round->slot)
-        set_add(&members, round->slot->pid);
-    else
+    for (unsigned i = 0; i < round->count; i++)
+        set_add(&members, round->slots[i]->pid);
+    if (!round->slots)
         TAILQ_FOREACH(slot, &round->keeper->table.used, order)
             if (!slot->cgroup && !slot->reaped)
                 set_add(&members, slot->pid);
@@ -141,8 +143,8 @@ static void signal_passes(struct round *round)
 {
     for (int pass = 0; pass < PASSES_MAX; pass++) {
         round->news = 0;
-        if (round->slot && round->slot->cgroup)
-            round->missed |= cgroup_each(round->keeper, round->slot->cgroup, signal_in_cgroup, round) < 0;
+        if (round->slots && round->slots[0]->cgroup)
+            round->missed |= cgroup_each(round->keeper, round->slots[0]->cgroup, signal_in_cgroup, round) < 0;
         else
             signal_sessions(round);
         if (round->news == 0)
@@ -150,27 +152,31 @@ static void signal_passes(struct round *round)
     }
 }
 
-void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
+/* The leaders first: who is about to die of it makes no others while those that there are are looked for.
+ * Either one slot, or some that have no cgroup. */
+static void signal_trees(struct keeper *keeper, struct slot *const *slots, unsigned count, int signal)
 {
-    struct round round = {.keeper = keeper, .slot = slot, .signal = signal};
-    pid_t leader = 0;
+    struct round round = {.keeper = keeper, .slots = slots, .count = count, .signal = signal};
 
-    if (slot->cgroup && signal == SIGKILL && cgroup_kill(keeper, slot->cgroup) == 0) {
-        if (!slot->ended) /* who may can have left it, or been put elsewhere by a zygote */
-            pidfd_signal(slot->pidfd, SIGKILL);
-        return;
-    }
-    if (!slot->ended && pidfd_signal(slot->pidfd, signal) == 0)
-        leader = slot->pid;
     round.missed = !set_empty(&reached);
-    if (!round.missed) {
-        set_add(&reached, leader);
+    for (unsigned i = 0; i < count; i++)
+        if (!slots[i]->ended && pidfd_signal(slots[i]->pidfd, signal) == 0 && !round.missed)
+            set_add(&reached, slots[i]->pid);
+    if (!round.missed)
         signal_passes(&round);
-    }
     /* nobody else comes back to it: whoever has asked waits for the end of the tree, also if another signal
      * is sent meanwhile */
     if (signal == SIGKILL)
-        slot->kill_again = round.missed;
+        for (unsigned i = 0; i < count; i++)
+            slots[i]->kill_again = round.missed;
+}
+
+void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
+{
+    if (!slot->cgroup || signal != SIGKILL || cgroup_kill(keeper, slot->cgroup) != 0)
+        signal_trees(keeper, &slot, 1, signal);
+    else if (!slot->ended) /* who may can have left it, or been put elsewhere by a zygote */
+        pidfd_signal(slot->pidfd, SIGKILL);
 }
 
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
@@ -183,6 +189,41 @@ void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
         killing_begin(keeper, slot);
     else
         tree_signal_all(keeper, slot, signal);
+}
+
+static struct slot *due[DUE_MOST];
+static unsigned due_count;
+static int due_signal;
+
+bool tree_signal_joins(struct slot *slot, int signal)
+{
+    if (slot->cgroup || slot->adopted || slot->tree_gone || slot->pid <= 0)
+        return false;
+    if (due_count > 0 && signal != due_signal)
+        return false;
+    if (slot->is_due) /* what comes twice is to be seen twice, where that can be */
+        return signal == SIGKILL;
+    if (due_count == DUE_MOST)
+        return false;
+    due_signal = signal;
+    due[due_count++] = slot;
+    slot->is_due = true;
+    return true;
+}
+
+unsigned tree_signals_due(void)
+{
+    return due_count;
+}
+
+bool tree_signal_due(struct keeper *keeper)
+{
+    if (due_count == 0)
+        return false;
+    signal_trees(keeper, due, due_count, due_signal);
+    while (due_count > 0)
+        due[--due_count]->is_due = false;
+    return true;
 }
 
 void tree_kill_all(struct keeper *keeper)

@@ -23,6 +23,15 @@
 
 /* Sends a signal to everything in the tree, also to what is being born meanwhile. */
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal);
+/* To a session a signal is a look at all of /proc. Put off until tree_signal_due, which must come before
+ * anything else is done to any slot, it shares that look with others. False: it cannot be, or not with those
+ * that were; then it is tree_signal's. An adopted one's never is: its number is the less surely its own the
+ * longer that takes. */
+bool tree_signal_joins(struct slot *slot, int signal);
+/* How many were put off: once it is a thousand, none joins them. */
+unsigned tree_signals_due(void);
+/* Sends what was put off. True: there was something. */
+bool tree_signal_due(struct keeper *keeper);
 /* The same at one blow, where SIGKILL might else wait for the end of the process (killing.h). */
 void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal);
 /* SIGKILL for every tree there is, those of forgotten processes included. */

@@ -35,7 +35,7 @@ integration_scripts = \
 	%D%/test_restart.py \
 	%D%/test_restart_policy.py \
 	%D%/test_security.py \
-	%D%/test_services.py %D%/test_slow.py \
+	%D%/test_services.py %D%/test_sessions.py %D%/test_slow.py \
 	%D%/test_socket.py \
 	%D%/test_spawn.py \
 	%D%/test_stop.py \

@@ -10,7 +10,6 @@ import time
 
 from clients import Client, Gate, Peer, same, wait_for, windowed
 from harness import LONG, Skip, is_dead, main, options
-from strace import Injection
 
 IGNORE = 'trap "" TERM; '
 
@@ -357,22 +356,6 @@ def inner_pid_is_another_client(daemon):
         same(client.call('process.is_alive', process=new['id']), {'alive': True})
         second.kill()
         same(client.exitcode(new['id']), -15)
-
-
-@options(root=True)
-def test_a_keeper_that_stood_still_looks_again_soon(daemon):
-    """A scan of the processes in which it stood still has cost it no time."""
-    if daemon.cgroups():
-        raise Skip('there are cgroups, and no scans')
-    with Client(daemon.path) as client:
-        with Injection(daemon, daemon.keeper_pid, 'getdents64', 'delay_enter=3000000', '1') as still:
-            one = client.spawn('/bin/true')
-            same(client.exitcode(one['id']), 0)
-            wait_for(lambda: '(DELAYED)' in still.log(), 'the scan')
-        begun = time.monotonic()
-        for each in (one, client.spawn('/bin/true')):
-            same(client.call('process.stop', process=each['id'], grace=0)['exited'], True)
-        assert time.monotonic() - begun < 5, 'it looked after %.1f s' % (time.monotonic() - begun)
 
 
 def states_of(client):
