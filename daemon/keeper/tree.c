@@ -411,9 +411,23 @@ static void look_at_watched(struct keeper *keeper, bool scanned)
         next = TAILQ_NEXT(slot, linger);
         if (has_nobody(keeper, slot, scanned))
             tree_give_up(keeper, slot);
-        else if (slot->kill_again)
+    }
+}
+
+/* Not while others are looked at: it looks for itself, and what was found is forgotten. */
+static void kill_watched_again(struct keeper *keeper)
+{
+    struct slot *slot;
+
+    for (slot = TAILQ_FIRST(&keeper->table.lingering); slot && is_waited_for(slot);
+         slot = TAILQ_NEXT(slot, linger)) {
+        if (!slot->kill_again || tree_signal_joins(slot, SIGKILL))
+            continue;
+        tree_signal_due(keeper);
+        if (!tree_signal_joins(slot, SIGKILL))
             tree_signal(keeper, slot, SIGKILL);
     }
+    tree_signal_due(keeper);
 }
 
 static void look_at_all(struct keeper *keeper, bool scanned)
@@ -444,6 +458,9 @@ bool tree_sweep(struct keeper *keeper, bool strangers)
     keeper->scan_cost = clock_used() - begun;
     if (table->unsearched && (table->search_after <= keeper->now || keeper->state == STATE_LEAVING))
         look_at_all(keeper, scanned);
+    begun = clock_used();
+    kill_watched_again(keeper);
+    keeper->scan_cost += clock_used() - begun;
     return table->unsearched || somebody_waits(keeper);
 }
 
