@@ -20,12 +20,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JOURNAL_LOG_MIN  (4u << 20)         /* bytes of inputs before a snapshot pays */
+#define JOURNAL_LOG_MIN  (2u << 20)         /* bytes of inputs before a snapshot pays */
 #define JOURNAL_AREA_MAX ((size_t) 1 << 30) /* of address space; only pages that were written take memory */
 #define JOURNAL_SPARE    (256u << 10)       /* bytes that are kept for what cannot be refused */
 /* Bytes of the area that is not active whose memory stays for the next snapshot, which need not ask for it,
  * have it emptied and map it again: enough for all the events that are kept, and the inputs behind them. */
-#define JOURNAL_KEPT (6u << 20)
+#define JOURNAL_KEPT (4u << 20)
 
 struct journal;
 

@@ -211,7 +211,7 @@ START_TEST(a_snapshot_is_taken_when_it_pays)
             must_be_found();
     }
     ck_assert_uint_ge(most, JOURNAL_LOG_MIN);
-    ck_assert_uint_le(most, 12 << 20);
+    ck_assert_uint_le(most, 8 << 20);
     must_be_found();
 }
 END_TEST
