@@ -102,14 +102,14 @@ static void leave_descriptors(int count)
 /* It looks again, and those that it cannot see are not gone: none of several. */
 START_TEST(kill_without_descriptors)
 {
-    int witness[3];
+    int ends[3];
     union message message;
     uint64_t tree[3], left = 0;
 
     start(_i);
     for (int i = 0; i < 3; i++) {
-        tree[i] = begin_tree("sh -c 'printf x; sleep 99 & printf x; wait' & printf x; wait", &witness[i], NULL);
-        await_members(witness[i], 3);
+        tree[i] = begin_tree("sh -c 'printf x; sleep 99 & printf x; wait' & printf x; wait", &ends[i], NULL);
+        await_members(ends[i], 3);
         harness_about(&harness, LINK_WATCH_TREE, tree[i]);
         left += tree[i];
     }
@@ -123,7 +123,7 @@ START_TEST(kill_without_descriptors)
     ck_assert(harness_silent(&harness, 150));
     leave_descriptors(-1);
     for (int i = 0; i < 3; i++)
-        await_nobody(witness[i]);
+        await_nobody(ends[i]);
     for (; left > 0; left -= message.process.process)
         harness_expect(&harness, LINK_TREE_GONE, &message);
     harness_stop(&harness);
