@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* To sleep and to be woken by another takes two processors so long together. */
-#define SOON        (NSEC_PER_MSEC / 25)
+#define SOON        (NSEC_PER_MSEC / 10) /* longer than it takes to wake somebody who then lets go of it */
 #define SOON_HALVED 5
 #define VAIN_MOST   64
 
