@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Where there are no cgroups a process's tree is its session, which is found by a look at all of /proc."""
 import os
+import re
 import signal
 import sys
 import time
@@ -27,15 +28,18 @@ def stopped_keeper(daemon, client, act):
 
 
 def looks_for(daemon, client, exitcode, ask):
-    """So often the keeper looks into a folder where as many are to end at once."""
+    """So often the keeper looks for others between the signals that it sends where many are to end; what
+    it looks for behind the last one depends on how long they take to end."""
     ids = [client.spawn('/bin/sleep', '1000')['id'] for _ in range(150)]
-    with Strace(daemon.keeper_pid, os.path.join(daemon.dir, 'strace'), 'trace=getdents64') as strace:
+    log = os.path.join(daemon.dir, 'strace')
+    with Strace(daemon.keeper_pid, log, 'trace=getdents64,pidfd_send_signal') as strace:
         stopped_keeper(daemon, client, lambda: [ask(each) for each in ids])
         same({client.exitcode(each) for each in ids}, {exitcode})
-        looks = strace.detach().count('getdents64(')
+        calls = re.findall(r'^(getdents64|pidfd_send_signal)\(', strace.detach(), re.M)
     for each in ids:
         client.call('process.close', process=each)
-    return looks
+    assert calls.count('pidfd_send_signal') >= 150, 'the premise'
+    return len(re.findall('gs', ''.join(call[0].replace('p', 's') for call in calls)))
 
 
 @options(root=True)
@@ -46,8 +50,8 @@ def test_one_look_for_many(daemon):
         kills = looks_for(daemon, client, -9, lambda each: client.note('process.kill', process=each))
         stops = looks_for(daemon, client, -15,
                           lambda each: client.note('process.stop', process=each, grace=20))
-    assert 0 < kills < 30, 'killed: it has looked into %d folders' % kills
-    assert 0 < stops < 30, 'stopped: it has looked into %d folders' % stops
+    assert kills < 30, 'killed: it has looked %d times in between' % kills
+    assert stops < 30, 'stopped: it has looked %d times in between' % stops
 
 
 # Its exit code tells how often it has had two signals, which do not merge.
@@ -65,8 +69,8 @@ def counting(client):
     read, write = os.pipe()
     process = client.spawn(sys.executable, '-c', COUNTS, stdout={'fd': 0}, _fds=[write])['id']
     os.close(write)
-    with open(read, 'rb') as ready:
-        same(ready.read(1), b'\n')
+    with open(read, 'rb') as begun:
+        same(begun.read(1), b'\n')
     return process
 
 
