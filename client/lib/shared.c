@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* To sleep and to be woken by another takes two processors so long together. */
-#define SOON        (NSEC_PER_MSEC / 10) /* longer than it takes to wake somebody who then lets go of it */
+/* Longer than it takes to wake somebody who then lets go of it: else both sleep in turn. */
+#define SOON        (NSEC_PER_MSEC / 10)
 #define SOON_HALVED 5
 #define VAIN_MOST   64
 
