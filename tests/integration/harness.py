@@ -96,20 +96,27 @@ def is_broker(pid):
         return False
 
 
+def targets_of(pid):
+    """What the process has open: each descriptor's number, and where it leads. OSError: nobody may look."""
+    folder, targets = '/proc/%d/fd' % pid, {}
+    for name in os.listdir(folder):
+        try:
+            targets[int(name)] = os.readlink(os.path.join(folder, name))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return targets
+
+
 def descriptors(pid):
     """How many of each sort the process has open; their number where nobody may look; None: it is gone."""
-    folder, sorts = '/proc/%d/fd' % pid, collections.Counter()
+    sorts = collections.Counter()
     try:
-        names = os.listdir(folder)
+        targets = targets_of(pid).values()
     except PermissionError:
-        return collections.Counter({'all': os.stat(folder).st_size})
+        return collections.Counter({'all': os.stat('/proc/%d/fd' % pid).st_size})
     except OSError:
         return None
-    for name in names:
-        try:
-            target = os.readlink(os.path.join(folder, name))
-        except OSError:
-            continue  # closed meanwhile
+    for target in targets:
         # The keeper has some empty cgroups ready, more or less of them. What a uid's clients share with the
         # daemon is made with the first lock that is mapped, and stays.
         if 'cgroup' not in target and 'procd-page' not in target:

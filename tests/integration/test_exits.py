@@ -9,7 +9,7 @@ import sys
 import time
 
 from clients import Client, Gate, Peer, same, wait_for, windowed
-from harness import LONG, Skip, is_dead, main, options
+from harness import LONG, Skip, is_dead, main, options, targets_of
 
 IGNORE = 'trap "" TERM; '
 
@@ -50,11 +50,9 @@ def test_1000_exits_at_once(daemon):
 
 def keeps_its_cgroup_open(daemon, pid):
     """Has the keeper a descriptor of the folder of its cgroup?"""
-    folder = '/proc/%d/fd' % daemon.keeper_pid
-    for name in os.listdir(folder):
+    for folder in targets_of(daemon.keeper_pid).values():
         try:
-            with open(os.path.join(os.readlink(os.path.join(folder, name)), 'cgroup.procs'),
-                      encoding='ascii') as file:
+            with open(os.path.join(folder, 'cgroup.procs'), encoding='ascii') as file:
                 if str(pid) in file.read().split():
                     return True
         except OSError:

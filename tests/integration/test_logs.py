@@ -7,7 +7,7 @@ import signal
 import time
 
 from clients import SOON, Client, Closed, Gate, Peer, fails, ready, same, wait_for
-from harness import LONG, descriptors, main, options, prompt
+from harness import LONG, descriptors, main, options, prompt, targets_of
 from strace import Injection
 
 
@@ -553,16 +553,12 @@ def test_others_read_nothing(daemon):
 
 def test_the_broker_can_only_read_them(daemon):
     """Neither memfd can be changed through the broker's descriptors."""
-    folder, modes = '/proc/%d/fd' % daemon.broker_pid, {}
+    modes = {}
     with Client(daemon.path) as client:
         ended(client, 'echo x')
-    for name in os.listdir(folder):
-        try:
-            target = os.readlink(os.path.join(folder, name))
-        except FileNotFoundError:
-            continue  # of a connection that has just ended
+    for descriptor, target in targets_of(daemon.broker_pid).items():
         if 'procd-logs' in target:
-            with open(folder + 'info/' + name, encoding='ascii') as file:
+            with open('/proc/%d/fdinfo/%d' % (daemon.broker_pid, descriptor), encoding='ascii') as file:
                 flags = int(re.search(r'flags:\s*(\d+)', file.read())[1], 8)
             modes[target] = flags & os.O_ACCMODE
     assert modes and set(modes.values()) == {os.O_RDONLY}, modes

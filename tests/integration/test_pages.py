@@ -4,13 +4,12 @@
 import array
 import contextlib
 import fcntl
-import glob
 import json
 import os
 import termios
 
 from clients import Client, Peer, same, wait_for
-from harness import main, options
+from harness import main, options, targets_of
 from mapped import Mapped
 
 FIRST = 40000  # of the uids of nobody
@@ -21,13 +20,7 @@ system = options(mode='--system', root=True, limit=120)
 
 def kept(pid):
     """How many pages the process has open."""
-    count = 0
-    for link in glob.glob('/proc/%d/fd/*' % pid):
-        try:
-            count += 'procd-page' in os.readlink(link)
-        except OSError:
-            pass  # closed meanwhile
-    return count
+    return sum('procd-page' in target for target in targets_of(pid).values())
 
 
 def map_lock(peer, name='l'):

@@ -29,7 +29,7 @@ import os
 import re
 
 from clients import Client, Peer, fails, same, wait_for
-from harness import children_of, main, options
+from harness import children_of, main, options, targets_of
 
 ANN, BOB = 12345, 23456  # uids that nobody has
 
@@ -312,22 +312,26 @@ def is_filtered(daemon, status):
 
 def owns(pid, pattern):
     """Its descriptors of that sort."""
-    folder = '/proc/%d/fd' % pid
-    targets = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
-    return [target for target in targets if re.match(pattern, target)]
+    return [target for target in targets_of(pid).values() if re.match(pattern, target)]
 
 
-def is_helper_confined(daemon):
-    """It begins beside its broker, and takes a moment to become nobody."""
-    helpers = [pid for pid, (name, _, _) in children_of(daemon.keeper_pid).items() if name == 'procd-lookup']
-    status = status_of(helpers[0]) if helpers else None
-    return status and (status['CapPrm'], status['CapEff'], '0' in status['Uid'].split()) == (
-        '0' * 16, '0' * 16, False)
+def helpers_of(daemon):
+    """Those that look names up for a broker."""
+    return {pid for pid, (name, _, _) in children_of(daemon.keeper_pid).items() if name == 'procd-lookup'}
+
+
+def is_nobody(pid):
+    try:
+        status = status_of(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # it ended with its broker
+    return (status['CapPrm'], status['CapEff'], '0' in status['Uid'].split()) == ('0' * 16, '0' * 16, False)
 
 
 @system
 def test_the_broker_is_sandboxed(daemon):
     """The first one, and the next: nobody, without capabilities, files, network, and most system calls."""
+    first_helpers = wait_for(lambda: helpers_of(daemon), 'the helper of the first')
     for next_one in (lambda: daemon.broker_pid, daemon.kill_broker):
         pid = next_one()
         status = status_of(pid)
@@ -346,7 +350,9 @@ def test_the_broker_is_sandboxed(daemon):
         same([path for path in files if path not in ('/dev/null', '/proc/%d/statm' % pid, daemon.log_path,
                                                      '/memfd:procd-state (deleted)',
                                                      '/memfd:procd-logs (deleted)')], [])
-    wait_for(lambda: is_helper_confined(daemon), 'the look-up helper of the next broker is nobody')
+    # It begins beside its broker, and takes a moment to become nobody.
+    wait_for(lambda: any(map(is_nobody, helpers_of(daemon) - first_helpers)),
+             'the look-up helper of the next broker is nobody')
 
 
 def test_a_users_broker_is_sandboxed(daemon):
