@@ -188,6 +188,43 @@ static bool is_plain(const char *bytes, size_t size)
     return true;
 }
 
+static int put_dumped(const char *bytes, size_t size, void *context)
+{
+    struct writer *writer = context;
+
+    put(writer, bytes, size);
+    return writer->failed ? -1 : 0;
+}
+
+/* Takes the reference over. */
+static void put_tree(struct writer *writer, json_t *tree)
+{
+    if (!tree || json_dump_callback(tree, put_dumped, writer, JSON_COMPACT | JSON_ENCODE_ANY) < 0)
+        writer->failed = true;
+    json_decref(tree);
+}
+
+static void put_text(struct writer *writer, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (!is_plain(text, size)) {
+        put_tree(writer, json_string(text));
+        return;
+    }
+    put_char(writer, '"');
+    put(writer, text, size);
+    put_char(writer, '"');
+}
+
+void writer_pair(struct writer *writer, const char *key, const char *text)
+{
+    put_key(writer, NULL);
+    put_text(writer, key);
+    put_char(writer, ':');
+    put_text(writer, text);
+}
+
 void writer_bytes(struct writer *writer, const char *key, const char *bytes, size_t size)
 {
     if (!is_plain(bytes, size)) {
@@ -200,18 +237,8 @@ void writer_bytes(struct writer *writer, const char *key, const char *bytes, siz
     put_char(writer, '"');
 }
 
-static int put_dumped(const char *bytes, size_t size, void *context)
-{
-    struct writer *writer = context;
-
-    put(writer, bytes, size);
-    return writer->failed ? -1 : 0;
-}
-
 void writer_tree(struct writer *writer, const char *key, json_t *tree)
 {
     put_key(writer, key);
-    if (!tree || json_dump_callback(tree, put_dumped, writer, JSON_COMPACT | JSON_ENCODE_ANY) < 0)
-        writer->failed = true;
-    json_decref(tree);
+    put_tree(writer, tree);
 }

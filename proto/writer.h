@@ -58,6 +58,8 @@ void writer_line_end(struct writer *writer);
 void writer_word(struct writer *writer, const char *key, const char *word);
 /* Bytes of somebody else's: as bytes_to_json has them. */
 void writer_bytes(struct writer *writer, const char *key, const char *bytes, size_t size);
+/* A member whose key is somebody else's, too; both are UTF-8. */
+void writer_pair(struct writer *writer, const char *key, const char *text);
 /* Takes the reference over. NULL: there was no memory for it. */
 void writer_tree(struct writer *writer, const char *key, json_t *tree);
 

@@ -10,6 +10,7 @@ integration_scripts = \
 	%D%/test_contract.py \
 	%D%/test_crash.py \
 	%D%/test_deadlock.py \
+	%D%/test_economy.py \
 	%D%/test_events.py \
 	%D%/test_examples.py \
 	%D%/test_exits.py \
@@ -67,9 +68,9 @@ integration_helpers = \
 	%D%/strace.py \
 	%D%/systemd_inside.py \
 	%D%/uses.py
-# Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory, one whose
-# clock goes wrong and one that dies of what is on record, where a test wants it; and what is none.
-integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_adrift %D%/procd_fatal %D%/no_procd
+# Other builds of the daemon: a newer one, one whose states have another format, one that runs out of memory, one that
+# counts, one whose clock goes wrong and one that dies of what is on record, where a test wants it; and what is none.
+integration_others = %D%/procd_newer %D%/procd_foreign %D%/procd_starved %D%/procd_counted %D%/procd_adrift %D%/procd_fatal %D%/no_procd
 # To these the kernel gives and takes byte by byte.
 # The same tests with targets that are copies.
 integration_programs += %D%/lib_process_zygote %D%/test_lib_zygote
@@ -104,6 +105,10 @@ integration_contender = %D%/contender.c %D%/contender.h
 %C%_procd_starved_SOURCES = $(procd_SOURCES) %D%/starve.c
 %C%_procd_starved_LDADD = $(procd_LDADD)
 %C%_procd_starved_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup
+# procd, and counts of what it does
+%C%_procd_counted_SOURCES = $(procd_SOURCES) %D%/tally.c
+%C%_procd_counted_LDADD = $(procd_LDADD)
+%C%_procd_counted_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=json_dump_callback,--wrap=render_event,--wrap=fdpass_send,--wrap=frame_flush
 %C%_test_lib_exit_SOURCES = %D%/test_lib_exit.c $(integration_fixture)
 %C%_test_lib_exit_LDADD = $(unit_client_libs)
 %C%_test_lib_process_SOURCES = %D%/test_lib_process.c $(integration_fixture)

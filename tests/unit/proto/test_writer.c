@@ -117,6 +117,28 @@ START_TEST(bytes_are_as_the_tree_has_them)
 END_TEST
 
 /* Past the room that every writer has, and past the next: nothing is lost on the way. */
+START_TEST(pairs_are_as_a_tree_has_them)
+{
+    static const char *const texts[] = {
+        "", "plain", "a b", "\"\\/\b\f\n\r\t", "\001\037\177", "\303\274\342\202\254", "\360\237\230\200"};
+    json_t *tree = json_object();
+    char *wanted;
+
+    writer_open(&writer, NULL, '{');
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *text = texts[sizeof texts / sizeof *texts - 1 - i];
+
+        writer_pair(&writer, texts[i], text);
+        json_object_set_new(tree, texts[i], json_string(text));
+    }
+    writer_close(&writer, '}');
+    wanted = json_dumps(tree, JSON_COMPACT);
+    must_be(wanted);
+    free(wanted);
+    json_decref(tree);
+}
+END_TEST
+
 START_TEST(grows)
 {
     const size_t count = 20000;
@@ -178,6 +200,7 @@ int main(void)
     tcase_add_test(tcase, integers);
     tcase_add_test(tcase, seconds);
     tcase_add_test(tcase, bytes_are_as_the_tree_has_them);
+    tcase_add_test(tcase, pairs_are_as_a_tree_has_them);
     tcase_add_test(tcase, grows);
     tcase_add_test(tcase, a_tree_is_put_in_its_place);
     tcase_add_test(tcase, a_tree_that_could_not_be_made_is_no_text);
