@@ -60,7 +60,7 @@ int shared_settle(void)
 
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+    struct page_word *word = shared_word(shared);
 
     if (!word || shared_has_died(word) || shared_self.unsure == word)
         return 0;
@@ -112,7 +112,7 @@ static int64_t soon(struct shared *shared, uint8_t vain, double timeout)
 
 int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *word = shared_word(shared);
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
     int64_t until;
 
@@ -169,7 +169,7 @@ static uint64_t handed(const struct page_word *word, uint64_t seen)
 
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+    struct page_word *word = shared_word(shared);
 
     while (may_release(shared, is_recursive, seen)) {
         bool is_deep = is_recursive && word_depth(seen) > 1;
@@ -196,7 +196,7 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
 static bool take_grant(void *context)
 {
     struct shared *shared = context;
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+    struct page_word *word = shared_word(shared);
     uint64_t seen = atomic_load(&word->value);
 
     if (shared_self.unsure == word)
@@ -210,7 +210,7 @@ static bool take_grant(void *context)
 
 bool shared_bell(const struct shared *shared, struct bell *ret_bell)
 {
-    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    const struct page_word *word = shared_word(shared);
 
     if (!word || shared_has_died(word) || !shared_knows_slot(shared) ||
         shared_owner(shared) == shared_self.slot || shared_self.has_given_up)
@@ -223,7 +223,7 @@ bool shared_bell(const struct shared *shared, struct bell *ret_bell)
 
 uint64_t shared_owner(const struct shared *shared)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *word = shared_word(shared);
     uint64_t seen = word && !shared_has_died(word) ? atomic_load(&word->value) : WORD_GONE;
 
     return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
@@ -257,7 +257,7 @@ static bool give_one(struct shared *shared, struct page_word *word)
 /* From the thread's own word on, round to it. */
 static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, struct page_word *word))
 {
-    struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *words = shared_word(shared);
     uint32_t count = atomic_load_explicit(&shared->words, memory_order_relaxed);
     uint32_t at = (uint32_t) (shared_own_word(shared, words) - words);
 
@@ -269,13 +269,12 @@ static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, s
 
 bool shared_take_seen(struct shared *shared)
 {
-    return atomic_load_explicit(&shared->word, memory_order_acquire) && shared_knows_slot(shared) &&
-           try_each(shared, take_one);
+    return shared_word(shared) && shared_knows_slot(shared) && try_each(shared, take_one);
 }
 
 bool shared_give_seen(struct shared *shared)
 {
-    const struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    const struct page_word *words = shared_word(shared);
 
     return words && shared_knows_slot(shared) && !shared_self.is_in_doubt && !shared_has_died(words) &&
            try_each(shared, give_one);
@@ -285,7 +284,7 @@ bool shared_give_seen(struct shared *shared)
 
 int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_relaxed);
+    struct page_word *word = shared_word(shared);
 
     if (!word || shared_has_died(word))
         return SHARED_ASK;
@@ -309,7 +308,7 @@ static bool is_over(void *round)
 
 bool shared_round(const struct shared *shared, struct shared_round *ret_round, struct bell *ret_bell)
 {
-    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    const struct page_word *word = shared_word(shared);
 
     if (!word || shared_has_died(word) || !shared_knows_slot(shared) || !connection_has_two_bells())
         return false;
@@ -429,7 +428,7 @@ static bool take_answer(struct shared *shared, const json_t *result, int fd)
 
 static bool is_worthwhile(struct shared *shared, bool needs_slot)
 {
-    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    const struct page_word *word = shared_word(shared);
     uint16_t refused = atomic_load_explicit(&shared->refused, memory_order_relaxed);
 
     if (refused > 0) {
@@ -453,7 +452,7 @@ static bool map(struct shared *shared, const struct object *object, int64_t dead
     is_mapped = r == 0 && json_is_true(json_object_get(result, "mapped")) && answer.fd_count == 1 &&
                 take_answer(shared, result, answer.fds[0]);
     /* one that has died was not revived: the keeper has no room for it */
-    if (is_mapped && shared_has_died(atomic_load(&shared->word)))
+    if (is_mapped && shared_has_died(shared_word(shared)))
         is_mapped = false;
     if (!is_mapped && (r == 0 || r == PROCD_E_METHOD_NOT_FOUND || r == PROCD_E_LIMIT_EXCEEDED))
         atomic_store_explicit(&shared->refused, REFUSED_FOR, memory_order_relaxed);

@@ -24,6 +24,13 @@ struct shared {
     _Atomic uint8_t vain;             /* how often in a row shared_acquire_soon has looked in vain */
 };
 
+/* Whoever sees it sees the memory that it is in, and what else was known before it: also where a function has
+ * looked before, and there was none. */
+static inline struct page_word *shared_word(const struct shared *shared)
+{
+    return atomic_load_explicit(&shared->word, memory_order_acquire);
+}
+
 /* After shared_acquire has said 0. True: the word, or the calling thread's slot (which an event's word does
  * not need), was not known and is now: it is worth another try. deadline: when the daemon must have
  * answered, or CONNECTION_FOREVER. */
@@ -96,7 +103,7 @@ static inline bool shared_take_word(struct page_word *word, uint64_t *seen)
  * it has gone on with the page by then, and the page says so, or never will. */
 static inline bool shared_is_unsure(const struct shared *shared)
 {
-    const struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    const struct page_word *word = shared_word(shared);
 
     return shared_self.unsure && shared_self.unsure >= word &&
            shared_self.unsure < word + atomic_load_explicit(&shared->words, memory_order_relaxed);
@@ -129,7 +136,7 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
  */
 static inline bool shared_acquire_guessed(struct shared *shared, uint64_t *ret_seen)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *word = shared_word(shared);
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
 
     *ret_seen = WORD_GONE;
@@ -143,7 +150,7 @@ static inline bool shared_acquire_guessed(struct shared *shared, uint64_t *ret_s
  * nobody's to give back who has no number in its page. */
 static inline bool shared_release_guessed(struct shared *shared, bool is_recursive, uint64_t *ret_seen)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *word = shared_word(shared);
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
 
     *ret_seen = WORD_GONE;
@@ -168,7 +175,7 @@ static inline struct page_word *shared_own_word(const struct shared *shared, str
 /* Takes a permit: one try, as for a lock. False: for shared_take_seen. */
 static inline bool shared_take_guessed(struct shared *shared)
 {
-    struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *words = shared_word(shared);
     uint64_t seen = atomic_load_explicit(&shared->guess, memory_order_relaxed);
 
     if (!words || !shared_knows_slot(shared))
@@ -179,7 +186,7 @@ static inline bool shared_take_guessed(struct shared *shared)
 /* Gives back one of those that the calling thread has taken: one try. False: for shared_give_seen. */
 static inline bool shared_give_guessed(struct shared *shared)
 {
-    struct page_word *words = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *words = shared_word(shared);
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed);
     uint64_t seen = guess | shared_self.slot | WORD_DEPTH_ONE;
 
@@ -198,7 +205,7 @@ int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen);
 /* Sets or clears it, where this changes it and nothing else has happened to it: one try, as for a lock. */
 static inline bool shared_event_put_guessed(struct shared *shared, bool is_set, uint64_t *ret_seen)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *word = shared_word(shared);
     uint64_t guess = atomic_load_explicit(&shared->guess, memory_order_relaxed) | (is_set ? 0 : WORD_SET);
 
     *ret_seen = WORD_GONE;
@@ -211,7 +218,7 @@ static inline bool shared_event_put_guessed(struct shared *shared, bool is_set, 
 /* Is it set? 0, 1, or SHARED_ASK. */
 static inline int shared_event_get(const struct shared *shared)
 {
-    struct page_word *word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    struct page_word *word = shared_word(shared);
     uint64_t seen = word && !shared_has_died(word) ? atomic_load_explicit(&word->value, memory_order_acquire)
                                                    : WORD_GONE;
 
