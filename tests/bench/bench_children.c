@@ -34,7 +34,7 @@ static void raw_spawn(unsigned count)
         struct epoll_event event = {.events = EPOLLIN};
         int *pidfd = &raw_pidfds[raw_alive];
 
-        raw_start(sleeper, NULL, pidfd);
+        raw_start_beside_many(sleeper, pidfd);
         event.data.fd = *pidfd;
         if (epoll_ctl(raw_epoll, EPOLL_CTL_ADD, *pidfd, &event) < 0)
             bench_die("epoll");
@@ -298,7 +298,7 @@ static double raw_join_round(void *context)
         struct epoll_event event = {.events = EPOLLIN};
         int pidfd;
 
-        raw_start(nothing, NULL, &pidfd);
+        raw_start_beside_many(nothing, &pidfd);
         event.data.fd = pidfd;
         if (epoll_ctl(raw_epoll, EPOLL_CTL_ADD, pidfd, &event) < 0 ||
             epoll_wait(raw_epoll, &event, 1, -1) != 1)

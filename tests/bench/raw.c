@@ -5,6 +5,7 @@
 #include "tests/bench/bench.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -18,23 +19,25 @@ static _Alignas(16) char stack[16 << 10];
 
 struct program {
     const char *const *argv, *const *envp;
+    bool closes;
 };
 
 static void child(void *argument)
 {
     const struct program *program = argument;
 
+    /* What is not copied need not be closed: the kernel begins the child's own table with these three. */
+    if (program->closes)
+        raw3(__NR_close_range, 3, ~0U, CLOSE_RANGE_UNSHARE);
     raw3(__NR_execve, program->argv[0], program->argv, program->envp);
     for (;;)
         raw1(__NR_exit_group, 127);
 }
 
-pid_t raw_start(const char *const *argv, const char *const *envp, int *ret_pidfd)
+static pid_t start(struct program program, uint64_t flags, int *ret_pidfd)
 {
-    static const char *const none[] = {NULL};
-    struct program program = {argv, envp ? envp : none};
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | flags,
         .pidfd = (uintptr_t) ret_pidfd,
         .exit_signal = SIGCHLD,
         .stack = (uintptr_t) stack,
@@ -47,6 +50,18 @@ pid_t raw_start(const char *const *argv, const char *const *envp, int *ret_pidfd
         bench_die("clone3");
     }
     return (pid_t) pid;
+}
+
+static const char *const none[] = {NULL};
+
+pid_t raw_start(const char *const *argv, const char *const *envp, int *ret_pidfd)
+{
+    return start((struct program){argv, envp ? envp : none, false}, 0, ret_pidfd);
+}
+
+pid_t raw_start_beside_many(const char *const *argv, int *ret_pidfd)
+{
+    return start((struct program){argv, none, true}, CLONE_FILES, ret_pidfd);
 }
 
 static siginfo_t reap(int pidfd)

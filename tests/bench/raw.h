@@ -12,6 +12,10 @@
  * program on failure. */
 pid_t raw_start(const char *const *argv, const char *const *envp, int *ret_pidfd);
 
+/* The same by a parent with thousands of descriptors, of which the child is to have the first three: it
+ * shares their table until it has one of its own. */
+pid_t raw_start_beside_many(const char *const *argv, int *ret_pidfd);
+
 /* Takes the status of one that has ended, which must be 0, and closes the pidfd. */
 void raw_reap(int pidfd);
 /* The same of one that was killed. */
