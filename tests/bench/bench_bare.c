@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define COUNT    300  /* spawns of a round */
-#define CHILDREN 2000 /* that are killed */
+#define CHILDREN TREES_MOST /* that are killed */
 #define CYCLES_MOST 5
 
 static const char *nothing[2], *sleeper[2];
@@ -187,7 +187,9 @@ static double relay_round(void *context)
 
 static int pidfds[CHILDREN];
 
-static double kill_round(bool in_trees)
+enum trees { ALONE, IN_TREES, IN_OPEN_TREES };
+
+static double kill_round(enum trees trees)
 {
     unsigned left = CHILDREN;
     double begin;
@@ -195,10 +197,12 @@ static double kill_round(bool in_trees)
     for (unsigned i = 0; i < CHILDREN; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
 
-        if (in_trees)
+        if (trees != ALONE)
             trees_start(i, sleeper, &pidfds[i]);
         else
             raw_start(sleeper, NULL, &pidfds[i]);
+        if (trees == IN_OPEN_TREES)
+            trees_keep(i);
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfds[i], &event) < 0)
             bench_die("epoll");
     }
@@ -212,23 +216,32 @@ static double kill_round(bool in_trees)
 
         for (int i = 0; i < ready; i++, left--) {
             raw_reap_killed(pidfds[events[i].data.u32]);
-            if (in_trees)
+            if (trees != ALONE)
                 trees_await(events[i].data.u32);
         }
     }
-    return (bench_seconds() - begin) * 1e3;
+    begin = bench_seconds() - begin;
+    for (unsigned i = 0; i < CHILDREN && trees == IN_OPEN_TREES; i++)
+        trees_drop(i);
+    return begin * 1e3;
 }
 
 static double kill_alone(void *context)
 {
     (void) context;
-    return kill_round(false);
+    return kill_round(ALONE);
 }
 
 static double kill_trees(void *context)
 {
     (void) context;
-    return kill_round(true);
+    return kill_round(IN_TREES);
+}
+
+static double kill_open_trees(void *context)
+{
+    (void) context;
+    return kill_round(IN_OPEN_TREES);
 }
 
 int main(int argc, char **argv)
@@ -238,8 +251,8 @@ int main(int argc, char **argv)
     struct bench_case killing = {.floor = kill_alone, .subject = kill_trees, .rounds = CYCLES_MOST};
 
     bench_begin(argc, argv, "what is asked for, without a daemon");
-    if (!raw_descriptors(CHILDREN + 100) || !trees_open(CHILDREN)) {
-        bench_skip(FIGURE_BARE_TREE, "it needs cgroups of its own, and 2,100 descriptors");
+    if (!raw_descriptors(2 * CHILDREN + 100) || !trees_open(CHILDREN)) {
+        bench_skip(FIGURE_BARE_TREE, "it needs cgroups of its own, and 4,100 descriptors");
         return 0;
     }
     nothing[0] = bench_beside("nothing");
@@ -250,6 +263,8 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_BARE_RELAY, &relay);
     close(client);
     bench_compare(FIGURE_BARE_KILL, &killing);
+    killing.subject = kill_open_trees;
+    bench_compare(FIGURE_BARE_KILL_OPEN, &killing);
     trees_close();
     return 0;
 }

@@ -18,6 +18,7 @@
 static char path[PATH_MAX];
 static int base = -1;
 static unsigned made;
+static int kept[TREES_MOST]; /* 1 and more: one less is the descriptor by which it is asked */
 static _Alignas(16) char stack[16 << 10];
 
 /* Where cgroup2 is mounted; a container's mount may show a part of it only, which is then refused below. */
@@ -121,17 +122,38 @@ pid_t trees_start(unsigned number, const char *const *argv, int *ret_pidfd)
     return (pid_t) pid;
 }
 
+static int open_events(unsigned number)
+{
+    int fd = open_one(number, "/cgroup.events", O_RDONLY);
+
+    if (fd < 0)
+        bench_die("cgroup.events");
+    return fd;
+}
+
+void trees_keep(unsigned number)
+{
+    kept[number] = open_events(number) + 1;
+}
+
 void trees_await(unsigned number)
 {
     char text[256] = "";
 
     do {
-        int fd = open_one(number, "/cgroup.events", O_RDONLY);
-        ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        int fd = kept[number] > 0 ? kept[number] - 1 : open_events(number);
+        ssize_t got = pread(fd, text, sizeof text - 1, 0);
 
         if (got < 0)
             bench_die("cgroup.events");
         text[got] = '\0';
-        close(fd);
+        if (kept[number] == 0)
+            close(fd);
     } while (!strstr(text, "populated 0"));
+}
+
+void trees_drop(unsigned number)
+{
+    close(kept[number] - 1);
+    kept[number] = 0;
 }

@@ -6,11 +6,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Makes so many, below our own. False: there are none here, or not for us. */
+#define TREES_MOST 2000
+
+/* Makes so many (TREES_MOST at most), below our own. False: there are none here, or not for us. */
 bool trees_open(unsigned count);
 
 /* Starts a program as raw_start does, in the number-th of them and in a session of its own. */
 pid_t trees_start(unsigned number, const char *const *argv, int *ret_pidfd);
+
+/* From one to the other it is asked by a descriptor that is open already. */
+void trees_keep(unsigned number);
+void trees_drop(unsigned number);
 
 /* Asks whether nobody is in it any more; waits until that is so. */
 void trees_await(unsigned number);
