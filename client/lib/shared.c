@@ -81,7 +81,7 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
     return 0;
 }
 
-/* Where there is one processor only, its owner cannot let go while somebody looks. */
+/* Its owner cannot let go while somebody looks, where that is the same processor. */
 static bool is_alone(void)
 {
     cpu_set_t set;
@@ -99,7 +99,8 @@ static void pause_briefly(void)
 #endif
 }
 
-/* Half as long each time that it was in vain, as where it is held for long; in full once in a while. */
+/* In full at first, and once in a while; half as long each time that it was in vain, as where it is held for
+ * long. */
 static int64_t soon(struct shared *shared, uint8_t vain, double timeout)
 {
     int64_t span = SOON >> (vain < SOON_HALVED ? vain : SOON_HALVED);
@@ -110,22 +111,28 @@ static int64_t soon(struct shared *shared, uint8_t vain, double timeout)
     return clock_monotonic() + span;
 }
 
+/* A look in full goes on where the daemon has the word. Else threads that sleep in turn, each woken by the
+ * one before, would never find it open, however short a time each has it. Who runs on one processor only
+ * looks in full or not at all: its owner may or may not be on another. */
 int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout)
 {
     struct page_word *word = shared_word(shared);
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
     int64_t until;
 
-    if (!word || !shared_knows_slot(shared) || shared_self.unsure == word || (vain > 0 && is_alone()))
+    if (!word || !shared_knows_slot(shared) || shared_self.unsure == word)
         return 0;
     until = soon(shared, vain, timeout);
+    if (vain > 0 && is_alone())
+        return 0;
     do {
         uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
         int r = shared_acquire_seen(shared, is_recursive, seen);
 
         if (r > 0)
             atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
-        if (r > 0 || seen & WORD_CLOSED || word_owner(seen) == shared_self.slot)
+        if (r > 0 || word_is_gone(seen) || (seen & WORD_CLOSED && vain > 0) ||
+            word_owner(seen) == shared_self.slot)
             return r;
         pause_briefly();
     } while (clock_monotonic() < until);
