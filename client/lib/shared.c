@@ -18,6 +18,11 @@
 #define SOON_HALVED 5
 #define VAIN_MOST   64
 
+/* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
+#define WAY_MOST     NSEC_PER_MSEC
+#define WAY_MEAN     16
+#define KEEPS_ON_FOR 1000
+
 /* There may be numbers again by then. */
 #define REFUSED_FOR 1000
 
@@ -147,13 +152,33 @@ static bool may_release(const struct shared *shared, bool is_recursive, uint64_t
                               word_depth(seen) < WORD_DEPTH_MAX));
 }
 
+/* Who has been woken is to run: on this processor, where the others are at work, too. What that takes is
+ * mostly what others do with the lock meanwhile. Where it is as much as beside somebody who never sleeps, by
+ * the mean of some, the next ones do without. */
+static void give_way(void)
+{
+    int64_t before;
+
+    if (shared_self.keeps_on > 0) {
+        shared_self.keeps_on--;
+        return;
+    }
+    before = clock_monotonic();
+    sched_yield();
+    shared_self.way += (clock_monotonic() - before - shared_self.way) / WAY_MEAN;
+    if (shared_self.way > WAY_MOST) {
+        shared_self.keeps_on = KEEPS_ON_FOR;
+        shared_self.way = WAY_MOST / 2;
+    }
+}
+
 /* The swap has made the lock another thread's: it sleeps, or is about to look. */
 static void ring(const struct page_word *word, uint64_t slot)
 {
     _Atomic uint32_t *bell = &shared_page_of(word)->bells[slot].is_set;
 
-    if (atomic_exchange(bell, 0) != 0)
-        (void) syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0);
+    if (atomic_exchange(bell, 0) != 0 && syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0) > 0)
+        give_way();
 }
 
 /* A look that the one at the link comes behind. */

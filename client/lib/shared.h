@@ -52,6 +52,8 @@ struct shared_self {
     uint64_t slot;
     bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
     bool is_in_doubt;  /* the same of a wait for a permit, which it would not know from those that it has */
+    uint16_t keeps_on; /* for so many hand-overs it gives way to nobody */
+    int64_t way;       /* ns that it takes to give way, a mean */
     /* it has put itself into this one, and its daemon has died; perhaps another goes on with it */
     const struct page_word *unsure;
 };

@@ -118,6 +118,7 @@ static void order_release(void)
         return;
     atomic_store(&shared->asleep[next], 0);
     wake(&shared->asleep[next], 1);
+    sched_yield(); /* it is to run, here if need be */
 }
 
 /* ---- the work ---- */
