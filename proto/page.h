@@ -14,7 +14,8 @@
  *   open    belongs to the clients. Who finds it free puts in its slot and a depth of 1; the owner of an
  *           rlock counts the depth; whoever may release takes owner, depth, KNOWN and ABANDONED out.
  *           Each is one compare-and-swap against the value that was seen, and leaves the order as it is.
- *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks by the socket.
+ *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks by the socket, at once
+ *           or after it has looked for a moment whether it is opened.
  *   offered is closed but for two moves: NEXT names who is first in the queue, and whoever may release hands
  *           the lock to that one, by one swap that puts NEXT in the place of the owner, with a depth of 0,
  *           and rings its bell; and that one takes it, by one swap that makes the depth 1. It may be handed

@@ -19,7 +19,7 @@
 #define VAIN_MOST   64
 
 /* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
-#define WAY_MOST     NSEC_PER_MSEC
+#define WAY_MOST     (NSEC_PER_MSEC / 2)
 #define WAY_MEAN     16
 #define KEEPS_ON_FOR 1000
 
@@ -137,7 +137,7 @@ int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout
         if (r > 0)
             atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
         if (r > 0 || word_is_gone(seen) || (seen & WORD_CLOSED && vain > 0) ||
-            word_owner(seen) == shared_self.slot)
+            word_owner(seen) == shared_self.slot || shared_has_died(word))
             return r;
         pause_briefly();
     } while (clock_monotonic() < until);
@@ -154,7 +154,8 @@ static bool may_release(const struct shared *shared, bool is_recursive, uint64_t
 
 /* Who has been woken is to run: on this processor, where the others are at work, too. What that takes is
  * mostly what others do with the lock meanwhile. Where it is as much as beside somebody who never sleeps, by
- * the mean of some, the next ones do without. */
+ * the mean of some, the next ones do without. A thread that is to run in real time gives way to nobody: its
+ * equals might not let it go on. */
 static void give_way(void)
 {
     int64_t before;
@@ -163,6 +164,8 @@ static void give_way(void)
         shared_self.keeps_on--;
         return;
     }
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        return;
     before = clock_monotonic();
     sched_yield();
     shared_self.way += (clock_monotonic() - before - shared_self.way) / WAY_MEAN;

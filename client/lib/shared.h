@@ -121,9 +121,9 @@ int shared_settled(int r);
 /* Takes the lock, or goes a level deeper where that is allowed, where the word says `seen`. 1: it is the
  * calling thread's; 2: and its last owner died; 0: the daemon must be asked. */
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen);
-/* The same, where another thread has it and nobody waits: looks for a moment whether it is let go, which is
- * what it takes to be put to sleep and woken, but for no more than so many seconds. It has asked nobody yet:
- * who asks meanwhile comes first. */
+/* The same, where another thread has it: looks for a moment whether it is let go, which is what it takes to
+ * be put to sleep and woken, but for no more than so many seconds; where others wait only now and then. It
+ * has asked nobody yet: who asks meanwhile comes first. */
 int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout);
 /* Gives it back, or a level of it. False: the daemon must be asked. */
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen);
