@@ -19,7 +19,7 @@
 #define VAIN_MOST   64
 
 /* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
-#define WAY_MOST     (NSEC_PER_MSEC / 2)
+#define WAY_MOST     (NSEC_PER_MSEC * 3 / 4)
 #define WAY_MEAN     16
 #define KEEPS_ON_FOR 1000
 
