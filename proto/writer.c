@@ -204,17 +204,21 @@ static void put_tree(struct writer *writer, json_t *tree)
     json_decref(tree);
 }
 
+static void put_quoted(struct writer *writer, const char *plain, size_t size)
+{
+    put_char(writer, '"');
+    put(writer, plain, size);
+    put_char(writer, '"');
+}
+
 static void put_text(struct writer *writer, const char *text)
 {
     size_t size = strlen(text);
 
-    if (!is_plain(text, size)) {
+    if (is_plain(text, size))
+        put_quoted(writer, text, size);
+    else
         put_tree(writer, json_string(text));
-        return;
-    }
-    put_char(writer, '"');
-    put(writer, text, size);
-    put_char(writer, '"');
 }
 
 void writer_pair(struct writer *writer, const char *key, const char *text)
@@ -232,9 +236,7 @@ void writer_bytes(struct writer *writer, const char *key, const char *bytes, siz
         return;
     }
     put_key(writer, key);
-    put_char(writer, '"');
-    put(writer, bytes, size);
-    put_char(writer, '"');
+    put_quoted(writer, bytes, size);
 }
 
 void writer_tree(struct writer *writer, const char *key, json_t *tree)
