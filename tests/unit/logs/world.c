@@ -6,6 +6,7 @@
 #include "tests/unit/core/must.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +47,14 @@ void world_resume(void)
     open_view();
 }
 
+/* Not with the close() of its writer if somebody reads that link in /proc meanwhile: it holds the file, too. */
+static void must_have_ended(int pipe)
+{
+    struct pollfd end = {.fd = pipe, .events = 0};
+
+    must(poll(&end, 1, 10000) == 1 && end.revents == POLLHUP);
+}
+
 void say_bytes(uint32_t log, enum logs_stream stream, const char *bytes, size_t size)
 {
     int ends[2];
@@ -61,6 +70,7 @@ void say_bytes(uint32_t log, enum logs_stream stream, const char *bytes, size_t 
             ;
     }
     close(ends[1]);
+    must_have_ended(ends[0]);
     must(logs_take(&logs, log, stream, ends[0], 1, &now) == 0);
     close(ends[0]);
     must_add_up();
