@@ -122,6 +122,7 @@ void handover_facts(const struct keeper *keeper, const struct slot *slot, struct
         .stage = slot->stage,
         .stop_seen = slot->stop_seen,
         .kill_due = slot->kill_due,
+        .kill_again = slot->kill_again,
         .mono = slot->mono,
         .wall = slot->wall,
         .pid_seen = slot->pid_seen,

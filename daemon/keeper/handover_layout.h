@@ -14,7 +14,7 @@
 #include <limits.h>
 
 #ifndef HANDOVER_FORMAT
-#define HANDOVER_FORMAT 10
+#define HANDOVER_FORMAT 11
 #endif
 #define HANDOVER_LIMITS 16 /* resources of setrlimit(2) */
 
@@ -57,7 +57,7 @@ struct handover_facts {
     int32_t notify_fd;          /* -1: none */
     uint32_t uid, gid, flags, stage;
     int32_t error;
-    uint32_t stop_seen, log, unused;
+    uint32_t stop_seen, log, kill_again;
     uint8_t failed, ended, reaped, tree_gone, tree_watched, adopted, stored, again, respawns;
     uint8_t ticket_kept, notify_kept, kill_due;
     uint32_t report_kind[REPORT_PLACES]; /* of the last one */

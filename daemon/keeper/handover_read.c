@@ -78,7 +78,8 @@ static bool facts_are_sound(const struct handover_facts *from)
 {
     bool is_bool = from->failed <= 1 && from->ended <= 1 && from->reaped <= 1 && from->tree_gone <= 1 &&
                    from->tree_watched <= 1 && from->adopted <= 1 && from->stored <= 1 &&
-                   from->ticket_kept <= 1 && from->notify_kept <= 1 && from->kill_due <= 1;
+                   from->ticket_kept <= 1 && from->notify_kept <= 1 && from->kill_due <= 1 &&
+                   from->kill_again <= 1;
     bool is_alive = !from->ended, is_held = !from->reaped;
 
     return is_bool && from->process != 0 && from->pid >= 0 &&
@@ -105,6 +106,7 @@ static void take_facts(const struct handover_facts *from, struct slot *slot)
     slot->stored = from->stored;
     slot->ticket_kept = from->ticket_kept;
     slot->notify_kept = from->notify_kept;
+    slot->kill_again = from->kill_again;
     slot->error = from->error;
     slot->stage = from->stage;
     slot->stop_seen = from->stop_seen;

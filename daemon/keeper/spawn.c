@@ -162,10 +162,11 @@ static void spawn_forgive(struct keeper *keeper, int64_t late)
 }
 
 /* It may just have begun, and made others: tree_ended finds them. */
-static void kill_begun(struct slot *slot)
+static void kill_begun(struct keeper *keeper, struct slot *slot)
 {
     pidfd_signal(slot->pidfd, SIGKILL);
     slot->kill_again = true;
+    ledger_touch(keeper, slot);
 }
 
 int64_t spawn_expire(struct keeper *keeper)
@@ -186,7 +187,7 @@ int64_t spawn_expire(struct keeper *keeper)
         if (!slot->job) /* it made it at the last moment: the list has changed */
             return keeper->now;
         log_info("process %llu: no exec within 10 s, killed", (unsigned long long) slot->process);
-        kill_begun(slot);
+        kill_begun(keeper, slot);
         spawn_failed(keeper, slot, ETIMEDOUT, job->plan.progress->stage);
     }
     return INT64_MAX;
@@ -313,7 +314,7 @@ int spawn_run(struct keeper *keeper, struct job *job, struct slot *slot, const i
         /* what cannot be watched (ENOMEM, ENOSPC) has failed, however far it came; the sweep finds its end */
         job->failed = true;
         job->failure = (struct spawn_failure){.error = -r, .stage = LINK_STAGE_CLONE};
-        kill_begun(slot);
+        kill_begun(keeper, slot);
     }
     return 0;
 }

@@ -152,6 +152,14 @@ static void signal_passes(struct round *round)
     }
 }
 
+static void set_kill_again(struct keeper *keeper, struct slot *slot, bool again)
+{
+    if (slot->kill_again == again)
+        return;
+    slot->kill_again = again;
+    ledger_touch(keeper, slot);
+}
+
 /* The leaders first: who is about to die of it makes no others while those that there are are looked for.
  * Either one slot, or some that have no cgroup. */
 static void signal_trees(struct keeper *keeper, struct slot *const *slots, unsigned count, int signal)
@@ -168,7 +176,7 @@ static void signal_trees(struct keeper *keeper, struct slot *const *slots, unsig
      * is sent meanwhile */
     if (signal == SIGKILL)
         for (unsigned i = 0; i < count; i++)
-            slots[i]->kill_again = round.missed;
+            set_kill_again(keeper, slots[i], round.missed);
 }
 
 void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
@@ -182,7 +190,7 @@ void tree_signal_all(struct keeper *keeper, struct slot *slot, int signal)
 void tree_signal(struct keeper *keeper, struct slot *slot, int signal)
 {
     if (signal == SIGKILL)
-        slot->kill_again = false;
+        set_kill_again(keeper, slot, false);
     if (slot->tree_gone || slot->pid <= 0)
         return;
     if (slot->cgroup && signal == SIGKILL && !slot->ended && pidfd_signal(slot->pidfd, SIGKILL) == 0)

@@ -78,6 +78,7 @@ static void make_keeper(void)
     slot = add_slot(2, 102, -1);
     report_put(&keeper, slot, LINK_SPAWNED);
     report_put(&keeper, slot, LINK_STOPPED);
+    slot->kill_again = true;
     slot = add_slot(3, 103, 1); /* ended, with something of its tree left */
     report_put(&keeper, slot, LINK_EXITED);
     slot_reaped(&keeper, slot);
@@ -165,6 +166,7 @@ START_TEST(what_is_written_is_read)
     ck_assert(next.table.live == 2 && next.table.sessions == 1 && next.table.used_count == 3);
     slot = slot_by_pid(&next, 102);
     ck_assert(slot && slot->process == 2 && !slot->cgroup && strcmp(slot->name, "a name") == 0);
+    ck_assert(slot->kill_again && !slot_by_pid(&next, 101)->kill_again);
     ck_assert_uint_eq(slot->reports[REPORT_STOP].kind, LINK_STOPPED);
     ck_assert_ptr_null(slot_by_pid(&next, 103));
     ck_assert_ptr_eq(TAILQ_FIRST(&next.table.lingering), slot_find(&next, 3));

@@ -47,7 +47,7 @@ void world_resume(void)
     open_view();
 }
 
-/* Not with the close() of its writer if somebody reads that link in /proc meanwhile: it holds the file, too. */
+/* Not with the close() of its writer if somebody reads that link in /proc meanwhile and so holds the file. */
 static void must_have_ended(int pipe)
 {
     struct pollfd end = {.fd = pipe, .events = 0};
