@@ -378,6 +378,17 @@ def begins_once(manager, numbers, keeper, call, when):
     return was_killed, code
 
 
+def without_looks(calls):
+    """A keeper that expects something looks again and again: how often is another matter each time."""
+    points = list(numbered(calls))
+    for point, after in zip(points, points[1:] + [('', 0)]):
+        if point[0] not in ('clock_gettime', 'sched_yield') and (point[0], after[0]) not in LOOKS:
+            yield point
+
+
+LOOKS = [('epoll_wait', 'sched_yield'), ('epoll_wait', 'epoll_wait'), ('epoll_wait', 'clock_gettime')]
+
+
 def test_the_keeper_is_killed_while_a_copy_begins():
     with Manager() as manager:
         manager.start()
@@ -386,7 +397,7 @@ def test_the_keeper_is_killed_while_a_copy_begins():
         one = Counted(manager, next(numbers))
         with Lasting(manager.path) as last:
             one.prepare(last)
-            points = list(numbered(calls_of(manager, manager.info()['pid'], lambda: one.run(last))))
+            points = list(without_looks(calls_of(manager, manager.info()['pid'], lambda: one.run(last))))
             last.call('process.stop', process=one.zygote, grace=0)
         same(effects(one.path), ['copied'])
         for call, when in points if LONG else points[::3]:
