@@ -2,7 +2,6 @@
 #include "daemon/keeper/copy.h"
 
 #include "daemon/base/cleanup.h"
-#include "daemon/base/closer.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/cgroup.h"
 #include "daemon/keeper/drop.h"
@@ -23,7 +22,6 @@
 #include <sys/wait.h>
 
 #define COPIES_MAX 256 /* asked at once: each keeps descriptors, of which others want some, too */
-#define MORE_MAX   4   /* messages on a copy's socket */
 #define GO_TRIES   10  /* that the kernel has no memory for a byte */
 
 _Static_assert(PLAN_LIMITS_MAX <= ZYGOTE_LIMITS_MAX, "the order has no room for all limits");
@@ -53,11 +51,11 @@ static bool is_plain(const struct slot *slot, const struct spawn_plan *plan)
 
 /* ---- the order ---- */
 
-static void let_go(struct copy *copy)
+static void let_go(struct keeper *keeper, struct copy *copy)
 {
     while (copy->count > copy->own_from)
         close_fd(copy->fds[--copy->count]);
-    drop_descriptors(copy->fds, copy->count);
+    drop_held(keeper, copy->fds, copy->count);
     copy->count = 0;
 }
 
@@ -147,29 +145,12 @@ bool copy_begin(struct keeper *keeper, struct slot *slot, struct job *job, const
 
 /* ---- its end ---- */
 
-/* Nobody can say more there from now on. What was said already is taken out of it, as it may carry what
- * blocks; where it is a lot, a closer does that. */
-static void close_socket(struct job *job)
-{
-    static struct said said;
-
-    shutdown(job->status_fd, SHUT_RDWR);
-    for (int i = 0; i < MORE_MAX; i++) {
-        if (!said_receive(job->status_fd, &said) || said.who.pid == 0) { /* it is empty */
-            job->status_fd = close_fd(job->status_fd);
-            return;
-        }
-        drop_descriptors(said.fds, said.fd_count);
-    }
-    closer_close(&job->status_fd, 1);
-    job->status_fd = -1;
-}
-
 /* Nothing more is heard of the zygote or its copy. The latter, if there is one, ends. */
 static void end(struct keeper *keeper, struct job *job)
 {
     loop_remove(&keeper->loop, &job->status);
-    close_socket(job);
+    said_end(keeper, job->status_fd);
+    job->status_fd = -1;
     TAILQ_REMOVE(&keeper->copies, job, order);
     keeper->copy_count--;
     keeper->table.live--;
@@ -194,7 +175,7 @@ static void fail(struct keeper *keeper, struct job *job, int error, uint32_t sta
 
     end(keeper, job);
     leave_cgroup(keeper, &job->copy);
-    let_go(&job->copy);
+    let_go(keeper, &job->copy);
     if (job->client)
         job->client->jobs--;
     job_free(keeper, job);
@@ -213,7 +194,7 @@ static void execute(struct keeper *keeper, struct job *job)
     end(keeper, job);
     leave_cgroup(keeper, &job->copy);
     r = spawn_run(keeper, job, slot, job->copy.fds, job->copy.count, false);
-    let_go(&job->copy);
+    let_go(keeper, &job->copy);
     if (r == 0)
         return;
     if (job->client)
@@ -295,7 +276,7 @@ static void begin(struct keeper *keeper, struct job *job, pid_t pid, int pidfd)
     end(keeper, job);
     spawn_succeeded(keeper, slot);
     link_report(keeper); /* who waits for that need not wait for the rest */
-    let_go(&job->copy);
+    let_go(keeper, &job->copy);
     if (job->client)
         job->client->jobs--;
     job_free(keeper, job);
@@ -342,7 +323,7 @@ static void give_up(struct keeper *keeper, struct job *job)
 
     log_info("process %llu: its zygote hangs, it is executed", (unsigned long long) job->slot->process);
     if (zygote && zygote->zygote) {
-        zygote_close(zygote);
+        zygote_close(keeper, zygote);
         pidfd_signal(zygote->pidfd, SIGKILL);
     }
     execute(keeper, job);

@@ -3,6 +3,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/closer.h"
+#include "daemon/keeper/share.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #define CLOSER_PATIENCE (100 * NSEC_PER_MSEC)
+#define CHILD_PATIENCE  (100 * NSEC_PER_MSEC)
 
 void drop_descriptors(int *fds, size_t count)
 {
@@ -30,4 +32,17 @@ void drop_descriptors(int *fds, size_t count)
             sched_yield();
         }
     }
+}
+
+void drop_held(struct keeper *keeper, int *fds, size_t count)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (!closer_close_now(fds[i]))
+            fds[left++] = fds[i];
+    if (left == 0)
+        return;
+    share_await_closed(keeper, CHILD_PATIENCE);
+    drop_descriptors(fds, left);
 }

@@ -5,6 +5,8 @@
 #ifndef PROCD_KEEPER_DROP_H
 #define PROCD_KEEPER_DROP_H
 
+#include "daemon/keeper/state.h"
+
 #include <stddef.h>
 
 /*
@@ -14,5 +16,9 @@
  * wait for.
  */
 void drop_descriptors(int *fds, size_t count);
+
+/* The same for what we have had for some time: children that were cloned meanwhile may have copies, so that
+ * they have closed theirs is waited for, too. Not where it is closed at once anyway. */
+void drop_held(struct keeper *keeper, int *fds, size_t count);
 
 #endif

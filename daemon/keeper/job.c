@@ -32,8 +32,9 @@ struct job *job_new(struct keeper *keeper, size_t room)
     job->client = NULL;
     job->zygote = 0;
     job->copy.is_asked = false;
-    job->expired = job->failed = job->is_sharing = false;
+    job->expired = job->failed = job->is_sharing = job->is_slow = false;
     job->plan.shares = false;
+    job->plan.has_closed = false;
     keeper->job_count++;
     return job;
 }

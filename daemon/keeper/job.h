@@ -37,6 +37,7 @@ struct job {
     uint64_t zygote; /* the process that it is to be a copy of; 0: none */
     struct copy copy;
     bool is_sharing;
+    bool is_slow; /* share_await_closed has waited for it, in vain */
     TAILQ_ENTRY(job) sharing; /* of those whose child is not apart, see share.h */
     struct spawn_plan plan;
     _Alignas(16) char own_arena[JOB_ARENA];

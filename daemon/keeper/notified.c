@@ -2,7 +2,6 @@
 #include "daemon/keeper/notified.h"
 
 #include "daemon/base/cleanup.h"
-#include "daemon/base/closer.h"
 #include "daemon/base/log.h"
 #include "daemon/keeper/drop.h"
 #include "daemon/keeper/ledger.h"
@@ -265,7 +264,6 @@ int notified_restore(struct keeper *keeper, struct slot *slot)
     return loop_add(&keeper->loop, &slot->notify, slot->notify_fd, EPOLLIN, notify_ready);
 }
 
-/* What is still queued may carry descriptors whose close blocks: the closer has them. */
 void notified_close(struct keeper *keeper, struct slot *slot)
 {
     struct sockaddr_un address;
@@ -280,6 +278,6 @@ void notified_close(struct keeper *keeper, struct slot *slot)
     if (slot->notify_kept)
         store_take_out(keeper, STORE_NOTIFY, slot->process);
     slot->notify_kept = false;
-    closer_close(&slot->notify_fd, 1);
+    said_end(keeper, slot->notify_fd);
     slot->notify_fd = -1;
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/said.h"
 
+#include "daemon/base/cleanup.h"
+#include "daemon/keeper/drop.h"
+
 #include <errno.h>
 #include <string.h>
+
+#define LEFT_MOST 4 /* messages: each can carry more descriptors than the closers are */
 
 static void take_control(struct msghdr *message, struct said *said)
 {
@@ -44,4 +49,27 @@ bool said_receive(int fd, struct said *said)
     said->truncated = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
     take_control(&message, said);
     return true;
+}
+
+/* The end is what nobody has sent. Any other error tells nothing: one whose peer has not read all of ours
+ * says so once (ECONNRESET), before what is in it. */
+static bool is_empty(bool received, const struct said *said)
+{
+    return received ? said->who.uid == (uid_t) -1 : said->size == -EAGAIN;
+}
+
+/* Whoever has a copy of it holds nothing by that once it is empty. */
+void said_end(struct keeper *keeper, int fd)
+{
+    static struct said said;
+
+    shutdown(fd, SHUT_RDWR);
+    for (int i = 0; i < LEFT_MOST; i++) {
+        if (is_empty(said_receive(fd, &said), &said)) {
+            close_fd(fd);
+            return;
+        }
+        drop_descriptors(said.fds, said.fd_count);
+    }
+    drop_held(keeper, &fd, 1);
 }

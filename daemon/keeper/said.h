@@ -6,6 +6,8 @@
 #ifndef PROCD_KEEPER_SAID_H
 #define PROCD_KEEPER_SAID_H
 
+#include "daemon/keeper/state.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -25,5 +27,9 @@ struct said {
 /* Receives once, without blocking. False: nothing is there; said->size is then -errno. With size 0 and pid 0
  * it is the end of the stream. */
 bool said_receive(int fd, struct said *said);
+
+/* Closes a socket with SO_PASSCRED, to which nobody can say any more from then on. What was said is taken out
+ * of it before, as it may carry what blocks; where it is a lot, that goes as in drop_held. */
+void said_end(struct keeper *keeper, int fd);
 
 #endif

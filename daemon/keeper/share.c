@@ -2,10 +2,13 @@
 #include "daemon/keeper/share.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 #include "daemon/base/closer.h"
+#include "daemon/keeper/proc.h"
 #include "daemon/keeper/spawn.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #define LOOK_AGAIN  NSEC_PER_MSEC
@@ -86,6 +89,28 @@ int64_t share_tick(struct keeper *keeper)
             spawn_settle(keeper, job->slot, false);
     }
     return TAILQ_EMPTY(&keeper->sharing) ? INT64_MAX : keeper->now + LOOK_AGAIN;
+}
+
+static bool may_have_copies(struct job *job)
+{
+    return !job->is_slow && !atomic_load_explicit(&job->plan.has_closed, memory_order_acquire) &&
+           pidfd_alive(job->slot->pidfd);
+}
+
+void share_await_closed(struct keeper *keeper, int64_t patience)
+{
+    int64_t until = clock_monotonic() + patience;
+    struct job *job;
+
+    TAILQ_FOREACH(job, &keeper->jobs, order) {
+        while (may_have_copies(job)) {
+            if (clock_monotonic() >= until) {
+                job->is_slow = true;
+                return;
+            }
+            sched_yield();
+        }
+    }
 }
 
 static uint64_t reserved; /* a bit for each number */

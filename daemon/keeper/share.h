@@ -35,6 +35,10 @@ void share_settle(struct keeper *keeper, struct job *job);
  * a child has done. Returns when to look again, INT64_MAX without any. */
 int64_t share_tick(struct keeper *keeper);
 
+/* Until no child has a descriptor of ours any more that it was only cloned with. That takes some system
+ * calls of each; one that does not come to it within so many nanoseconds is never waited for again. */
+void share_await_closed(struct keeper *keeper, int64_t patience);
+
 /* What is opened between these two lasts: low numbers are left free. */
 void share_reserve(void);
 void share_release(void);

@@ -91,17 +91,21 @@ CHILD long step_session(struct spawn_plan *plan)
 CHILD long step_close(struct spawn_plan *plan)
 {
     unsigned next = 3;
+    long r;
 
     for (uint32_t i = 0; i < plan->keep_count; i++) {
         unsigned kept = (unsigned) plan->keep[i];
-        long r = kept > next ? raw3(__NR_close_range, next, kept - 1, 0) : 0;
 
+        r = kept > next ? raw3(__NR_close_range, next, kept - 1, 0) : 0;
         if (r < 0)
             return r;
         if (kept >= next)
             next = kept + 1;
     }
-    return raw3(__NR_close_range, next, ~0U, 0);
+    r = raw3(__NR_close_range, next, ~0U, 0);
+    if (r >= 0)
+        atomic_store_explicit(&plan->has_closed, true, memory_order_release);
+    return r;
 }
 
 CHILD long step_terminal(struct spawn_plan *plan)

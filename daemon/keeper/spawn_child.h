@@ -54,6 +54,7 @@ struct spawn_plan {
     bool shares; /* it begins with the keeper's table of descriptors, see share.h */
     bool tells;  /* and says on its pipe that it is apart: a struct spawn_failure of error 0 */
     _Atomic bool is_apart; /* written by the child: it has a table of its own */
+    _Atomic bool has_closed; /* by the child: nothing is left in it that it was not to have */
     int first_free; /* above all targets: what is still needed is moved there first */
     int source[3 + SPEC_PLACED_MAX];
 };

@@ -95,7 +95,7 @@ struct ticket *ticket_free(struct keeper *keeper, struct ticket *ticket)
         return NULL;
     keeper->tickets.bytes -= size_of(ticket);
     keeper->tickets.fds -= ticket->fd_count;
-    drop_descriptors(ticket->fds, ticket->fd_count);
+    drop_held(keeper, ticket->fds, ticket->fd_count);
     free(ticket);
     return NULL;
 }

@@ -2,7 +2,7 @@
 #include "daemon/keeper/zygote.h"
 
 #include "daemon/base/cleanup.h"
-#include "daemon/base/closer.h"
+#include "daemon/keeper/said.h"
 #include "daemon/keeper/table.h"
 
 #include <string.h>
@@ -19,9 +19,15 @@ struct zygote {
 static struct zygote *make(const struct spawn_plan *plan, int *ret_theirs)
 {
     struct zygote *zygote = malloc(sizeof *zygote + plan->group_count * sizeof *plan->groups);
-    int pair[2];
+    int pair[2], yes = 1;
 
     if (!zygote || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        free(zygote);
+        return NULL;
+    }
+    if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0) { /* for said_end */
+        close_fd(pair[0]);
+        close_fd(pair[1]);
         free(zygote);
         return NULL;
     }
@@ -51,13 +57,11 @@ int zygote_begin(struct slot *slot, struct spawn_plan *plan, int *fds, size_t *c
     return 0;
 }
 
-void zygote_close(struct slot *slot)
+void zygote_close(struct keeper *keeper, struct slot *slot)
 {
     if (!slot->zygote)
         return;
-    /* its end is seen at once; what it has said, which nobody hears, may carry what blocks */
-    shutdown(slot->zygote->fd, SHUT_RDWR);
-    closer_close(&slot->zygote->fd, 1);
+    said_end(keeper, slot->zygote->fd); /* its end is seen at once */
     free(TAKE(slot->zygote));
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Children that begin with the keeper's descriptors (share.h): each has its own, and nobody another's. */
+#include "daemon/base/clock.h"
+#include "daemon/keeper/drop.h"
 #include "daemon/keeper/ledger.h"
+#include "daemon/keeper/proc.h"
+#include "daemon/keeper/said.h"
 #include "daemon/keeper/share.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
@@ -10,7 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -236,6 +243,142 @@ START_TEST(what_has_begun_is_seen_at_once)
 }
 END_TEST
 
+/* ---- copies ---- */
+
+static struct job *cloned;
+static pid_t child;
+
+/* A child that may have copies of what we have. */
+static void have_child(struct keeper *keeper)
+{
+    TAILQ_INIT(&keeper->jobs);
+    TAILQ_INIT(&keeper->free_jobs);
+    ck_assert_int_eq(table_open(&keeper->table), 0);
+    cloned = job_new(keeper, 0);
+    cloned->slot = slot_new(keeper, 7);
+    TAILQ_INSERT_TAIL(&keeper->jobs, cloned, order);
+    child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    cloned->slot->pidfd = pidfd_open_process(child);
+    ck_assert_int_ge(cloned->slot->pidfd, 0);
+}
+
+static void lose_child(void)
+{
+    ck_assert_int_eq(kill(child, SIGKILL) + close(cloned->slot->pidfd), 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+static void *close_in_child(void *watched)
+{
+    struct pollfd its_end = {.fd = *(int *) watched};
+
+    ck_assert_int_eq(poll(&its_end, 1, 10), 0); /* that long it is open */
+    atomic_store(&cloned->plan.has_closed, true);
+    return NULL;
+}
+
+START_TEST(what_is_dropped_no_child_closes_last)
+{
+    static struct keeper keeper;
+    pthread_t thread;
+    int pair[2];
+
+    have_child(&keeper);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, close_in_child, &pair[1]), 0);
+    drop_held(&keeper, &pair[0], 1);
+    ck_assert(atomic_load(&cloned->plan.has_closed) && !cloned->is_slow);
+    ck_assert(fcntl(pair[0], F_GETFD) < 0);
+    pthread_join(thread, NULL);
+    close(pair[1]);
+
+    atomic_store(&cloned->plan.has_closed, false); /* the close of a pipe blocks nobody */
+    ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+    drop_held(&keeper, pair, 2);
+    ck_assert(!cloned->is_slow && fcntl(pair[0], F_GETFD) < 0 && fcntl(pair[1], F_GETFD) < 0);
+    lose_child();
+}
+END_TEST
+
+START_TEST(a_child_that_does_not_come_to_it)
+{
+    static struct keeper keeper;
+    int64_t begun;
+
+    have_child(&keeper);
+    begun = clock_monotonic();
+    share_await_closed(&keeper, 20 * NSEC_PER_MSEC);
+    ck_assert_int_ge(clock_monotonic() - begun, 20 * NSEC_PER_MSEC);
+    ck_assert(cloned->is_slow);
+    share_await_closed(&keeper, INT64_MAX / 2); /* not again */
+    cloned->is_slow = false;
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    share_await_closed(&keeper, INT64_MAX / 2);
+    ck_assert(!cloned->is_slow);
+    lose_child();
+}
+END_TEST
+
+/* ---- what was said ---- */
+
+/* Down `to` goes a socket that is nobody else's, and whose close takes a second: its peer reads nothing. */
+static int send_what_lingers(int to)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 1};
+    int ends[2], listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    static char bytes[65536];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec one = {.iov_base = bytes, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &one, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
+
+    ck_assert_int_eq(bind(listening, (struct sockaddr *) &address, size) + listen(listening, 1), 0);
+    ck_assert_int_eq(getsockname(listening, (struct sockaddr *) &address, &size), 0);
+    ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(ends[0], (struct sockaddr *) &address, size), 0);
+    ends[1] = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    close(listening);
+    while (send(ends[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        ;
+    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    memcpy(CMSG_DATA(&control.header), &ends[0], sizeof(int));
+    ck_assert_int_eq(sendmsg(to, &message, 0), 1);
+    close(ends[0]);
+    return ends[1];
+}
+
+/* Also where its peer has gone without reading what we have said, or has said more than is taken out. */
+START_TEST(what_was_said_blocks_nobody)
+{
+    static struct keeper keeper;
+    int pair[2], yes = 1, others[6], count = _i == 2 ? 6 : 1;
+    int64_t begun;
+
+    TAILQ_INIT(&keeper.jobs);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    ck_assert_int_eq(setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes), 0);
+    for (int i = 0; i < count; i++)
+        others[i] = send_what_lingers(pair[1]);
+    if (_i == 1)
+        ck_assert_int_eq(send(pair[0], "unread", 6, 0), 6);
+    close(pair[1]);
+    begun = clock_monotonic();
+    said_end(&keeper, pair[0]);
+    ck_assert_int_lt(clock_monotonic() - begun, 800 * NSEC_PER_MSEC);
+    ck_assert(fcntl(pair[0], F_GETFD) < 0);
+    for (int i = 0; i < count; i++)
+        close(others[i]);
+}
+END_TEST
+
 /* ---- few descriptors ---- */
 
 static void limit_descriptors(rlim_t count)
@@ -278,6 +421,9 @@ static void add(TCase *test)
 {
     tcase_add_test(test, a_lock_that_is_let_go);
     tcase_add_loop_test(test, what_has_begun_is_seen_at_once, 0, 2);
+    tcase_add_test(test, what_is_dropped_no_child_closes_last);
+    tcase_add_test(test, a_child_that_does_not_come_to_it);
+    tcase_add_loop_test(test, what_was_said_blocks_nobody, 0, 3);
     tcase_add_test(test, a_burst_that_is_short_of_descriptors);
     tcase_add_test(test, hardly_any_descriptors);
     tcase_add_test(test, each_has_its_own);
