@@ -16,7 +16,11 @@
 /* Longer than it takes to wake somebody who then lets go of it: else both sleep in turn. */
 #define SOON        (NSEC_PER_MSEC / 10)
 #define SOON_HALVED 5
-#define VAIN_MOST   64
+#define VAIN_MOST   24
+
+/* Some times of what it takes the daemon to look and decide; to ask it takes more. Give-backs. */
+#define LOOKED_MOST (NSEC_PER_MSEC / 50)
+#define HURRIES_FOR 100
 
 /* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
 #define WAY_MOST     (NSEC_PER_MSEC * 3 / 4)
@@ -202,9 +206,35 @@ static uint64_t handed(const struct page_word *word, uint64_t seen)
     return word_handed(seen, (uint64_t) (word - page->words), link);
 }
 
+/* The daemon has it in its hands, and is about to say who comes next. Not where that is in vain, as it does
+ * not run, or leaves the word like that. */
+static bool has_looked(const struct page_word *word, uint64_t *seen)
+{
+    int64_t until;
+
+    if (!(*seen & WORD_LOOKED) || word_is_gone(*seen))
+        return false;
+    if (shared_self.hurries > 0) {
+        shared_self.hurries--;
+        return false;
+    }
+    if (is_alone())
+        return false;
+    until = clock_monotonic() + LOOKED_MOST;
+    do {
+        pause_briefly();
+        *seen = atomic_load_explicit(&word->value, memory_order_relaxed);
+        if (!(*seen & WORD_LOOKED) || word_is_gone(*seen))
+            return !word_is_gone(*seen);
+    } while (clock_monotonic() < until);
+    shared_self.hurries = HURRIES_FOR;
+    return false;
+}
+
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen)
 {
     struct page_word *word = shared_word(shared);
+    bool may_wait = true;
 
     while (may_release(shared, is_recursive, seen)) {
         bool is_deep = is_recursive && word_depth(seen) > 1;
@@ -215,7 +245,9 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
                             memory_order_release))
                 return true;
         } else if (!word_can_be_handed(seen)) {
-            break;
+            if (!may_wait || !has_looked(word, &seen))
+                break;
+            may_wait = false;
         } else if (!is_still(word, &seen)) {
             continue;
         } else if (shared_swap(word, &seen, handed(word, seen), memory_order_seq_cst)) {

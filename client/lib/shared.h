@@ -53,6 +53,7 @@ struct shared_self {
     bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
     bool is_in_doubt;  /* the same of a wait for a permit, which it would not know from those that it has */
     uint16_t keeps_on; /* for so many hand-overs it gives way to nobody */
+    uint8_t hurries;   /* for so many give-backs it does not wait until the daemon has looked */
     int64_t way;       /* ns that it takes to give way, a mean */
     /* it has put itself into this one, and its daemon has died; perhaps another goes on with it */
     const struct page_word *unsure;
@@ -125,7 +126,8 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
  * be put to sleep and woken, but for no more than so many seconds; where others wait only now and then. It
  * has asked nobody yet: who asks meanwhile comes first. */
 int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout);
-/* Gives it back, or a level of it. False: the daemon must be asked. */
+/* Gives it back, or a level of it. False: the daemon must be asked. Where the daemon is just looking at the
+ * word it waits for some microseconds until it has. */
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen);
 
 /*

@@ -33,6 +33,7 @@ unit_tests = \
 	%D%/client/test_reconnect \
 	%D%/client/test_round \
 	%D%/client/test_shared \
+	%D%/client/test_shared_look \
 	%D%/client/test_shared_word \
 	%D%/client/test_sync \
 	%D%/core/test_absence \
@@ -184,7 +185,9 @@ unit_page_helpers = $(unit_client_helpers) %D%/client/fake_page.c %D%/client/fak
 %C%_client_test_shared_LDADD = $(unit_client_libs)
 %C%_client_test_shared_SOURCES = %D%/client/test_shared.c $(unit_page_helpers)
 %C%_client_test_shared_word_LDADD = $(unit_client_libs)
-%C%_client_test_shared_word_SOURCES = %D%/client/test_shared_word.c $(unit_client_helpers)
+%C%_client_test_shared_word_SOURCES = %D%/client/test_shared_word.c %D%/client/one_word.c %D%/client/one_word.h $(unit_client_helpers)
+%C%_client_test_shared_look_LDADD = $(unit_client_libs)
+%C%_client_test_shared_look_SOURCES = %D%/client/test_shared_look.c %D%/client/one_word.c %D%/client/one_word.h $(unit_client_helpers)
 %C%_client_test_sync_LDADD = $(unit_client_libs)
 %C%_client_test_sync_SOURCES = %D%/client/test_sync.c $(unit_client_helpers)
 %C%_client_test_exit_LDADD = $(unit_client_libs)

@@ -1,219 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* client/lib/shared.h: what a thread does with a word, where no daemon is asked. */
-#include "client/lib/shared.h"
 #include "daemon/base/clock.h"
+#include "tests/unit/client/one_word.h"
 
 #include <check.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-#define ORDER       (UINT64_C(5) << WORD_ORDER_SHIFT)
-#define TAKEN(slot) (ORDER | (slot) | WORD_DEPTH_ONE)
-#define OTHERS      TAKEN(7)
-#define NEXT(word)  ((word) + (UINT64_C(1) << WORD_ORDER_SHIFT))
-
-static struct page *page;
-static struct shared handle;
-
-static void begin(void)
-{
-    page = aligned_alloc(sizeof *page, sizeof *page);
-    ck_assert_ptr_nonnull(page);
-    memset(page, 0, sizeof *page);
-}
-
-static void end(void)
-{
-    free(page);
-}
-
-/* The thread is number 9. */
-static void have(uint64_t value)
-{
-    handle = (struct shared){.word = &page->words[3], .page = 1, .words = 1, .guess = ORDER};
-    shared_self = (struct shared_self){.page = 1, .slot = 9};
-    atomic_store(&page->words[3].value, value);
-}
-
-static uint64_t word(unsigned index)
-{
-    return atomic_load(&page->words[index].value);
-}
-
-/* ---- who looks for a moment ---- */
-
-/* There is one processor for all of us, and nobody looks. */
-static bool is_alone(void)
-{
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
-}
-
-static timer_t timer;
-static volatile sig_atomic_t is_looked_at;
-
-static bool arm(void)
-{
-    const struct itimerspec soon = {.it_value.tv_nsec = 10000}; /* several looks at the word */
-
-    return timer_settime(timer, 0, &soon, NULL) == 0;
-}
-
-/* While somebody looks: it was seen to, and is given back at the next signal. No other thread does it, which
- * would have to have a processor at that moment. */
-static void let_go(int unused)
-{
-    (void) unused;
-    if (is_looked_at)
-        atomic_store(&page->words[3].value, ORDER);
-    else if (atomic_load(&handle.vain) > 0)
-        (void) arm();
-    is_looked_at = true;
-}
-
-/* By its owner, or by the daemon. */
-START_TEST(who_looks_takes_what_is_let_go)
-{
-    static const uint64_t values[] = {OTHERS, OTHERS | WORD_CLOSED};
-    const struct itimerspec never = {.it_value.tv_nsec = 0};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-    int taken = 0;
-
-    ck_assert(signal(SIGALRM, let_go) != SIG_ERR);
-    ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
-    for (int i = 0; i < 1000 && taken < 5; i++) { /* others may have the processor for the time of a look */
-        have(values[_i]);
-        is_looked_at = false;
-        ck_assert(arm());
-        if (shared_acquire_soon(&handle, false, PROCD_FOREVER) == 1) {
-            taken++;
-            ck_assert_uint_eq(word(3), TAKEN(9));
-            ck_assert_uint_eq(atomic_load(&handle.vain), 0);
-        }
-        ck_assert_int_eq(timer_settime(timer, 0, &never, NULL), 0);
-    }
-    timer_delete(timer);
-    ck_assert_int_eq(taken, 5);
-}
-END_TEST
-
-/* Free, but the daemon's; or handed to us, to whom it was not granted yet. */
-START_TEST(who_looks_takes_nothing_that_is_closed)
-{
-    static const uint64_t values[] = {ORDER | WORD_CLOSED, ORDER | 9 | WORD_CLOSED};
-
-    have(values[_i]);
-    for (int i = 0; i < 200; i++)
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
-    ck_assert_uint_eq(word(3), values[_i]);
-}
-END_TEST
-
-/* Others wait, or the daemon looks, and it was in vain before; it is gone, or our own: nothing that passes in
- * a moment. */
-START_TEST(there_is_nothing_to_look_for)
-{
-    static const struct {
-        uint64_t word;
-        uint8_t vain;
-    } cases[] = {{OTHERS | WORD_CLOSED, 1}, {ORDER | WORD_CLOSED, 1}, {WORD_GONE, 0}, {TAKEN(9), 0}};
-    int64_t shortest = INT64_MAX;
-
-    for (int i = 0; i < 20; i++) {
-        int64_t begun = clock_monotonic(), span;
-
-        have(cases[_i].word);
-        atomic_store(&handle.vain, cases[_i].vain);
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
-        ck_assert_uint_eq(word(3), cases[_i].word);
-        span = clock_monotonic() - begun;
-        shortest = span < shortest ? span : shortest;
-    }
-    ck_assert_int_lt(shortest, 25000);
-    have(ORDER);
-    shared_self.page = 2; /* its slot is of other words */
-    ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
-    ck_assert_uint_eq(word(3), ORDER);
-}
-END_TEST
-
-/* The shortest of some, in ns: another program may have had the processor meanwhile. */
-static int64_t look_in_vain(int times)
-{
-    int64_t shortest = INT64_MAX;
-
-    for (int i = 0; i < times; i++) {
-        int64_t begun = clock_monotonic(), span;
-
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
-        span = clock_monotonic() - begun;
-        shortest = span < shortest ? span : shortest;
-    }
-    return shortest;
-}
-
-START_TEST(who_looks_in_vain_looks_less)
-{
-    bool is_long_again = false;
-    int64_t later;
-
-    have(OTHERS);
-    if (is_alone())
-        return;
-    ck_assert_int_ge(look_in_vain(1), 30000);
-    (void) look_in_vain(10);
-    later = look_in_vain(10);
-    ck_assert_int_lt(later, 8000);
-    for (int i = 0; i < 100; i++) /* they may have become shorter */
-        is_long_again |= look_in_vain(1) > 30000;
-    ck_assert(is_long_again);
-    ck_assert_uint_eq(word(3), OTHERS);
-}
-END_TEST
-
-/* Of 200 looks, on one processor: in full, or not at all. */
-START_TEST(alone_it_looks_seldom)
-{
-    int long_ones = 0;
-    cpu_set_t one;
-
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
-    have(OTHERS);
-    for (int i = 0; i < 200; i++)
-        long_ones += look_in_vain(1) > 30000;
-    ck_assert_int_ge(long_ones, 3);
-    atomic_store(&handle.vain, 1);
-    ck_assert_int_lt(look_in_vain(3), 10000); /* elsewhere 50, 25 and 12.5 us */
-}
-END_TEST
-
-START_TEST(nobody_looks_for_longer_than_wanted)
-{
-    int64_t shortest = INT64_MAX;
-
-    for (int i = 0; i < 20; i++) {
-        int64_t begun = clock_monotonic(), span;
-
-        have(OTHERS);
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, 5e-6), 0);
-        span = clock_monotonic() - begun;
-        shortest = span < shortest ? span : shortest;
-    }
-    ck_assert_int_ge(shortest, 5000);
-    ck_assert_int_lt(shortest, 15000);
-}
-END_TEST
 
 static int acquire(bool is_recursive)
 {
@@ -403,8 +199,7 @@ END_TEST
 
 /* ---- from one to the next ---- */
 
-#define OFFERED(to) (WORD_CLOSED | (uint64_t) (to) << WORD_NEXT_SHIFT)
-#define BEHIND      5
+#define BEHIND 5
 
 START_TEST(who_lets_go_names_the_next_but_one)
 {
@@ -508,13 +303,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
-    tcase_add_checked_fixture(tcase, begin, end);
-    tcase_add_loop_test(tcase, who_looks_takes_what_is_let_go, 0, 2);
-    tcase_add_loop_test(tcase, who_looks_takes_nothing_that_is_closed, 0, 2);
-    tcase_add_loop_test(tcase, there_is_nothing_to_look_for, 0, 4);
-    tcase_add_test(tcase, who_looks_in_vain_looks_less);
-    tcase_add_test(tcase, alone_it_looks_seldom);
-    tcase_add_test(tcase, nobody_looks_for_longer_than_wanted);
+    tcase_add_checked_fixture(tcase, one_word_begin, one_word_end);
     tcase_add_test(tcase, who_has_a_number_elsewhere_owns_nothing);
     tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
     tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
