@@ -269,10 +269,30 @@ static const struct hand_over {
     {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE, false},
 };
 
+static void start_workers(pid_t workers[WORKERS])
+{
+    atomic_store(&shared->work, STOPPED);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        workers[i] = fork();
+        if (workers[i] == 0)
+            worker(i);
+    }
+}
+
+static void end_workers(const pid_t workers[WORKERS])
+{
+    atomic_store(&shared->work, OVER);
+    wake(&shared->work, WORKERS);
+    for (uint32_t i = 0; i < WORKERS; i++) /* not whoever ends: the daemon is a child, too */
+        waitpid(workers[i], NULL, 0);
+}
+
+/* Each with workers of its own: what they have learnt of the one before is not for the next. */
 static void compare(const struct hand_over *with)
 {
     struct bench_case of = {.floor = with_futex,
                             .subject = with->kind == WITH_ORDER ? with_order : with_procd};
+    pid_t workers[WORKERS];
     int processors[2] = {-1, -1}, count = (int) bench_processors(processors, 2);
 
     shared->workers = with->workers;
@@ -282,29 +302,20 @@ static void compare(const struct hand_over *with)
     for (int i = 0; i < WORKERS; i++)
         shared->processors[i] =
             with->place == ANYWHERE ? -1 : processors[with->place == APART ? i % count : 0];
+    start_workers(workers);
     bench_compare(with->figure, &of);
+    end_workers(workers);
 }
 
 int main(int argc, char **argv)
 {
-    pid_t workers[WORKERS];
-
     bench_begin(argc, argv, "from a release until the next has it");
     if (setenv("PROCD_SOCKET", subject_start()->socket, 1) < 0)
         bench_die("setenv");
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         bench_die("mmap");
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        workers[i] = fork();
-        if (workers[i] == 0)
-            worker(i);
-    }
     for (size_t i = 0; i < sizeof hand_overs / sizeof *hand_overs; i++)
         compare(&hand_overs[i]);
-    atomic_store(&shared->work, OVER);
-    wake(&shared->work, WORKERS);
-    for (uint32_t i = 0; i < WORKERS; i++) /* not whoever ends: the daemon is a child, too */
-        waitpid(workers[i], NULL, 0);
     return 0;
 }
