@@ -18,14 +18,14 @@
 struct said {
     ssize_t size;
     bool truncated;
-    struct ucred who; /* who sends, by SO_PASSCRED; pid 0: nobody has said anything, or it is not known */
+    struct ucred who; /* who sends, by SO_PASSCRED; uid -1: nobody has said anything */
     size_t fd_count;
     int fds[SAID_RIGHTS_MAX]; /* the caller's: drop_descriptors */
     char text[SAID_MAX];
 };
 
-/* Receives once, without blocking. False: nothing is there; said->size is then -errno. With size 0 and pid 0
- * it is the end of the stream. */
+/* Receives once, without blocking. False: nothing is there; said->size is then -errno. With SO_PASSCRED
+ * a uid of -1 is the end of the stream: pid 0 may also be somebody of another pid namespace. */
 bool said_receive(int fd, struct said *said);
 
 /* Closes a socket with SO_PASSCRED, to which nobody can say any more from then on. What was said is taken out
