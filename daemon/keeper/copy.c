@@ -323,7 +323,7 @@ static void give_up(struct keeper *keeper, struct job *job)
 
     log_info("process %llu: its zygote hangs, it is executed", (unsigned long long) job->slot->process);
     if (zygote && zygote->zygote) {
-        zygote_close(keeper, zygote);
+        zygote_close(zygote);
         pidfd_signal(zygote->pidfd, SIGKILL);
     }
     execute(keeper, job);

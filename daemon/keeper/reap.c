@@ -98,7 +98,7 @@ void reap_ended(struct keeper *keeper, struct slot *slot, const siginfo_t *info,
         slot_reaped(keeper, slot);
     notified_drain(keeper, slot); /* what it has said before comes first */
     notified_close(keeper, slot);
-    zygote_close(keeper, slot);
+    zygote_close(slot);
     if (slot->failed && slot->again)
         ; /* nothing has run: that of its last run stays */
     else if (info)

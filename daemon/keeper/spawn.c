@@ -42,7 +42,7 @@ static void put_failure(struct keeper *keeper, struct slot *slot, int error, uin
 void spawn_failed(struct keeper *keeper, struct slot *slot, int error, uint32_t stage)
 {
     slot->failed = true;
-    zygote_close(keeper, slot);
+    zygote_close(slot);
     capture_abandon(keeper, slot);
     notified_close(keeper, slot);
     if (!slot->again)

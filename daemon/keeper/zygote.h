@@ -13,7 +13,7 @@
  * -EINVAL: its stdin is to be something; -errno. */
 int zygote_begin(struct slot *slot, struct spawn_plan *plan, int *fds, size_t *count);
 /* Nobody is to be a copy of it any more; it ends by that. No-op for others. */
-void zygote_close(struct keeper *keeper, struct slot *slot);
+void zygote_close(struct slot *slot);
 
 /* The socket of the process with this number, which runs as the plan's user, group and groups, and with no
  * more or less of new privileges to come; or -1. */

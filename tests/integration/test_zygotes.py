@@ -203,6 +203,15 @@ os._exit(0)
 RIGHTS = "[(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [one.fileno()]))]"
 
 
+UNASKED = """
+try:
+    keeper.sendmsg([b'x'], %s)
+except BrokenPipeError:
+    os._exit(9)
+"""
+REFUSED = 9
+
+
 ANSWERS = """
 import sys
 sys.argv = ['', '-']
@@ -224,11 +233,11 @@ def nobody_waits(client, start):
 
 def test_what_it_says_does_not_block(daemon):
     with Client(daemon.path) as client:
-        said = LINGERS % 'keeper.sendmsg([b"x"], %s)' % RIGHTS
+        said = LINGERS % UNASKED % RIGHTS
 
         def ended():
             one = client.spawn(sys.executable, '-c', said, zygote=0, stderr='log')
-            client.join(one['id'])
+            same(client.exitcode(one['id']), REFUSED, 'nothing can be said where nobody reads')
 
         nobody_waits(client, ended)
         answers = LINGERS % ANSWERS % (PLAYED, RIGHTS)
