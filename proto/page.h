@@ -13,16 +13,19 @@
  *
  *   open    belongs to the clients. Who finds it free puts in its slot and a depth of 1; the owner of an
  *           rlock counts the depth; whoever may release takes owner, depth, KNOWN and ABANDONED out.
- *           Each is one compare-and-swap against the value that was seen, and leaves the order as it is.
+ *           Each is one compare-and-swap against the value that was seen, and leaves OPENED and the order
+ *           as they are.
  *   closed  belongs to the daemon. A client that finds CLOSED changes nothing: it asks by the socket, at once
  *           or after it has looked for a moment whether it is opened.
- *   offered is closed but for two moves: NEXT names who is first in the queue, and whoever may release hands
- *           the lock to that one, by one swap that puts NEXT in the place of the owner, with a depth of 0,
- *           and rings its bell; and that one takes it, by one swap that makes the depth 1. It may be handed
- *           on before the daemon looks: beside the bell of each of the first in the queue there is a link,
- *           which says who comes behind it in the queue of which word, as of which order, and the swap puts
- *           that one in the place of NEXT; or nobody, where the link is of another word or order. What was
- *           not taken yet is not handed on: whoever lets go of it asks, as the one who has it may not know.
+ *   offered is closed but for three moves. NEXT names who is first in the queue, and whoever may release
+ *           hands the lock to that one, by one swap that puts NEXT in the place of the owner, with a depth
+ *           of 0, and rings its bell; and that one takes it, by one swap that makes the depth 1. It may be
+ *           handed on before the daemon looks: beside the bell of each of the first in the queue there is a
+ *           link, which says who comes behind it in the queue of which word, as of which order, and the
+ *           swap puts that one in the place of NEXT; or nobody, where the link is of another word or order.
+ *           What was not taken yet is not handed on: whoever lets go of it asks, as the one who has it may
+ *           not know. The link of the last one says so where nobody else waits: whoever releases it then
+ *           opens the word, by one swap that leaves nothing but the order, and OPENED.
  *
  * An event's word has no owner and is never offered. Open it is set and cleared by anybody who has it
  * mapped, each by one swap even where that changes nothing: what was done before is seen by whoever sees it
@@ -57,9 +60,12 @@
  * made. Between its taking and its store a word cannot change, as nobody makes a move where LOOKED is set:
  * no write of the daemon can fail or overtake a client's, nobody gets past those who wait, and what is
  * granted, abandoned or refused is decided in one place. That the owner is one of those to whom it was
- * offered is all that tells of hand-overs: no message is needed for that. Those who were before it in the
- * queue have taken the lock and given it back, as it comes to no later one otherwise. So none is in a chain
- * of links twice, nor the one who had the lock when it was offered.
+ * offered, or OPENED, is all that tells of hand-overs: no message is needed for that, and a wait may be over
+ * for long before the daemon has a reason to look. Those who were before that owner in the queue have taken
+ * the lock and given it back, as it comes to no later one otherwise. So none is in a chain of links twice,
+ * nor the one who had the lock when it was offered. OPENED says that all of them have had it and that the
+ * last one has opened the word. It stays there, whoever has taken the lock since, and also where a daemon has
+ * taken the word and died: who has it by then may be one of them who came for it again.
  *
  * Of a semaphore it takes all words that are open, one behind the other, before it decides. What they say
  * together has been so at one instant, that of the last one: each of the others has been frozen since it
@@ -131,7 +137,7 @@
 #define PAGE_SLOTS 16384 /* nor are 0, nobody, and the last one */
 #define PAGE_PERMITS 16  /* the most words of a semaphore */
 
-/* The parts of a word: bits 0 to 13 owner, 14 to 27 NEXT, 28 to 35 depth, then flags, then the order. */
+/* The parts of a word: bits 0 to 13 owner, 14 to 27 NEXT, 28 to 35 depth, 36 to 40 flags, then the order. */
 #define WORD_OWNER_BITS  14
 #define WORD_OWNER_MAX   ((UINT64_C(1) << WORD_OWNER_BITS) - 1) /* somebody who has no slot */
 #define WORD_SET         UINT64_C(1) /* of an event, in the place of an owner */
@@ -144,12 +150,14 @@
 #define WORD_ABANDONED   (UINT64_C(1) << 37)
 #define WORD_KNOWN       (UINT64_C(1) << 38)
 #define WORD_LOOKED      (UINT64_C(1) << 39) /* only with CLOSED */
-#define WORD_ORDER_SHIFT 40
-#define WORD_ORDER_MAX   ((UINT64_C(1) << 24) - 1)
+#define WORD_OPENED      (UINT64_C(1) << 40) /* by the last one that it was offered to */
+#define WORD_ORDER_SHIFT 41
+#define WORD_ORDER_MAX   ((UINT64_C(1) << 23) - 1)
 #define WORD_ORDER_MASK  (WORD_ORDER_MAX << WORD_ORDER_SHIFT)
+#define WORD_KEPT_MASK   (WORD_ORDER_MASK | WORD_OPENED) /* what moves of an open word leave as it is */
 
 /* Its object is gone, or the daemon: closed for good. */
-#define WORD_GONE        (~(WORD_ORDER_MASK | WORD_NEXT_MASK))
+#define WORD_GONE        (~(WORD_KEPT_MASK | WORD_NEXT_MASK))
 
 static inline uint64_t word_owner(uint64_t word)
 {
@@ -174,7 +182,13 @@ static inline uint64_t word_order(uint64_t word)
 /* What a slot's link says: who comes behind it, in the queue of the word of that index, as of that order. */
 static inline uint64_t word_link(uint64_t word, uint64_t index, uint64_t behind)
 {
-    return (word & WORD_ORDER_MASK) | index << WORD_OWNER_BITS | behind;
+    return (word & WORD_KEPT_MASK) | index << WORD_OWNER_BITS | behind;
+}
+
+/* Of the last one: nobody else waits, and it may open the word. */
+static inline uint64_t word_last_link(uint64_t word, uint64_t index)
+{
+    return word_link(word, index, 0) | UINT64_C(1) << (2 * WORD_OWNER_BITS);
 }
 
 /* Who that is; 0: nobody, or the link is of another word or order. */
@@ -186,7 +200,7 @@ static inline uint64_t word_behind(uint64_t link, uint64_t word, uint64_t index)
 /* What a release makes of an offered word. link: of its NEXT. */
 static inline uint64_t word_handed(uint64_t word, uint64_t index, uint64_t link)
 {
-    return (word & (WORD_ORDER_MASK | WORD_CLOSED)) | word_next(word) |
+    return (word & (WORD_KEPT_MASK | WORD_CLOSED)) | word_next(word) |
            word_behind(link, word, index) << WORD_NEXT_SHIFT;
 }
 
@@ -200,6 +214,25 @@ static inline bool word_is_handed(uint64_t word, uint64_t slot)
 static inline bool word_can_be_handed(uint64_t word)
 {
     return word & WORD_CLOSED && !(word & WORD_LOOKED) && word_next(word) != 0 && word_depth(word) == 1;
+}
+
+/* Has it been handed to the last one that it was offered to? Then nobody is NEXT. */
+static inline bool word_is_at_end(uint64_t word)
+{
+    return word & WORD_CLOSED && !(word & (WORD_LOOKED | WORD_KNOWN)) && word_next(word) == 0 &&
+           word_depth(word) == 1;
+}
+
+/* May its owner open it? link: the owner's. */
+static inline bool word_can_be_opened(uint64_t word, uint64_t index, uint64_t link)
+{
+    return word_is_at_end(word) && link == word_last_link(word, index);
+}
+
+/* What that release makes of it. */
+static inline uint64_t word_opened(uint64_t word)
+{
+    return (word & WORD_KEPT_MASK) | WORD_OPENED;
 }
 
 static inline bool word_is_gone(uint64_t word)

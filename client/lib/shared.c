@@ -20,7 +20,7 @@
 
 /* Some times of what it takes the daemon to look and decide; to ask it takes more. Give-backs. */
 #define LOOKED_MOST (NSEC_PER_MSEC / 50)
-#define HURRIES_FOR 100
+#define HURRIES_FOR 5
 
 /* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
 #define WAY_MOST     (NSEC_PER_MSEC * 3 / 4)
@@ -76,7 +76,7 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
     while (!(seen & WORD_CLOSED)) {
         if (word_owner(seen) == 0) {
             if (shared_take_word(word, &seen)) {
-                atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
+                atomic_store_explicit(&shared->guess, seen & WORD_KEPT_MASK, memory_order_relaxed);
                 return seen & WORD_ABANDONED ? 2 : 1;
             }
         } else if (is_recursive && word_owner(seen) == shared_self.slot &&
@@ -197,13 +197,22 @@ static bool is_still(const struct page_word *word, uint64_t *seen)
     return *seen == before;
 }
 
-/* A link that is older or newer says itself that it is of another order. */
-static uint64_t handed(const struct page_word *word, uint64_t seen)
+/* One that is older or newer says itself that it is of another order. */
+static uint64_t link_of(const struct page_word *word, uint64_t slot)
 {
-    const struct page *page = shared_page_of(word);
-    uint64_t link = atomic_load_explicit(&page->bells[word_next(seen)].link, memory_order_relaxed);
+    return atomic_load_explicit(&shared_page_of(word)->bells[slot].link, memory_order_relaxed);
+}
 
-    return word_handed(seen, (uint64_t) (word - page->words), link);
+/* What its release makes of a closed word; WORD_GONE: that is for the daemon to say. */
+static uint64_t moved_on(const struct page_word *word, uint64_t seen)
+{
+    uint64_t index = (uint64_t) (word - shared_page_of(word)->words);
+
+    if (word_can_be_handed(seen))
+        return word_handed(seen, index, link_of(word, word_next(seen)));
+    if (word_can_be_opened(seen, index, link_of(word, word_owner(seen))))
+        return word_opened(seen);
+    return WORD_GONE;
 }
 
 /* The daemon has it in its hands, and is about to say who comes next. Not where that is in vain, as it does
@@ -238,20 +247,23 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
 
     while (may_release(shared, is_recursive, seen)) {
         bool is_deep = is_recursive && word_depth(seen) > 1;
-        uint64_t next = word_next(seen);
+        uint64_t next = word_next(seen), after;
 
         if (!(seen & WORD_CLOSED)) {
-            if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK,
+            if (shared_swap(word, &seen, is_deep ? seen - WORD_DEPTH_ONE : seen & WORD_KEPT_MASK,
                             memory_order_release))
                 return true;
-        } else if (!word_can_be_handed(seen)) {
+        } else if (!word_can_be_handed(seen) && !word_is_at_end(seen)) {
             if (!may_wait || !has_looked(word, &seen))
                 break;
             may_wait = false;
         } else if (!is_still(word, &seen)) {
             continue;
-        } else if (shared_swap(word, &seen, handed(word, seen), memory_order_seq_cst)) {
-            ring(word, next);
+        } else if ((after = moved_on(word, seen)) == WORD_GONE) {
+            break;
+        } else if (shared_swap(word, &seen, after, memory_order_seq_cst)) {
+            if (next > 0)
+                ring(word, next);
             return true;
         }
     }
@@ -304,7 +316,7 @@ static bool take_one(struct shared *shared, struct page_word *word)
 
     while (!(seen & WORD_CLOSED) && word_owner(seen) == 0)
         if (shared_take_word(word, &seen)) {
-            atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
+            atomic_store_explicit(&shared->guess, seen & WORD_KEPT_MASK, memory_order_relaxed);
             return true;
         }
     return false;
@@ -316,7 +328,7 @@ static bool give_one(struct shared *shared, struct page_word *word)
 
     (void) shared;
     while (!(seen & WORD_CLOSED) && word_owner(seen) == shared_self.slot)
-        if (shared_swap(word, &seen, seen & WORD_ORDER_MASK, memory_order_release))
+        if (shared_swap(word, &seen, seen & WORD_KEPT_MASK, memory_order_release))
             return true;
     return false;
 }
@@ -357,7 +369,7 @@ int shared_event_put_seen(struct shared *shared, bool is_set, uint64_t seen)
         return SHARED_ASK;
     while (!(seen & WORD_CLOSED))
         if (shared_swap(word, &seen, is_set ? seen | WORD_SET : seen & ~WORD_SET, memory_order_acq_rel)) {
-            atomic_store_explicit(&shared->guess, seen & WORD_ORDER_MASK, memory_order_relaxed);
+            atomic_store_explicit(&shared->guess, seen & WORD_KEPT_MASK, memory_order_relaxed);
             return 0;
         }
     return SHARED_ASK;

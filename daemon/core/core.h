@@ -107,6 +107,7 @@ struct client {
     struct open_list opens;
     TAILQ_HEAD(client_mappings, mapping) mappings;
     struct wait_queue waits; /* of its owners, on whatever connection */
+    uint32_t wait_count, wait_mark; /* how many; 0, or where their words are looked at. In no state */
     struct order *forget; /* made with the client, so that its burial needs no memory */
     UT_hash_handle hh;
 };
@@ -494,9 +495,10 @@ void core_words_wanted(struct core *core, const struct core_input *input, core_w
 /* The same for somebody who looks at an object. */
 void core_words_of_object(const struct object *object, core_want_word *want, void *context);
 /* Whom a lock's word may go to, from owner to owner, before the daemon looks again: the slots of the first in
- * the queue. 0: nobody. Those of a word that is stored as offered are to be in their links (proto/page.h). */
+ * the queue. 0: nobody. Those of a word that is stored as offered are to be in their links (proto/page.h).
+ * ret_is_all, or NULL: nobody else waits for that lock, and the last of them may open its word. */
 #define CORE_CHAIN_MAX 8
-size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX]);
+size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX], bool *ret_is_all);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */

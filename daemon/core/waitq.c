@@ -22,6 +22,7 @@ void wait_own(struct waiter *waiter, struct owner *owner)
     waiter->owner = owner;
     TAILQ_INSERT_TAIL(&owner->waits, waiter, of_owner);
     TAILQ_INSERT_TAIL(&owner->client->waits, waiter, of_client);
+    owner->client->wait_count++;
 }
 
 /* Which of an object's queues a waiter is in: `left` marks those of a barrier's next generation. */
@@ -42,6 +43,7 @@ void wait_leave(struct core *core, struct waiter *waiter)
     if (waiter->owner) {
         TAILQ_REMOVE(&waiter->owner->waits, waiter, of_owner);
         TAILQ_REMOVE(&waiter->owner->client->waits, waiter, of_client);
+        waiter->owner->client->wait_count--;
     }
     waiter->owner = owner_unref(waiter->owner);
     waiter->hold = hold_free(core, waiter->hold);

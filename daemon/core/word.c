@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define WAITS_UNSEEN_MAX 32 /* of a client */
+
 /* Slots are those of one page: who acts in the place of another uid is nobody in that uid's words. */
 static uint32_t slot_of(const struct hold *hold)
 {
@@ -121,8 +123,26 @@ static uint32_t count_hand_overs(const struct word *word, uint64_t value)
     return 0;
 }
 
+/* The last of those whom it was offered to has opened it. */
+static void take_opened(struct core *core, struct word *word, uint64_t value)
+{
+    uint32_t unused[CORE_CHAIN_MAX];
+    bool is_all;
+    size_t count = core_word_chain(word, unused, &is_all);
+
+    if (!is_all) /* whoever did it had no business to */
+        return;
+    for (; count > 0; count--)
+        take_hand_over(core, word, true);
+    take_news(core, word, value);
+}
+
 static void take_hand_overs(struct core *core, struct word *word, uint64_t value)
 {
+    if (value & WORD_OPENED) {
+        take_opened(core, word, value);
+        return;
+    }
     for (uint32_t left = count_hand_overs(word, value); left > 0; left--)
         take_hand_over(core, word, left > 1 || word_depth(value) > 0);
 }
@@ -192,18 +212,23 @@ uint32_t word_slot_of(const struct hold *hold)
     return hold->data.flags & HOLD_UNASKED ? 0 : slot_of(hold);
 }
 
-/* Does nobody need the daemon for it? Who sleeps on its condition will wait for it without being asked. */
+/* Who sleeps on its condition will wait for it without being asked. */
+static bool has_sleepers(const struct object *lock)
+{
+    const struct object *condition;
+
+    LIST_FOREACH(condition, &lock->users, of_lock)
+        if (!TAILQ_EMPTY(&condition->waiters))
+            return true;
+    return false;
+}
+
+/* Does nobody need the daemon for it? */
 static bool is_left_alone(const struct object *lock)
 {
     const struct hold *hold = TAILQ_FIRST(&lock->holds);
-    const struct object *condition;
 
-    if (!TAILQ_EMPTY(&lock->waiters))
-        return false;
-    LIST_FOREACH(condition, &lock->users, of_lock)
-        if (!TAILQ_EMPTY(&condition->waiters))
-            return false;
-    return !hold || word_slot_of(hold) > 0;
+    return TAILQ_EMPTY(&lock->waiters) && !has_sleepers(lock) && (!hold || word_slot_of(hold) > 0);
 }
 
 static uint64_t value_of(const struct object *lock)
@@ -228,12 +253,14 @@ static uint32_t slot_of_waiter(const struct waiter *waiter)
 }
 
 /* None is there twice, the holder included: its slot tells how far the lock has got. */
-size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX])
+size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX], bool *ret_is_all)
 {
     const struct hold *hold = TAILQ_FIRST(&word->object->holds);
     const struct waiter *waiter;
     size_t count = 0;
 
+    if (ret_is_all)
+        *ret_is_all = false;
     if (!hold || word_slot_of(hold) == 0)
         return 0;
     TAILQ_FOREACH(waiter, &word->object->waiters, of_object)
@@ -247,6 +274,8 @@ size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX])
                 return count;
         slots[count++] = slot;
     }
+    if (ret_is_all)
+        *ret_is_all = !waiter && !has_sleepers(word->object);
     return count;
 }
 
@@ -263,7 +292,7 @@ static void decide_alone(struct core *core, struct word *word)
 {
     const struct object *lock = word->object;
     uint32_t chain[CORE_CHAIN_MAX];
-    uint64_t value = value_of(lock), next = core_word_chain(word, chain) > 0 ? chain[0] : 0;
+    uint64_t value = value_of(lock), next = core_word_chain(word, chain, NULL) > 0 ? chain[0] : 0;
 
     if (is_left_alone(lock))
         word_store(core, word, WORD_STATE_OPEN, value);
@@ -377,14 +406,40 @@ static void words_of_waits(const struct client *client, core_want_word *want, vo
         words_of_connection(connection, want, context);
 }
 
+/* Nobody says that a wait is over whose lock was handed on and opened. Where a client has many waits, twice
+ * as many as the last time, their words are looked at: so no more than that are over and not known. */
+static void words_of_many_waits(struct client *client, core_want_word *want, void *context)
+{
+    const struct waiter *waiter;
+    bool is_any = false;
+
+    if (client->wait_count < client->wait_mark / 4)
+        client->wait_mark = 0;
+    if (client->wait_count < WAITS_UNSEEN_MAX || client->wait_count < client->wait_mark)
+        return;
+    TAILQ_FOREACH(waiter, &client->waits, of_client) {
+        const struct word *word = waiter->object ? waiter->object->word : NULL;
+
+        if (!word || word->data.state != WORD_STATE_OFFERED)
+            continue;
+        is_any = true;
+        want(context, word->account->uid, word->data.index);
+    }
+    if (!is_any)
+        client->wait_mark = 2 * client->wait_count;
+}
+
 static void words_of_request(struct core *core, const struct core_input *input, core_want_word *want,
                              void *context)
 {
+    const struct connection *connection = core_connection(core, input->body.request.connection);
     const struct blob *name = &input->blob[BLOB_NAME];
     const struct object *object = core_object(core, input->body.request.uid, name->data, name->size);
 
     if (object)
         core_words_of_object(object, want, context);
+    if (connection && connection->client)
+        words_of_many_waits(connection->client, want, context);
     if (object && input->kind == INPUT_ACQUIRE && object_is_lock(object))
         deadlock_words(core, object, NULL, want, context);
 }

@@ -173,7 +173,21 @@ struct outcome handle_object_list(struct call *call)
     return call_reply(call, json_pack("{s:o, s:I}", "objects", list, "seq", (json_int_t) core->counters.seq));
 }
 
+/* Who seems to wait may have had the lock meanwhile. */
+static void look_at_waits(const struct call *call)
+{
+    const struct account *account = core_account(call->server->core, call->uid);
+    const struct object *object, *next;
+
+    if (!account)
+        return;
+    HASH_ITER(hh, account->objects, object, next)
+        if (object->word && object->word->data.state == WORD_STATE_OFFERED)
+            pages_look_at(call->server, object);
+}
+
 struct outcome handle_object_graph(struct call *call)
 {
+    look_at_waits(call);
     return call_reply(call, render_graph(call->server->core, call->uid));
 }

@@ -349,12 +349,17 @@ void pages_look_at(struct server *server, const struct object *object)
 static void store_links(struct page *memory, const struct word *word)
 {
     uint32_t slots[CORE_CHAIN_MAX + 1];
-    size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots) : 0;
+    bool is_all;
+    size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots, &is_all) : 0;
 
     slots[count] = 0;
-    for (size_t i = 0; i < count; i++)
-        atomic_store_explicit(&memory->bells[slots[i]].link,
-                              word_link(word->value, word->data.index, slots[i + 1]), memory_order_relaxed);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t link = i + 1 == count && is_all
+                            ? word_last_link(word->value, word->data.index)
+                            : word_link(word->value, word->data.index, slots[i + 1]);
+
+        atomic_store_explicit(&memory->bells[slots[i]].link, link, memory_order_relaxed);
+    }
 }
 
 /* The round before the word, and then whoever sleeps on it. */

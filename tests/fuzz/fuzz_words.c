@@ -26,10 +26,10 @@ static void spoil(struct chance *chance, struct pages *pages)
     uint64_t *word = pages_word(pages, uids[chance_below(chance, 3)], (uint32_t) chance_below(chance, WORDS));
     uint64_t parts[] = {chance_below(chance, WORD_OWNER_MAX + 1) >> chance_below(chance, WORD_OWNER_BITS),
                         chance_below(chance, WORD_DEPTH_MAX + 1) << WORD_DEPTH_SHIFT,
-                        chance_below(chance, 16) * WORD_CLOSED,
+                        chance_below(chance, 32) * WORD_CLOSED,
                         chance_below(chance, 8) << WORD_NEXT_SHIFT,
                         chance_below(chance, WORD_ORDER_MAX + 1) << WORD_ORDER_SHIFT};
-    static const uint64_t masks[] = {WORD_OWNER_MAX, WORD_DEPTH_MAX << WORD_DEPTH_SHIFT, 15 * WORD_CLOSED,
+    static const uint64_t masks[] = {WORD_OWNER_MAX, WORD_DEPTH_MAX << WORD_DEPTH_SHIFT, 31 * WORD_CLOSED,
                                      WORD_NEXT_MASK, WORD_ORDER_MASK};
 
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)

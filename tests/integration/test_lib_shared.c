@@ -138,6 +138,50 @@ START_TEST(both_kinds_meet)
 }
 END_TEST
 
+/* It was handed the lock, and the kernel ends it at any further system call that is not the last one. */
+static int go_on_silently(void)
+{
+    procd_lock *lock = procd_lock_new("l");
+    int wrong = procd_lock_acquire(lock, PROCD_FOREVER) != 1;
+
+    if (wrong || prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) < 0)
+        return 1;
+    for (int i = 0; i < 1000; i++)
+        wrong |= procd_lock_release(lock) != 0 || procd_lock_acquire(lock, PROCD_FOREVER) != 1;
+    wrong |= procd_lock_release(lock) != 0;
+    syscall(SYS_exit, wrong);
+    return 1;
+}
+
+START_TEST(the_last_one_of_a_queue_asks_nobody)
+{
+    procd_lock *lock = procd_lock_new("l");
+    json_t *graph = NULL;
+    uint64_t token;
+    int status;
+    pid_t pid;
+
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1);
+    token = procd_lock_token(lock);
+    pid = fork();
+    if (pid == 0)
+        _exit(go_on_silently());
+    lib_sync_wait_for("l", 1);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", (unsigned) status);
+    ck_assert_int_eq(procd_call("object.graph", NULL, &graph), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(graph, "edges")), 0); /* nobody waits any more */
+    json_decref(graph);
+    ck_assert_int_eq(holder("l", "pid"), 0);
+    ck_assert_uint_eq(lib_sync_info("l", "waiters"), 0);
+    ck_assert_int_eq(procd_lock_acquire(lock, 0), 1); /* nor is it abandoned */
+    ck_assert_uint_gt(procd_lock_token(lock), token);
+    ck_assert_int_eq(procd_lock_release(lock), 0);
+    procd_lock_free(lock);
+}
+END_TEST
+
 /* Nothing tells the daemon of a hand-over: it must look before it thinks that a wait is over. */
 START_TEST(a_time_out_behind_a_hand_over)
 {
@@ -470,6 +514,7 @@ static SRunner *make_runner(void)
     if (!lib_sync_is_watched())
         tcase_add_test(tcase, a_free_lock_takes_no_system_call);
     tcase_add_test(tcase, both_kinds_meet);
+    tcase_add_test(tcase, the_last_one_of_a_queue_asks_nobody);
     tcase_add_test(tcase, a_time_out_behind_a_hand_over);
     tcase_add_test(tcase, what_is_traced_is_told);
     tcase_add_test(tcase, shared_names_stay_on_the_socket);

@@ -6,16 +6,19 @@
  * answer says so.
  *
  *   word      holder, CLOSED, LOOKED, ABANDONED, NEXT, HANDED (a depth of 0: the holder has not taken it),
- *             and an order that the daemon alone changes
- *   link      of each slot: who comes behind it in the queue of which word, as of which order
+ *             OPENED, and an order that the daemon alone changes
+ *   link      of each slot: who comes behind it in the queue of which word, as of which order; or that nobody
+ *             does, and nobody else waits
  *   acquire   free and not CLOSED: swap. Else set the bell, ask, and look at word and socket at each ring.
  *             HANDED to oneself and not LOOKED: swap HANDED out.
  *   release   not CLOSED: swap. CLOSED with NEXT and neither HANDED nor LOOKED: read the link of NEXT; swap
  *             NEXT in, HANDED, and in its place whom the link names, if it is of this word and order; ring
- *             the new holder. Else: ask, await the answer.
+ *             the new holder. CLOSED without any of those: read the link of the holder; if it says that
+ *             nobody else waits, swap all out but the order, and OPENED in. Else: ask, await the answer.
  *   daemon    takes the word (sets CLOSED and LOOKED), commits what it said, decides and commits that,
  *             stores the links of those whom it offers the lock, then the word, answers, rings. A holder
- *             that is one of those has been handed the lock, as all before it were, who have given it back.
+ *             that is one of those has been handed the lock, as all before it were, who have given it back;
+ *             OPENED: all of them have. It stays, whoever takes and releases the lock, until that store.
  *             The daemon may die between any two of these; the next one takes the word first, and stores and
  *             rings whatever the last one did.
  */
@@ -62,14 +65,16 @@ bit begun[SLOTS];
 #define OFFER(x) ((x) << 4)
 #define HANDED 64
 #define LOOKED 128
-#define ORDER(w) ((w) >> 8)
-#define OF_ORDER(n) ((n) << 8)
-#define ALL_BUT_ORDER 255
-#define FLAGS (CLOSED | ABANDONED | HANDED | LOOKED)
+#define OPENED 256
+#define ORDER(w) ((w) >> 9)
+#define OF_ORDER(n) ((n) << 9)
+#define FLAGS (CLOSED | ABANDONED | HANDED | LOOKED | OPENED)
 
 /* A link: that slot, of this word or of another one, and the order. */
 #define LINK(n, x) (OF_ORDER(n) | (x))
 #define OTHER_WORD 4
+#define LAST 8
+#define END 4       /* what is `following`, where nobody else waits */
 
 #define once 7      /* nobody is answered what the word has told it */
 
@@ -147,6 +152,15 @@ inline ask(what)
 #define MAY_HAND(w) (((w) & (CLOSED | LOOKED | HANDED)) == CLOSED && NEXT(w) != 0)
 #endif
 
+/* And where nobody is next. */
+#if defined(WRONG_OPEN_LOOKED)
+#define AT_END(w) (((w) & (CLOSED | HANDED)) == CLOSED && NEXT(w) == 0)
+#elif defined(WRONG_OPEN_UNTAKEN)
+#define AT_END(w) (((w) & (CLOSED | LOOKED)) == CLOSED && NEXT(w) == 0)
+#else
+#define AT_END(w) (((w) & (CLOSED | LOOKED | HANDED)) == CLOSED && NEXT(w) == 0)
+#endif
+
 #if defined(WRONG_LINK_UNCHECKED)
 #define IS_OF_SEEN(l) true
 #elif defined(WRONG_LINK_OF_ANY_WORD)
@@ -166,15 +180,24 @@ inline look_at_word(is_first)
 {
     seen[me] = word;
     if
-    :: MAY_HAND(word) && READS(is_first) -> goto read
+    :: (MAY_HAND(word) || AT_END(word)) && READS(is_first) -> goto read
     :: else -> goto swap
     fi
 }
 
+#define ENDS(l) (IS_OF_SEEN(l) && ((l) & LAST))
+
 inline read_link()
 {
-    following = (IS_OF_SEEN(link_of[NEXT(seen[me])]) -> (link_of[NEXT(seen[me])] & 3) : 0)
+    following = (NEXT(seen[me]) == 0 -> (ENDS(link_of[OWNER(seen[me])]) -> END : 0) :
+                 (IS_OF_SEEN(link_of[NEXT(seen[me])]) -> (link_of[NEXT(seen[me])] & 3) : 0))
 }
+
+#ifdef WRONG_OPENED_LOST
+#define KEPT(w) OF_ORDER(ORDER(w))
+#else
+#define KEPT(w) (OF_ORDER(ORDER(w)) | ((w) & OPENED))
+#endif
 
 /* Goes on at `again` where that was all, at `through_socket` where it must ask. */
 inline swap_word()
@@ -183,7 +206,10 @@ inline swap_word()
         if
         :: seen[me] != word -> look_at_word(0)
         :: seen[me] == word && !(word & CLOSED) ->
-            word = OF_ORDER(ORDER(word)); holds = 0; seen[me] = 0; following = 0; goto again
+            word = KEPT(word); holds = 0; seen[me] = 0; following = 0; goto again
+        :: seen[me] == word && AT_END(word) && following == END ->
+            must(order, empty(line));
+            word = OF_ORDER(ORDER(word)) | OPENED; holds = 0; seen[me] = 0; following = 0; goto again
         :: seen[me] == word && MAY_HAND(word) ->
             next = NEXT(word);
             must(order, line?[eval(next)]);
@@ -222,7 +248,7 @@ again:  do
 #endif
                 if
                 :: OWNER(word) == 0 && !(word & CLOSED) ->
-                    must(order, empty(queue) && empty(line));
+                    must(order, (empty(queue) || (word & OPENED)) && empty(line));
                     word = word | me; holds = me;
                     answer = ((word & ABANDONED) -> TOLD : GRANTED);
                     goto hold
@@ -326,6 +352,11 @@ done:
 #else
 #define HAS_BEEN_HANDED (offered[0] != 0 && OWNER(said) != holder && queue??[eval(OWNER(said))])
 #endif
+#ifdef WRONG_OPENED_BY_CLOSED
+#define HAS_BEEN_OPENED ((said & CLOSED) == 0)
+#else
+#define HAS_BEEN_OPENED ((said & OPENED) != 0)
+#endif
 #if defined(WRONG_ANSWER_DONE) || OWED
 #define END_WAIT(x) results[x] = GRANTED; to_answer[x] = 1
 #elif defined(WRONG_KEEP_DONE)
@@ -354,6 +385,27 @@ inline take_hand_overs()
     holder = other; abandoned = 0; other = 0
 }
 
+inline take_holder()
+{
+    holder = OWNER(said);
+    abandoned = (holder == 0 && (said & ABANDONED));
+    if
+    :: holder != 0 -> told[holder] = ((said & ABANDONED) != 0)
+    :: else
+    fi
+}
+
+/* All of them have had it. */
+inline take_opened()
+{
+    do
+    :: queue?other -> told[other] = 0; END_WAIT(other)
+    :: empty(queue) -> break
+    od;
+    other = 0;
+    take_holder()
+}
+
 /* What the word said becomes the record. Atomic: one input on the journal. */
 inline take_news()
 {
@@ -364,14 +416,9 @@ inline take_news()
     :: ORDER(said) == order_of_record ->
 #endif
         if
-        :: is_open ->
-            holder = OWNER(said);
-            abandoned = (holder == 0 && (said & ABANDONED));
-            if
-            :: holder != 0 -> told[holder] = ((said & ABANDONED) != 0)
-            :: else
-            fi
-        :: !is_open && HAS_BEEN_HANDED -> take_hand_overs()
+        :: is_open -> take_holder()
+        :: !is_open && HAS_BEEN_OPENED -> take_opened()
+        :: !is_open && !HAS_BEEN_OPENED && HAS_BEEN_HANDED -> take_hand_overs()
         :: else
         fi
     :: else
@@ -471,7 +518,14 @@ inline answer_one(x)
 }
 
 #define HAS_LINK(i) (offered[i] != 0)
-#define STORE_LINK(i) link_of[offered[i]] = LINK(order_of_record, offered[(i) + 1])
+#ifdef WRONG_END_TOO_SOON
+#define ARE_ALL(i) true
+#else
+#define ARE_ALL(i) (len(queue) == (i) + 1)
+#endif
+#define IS_LAST(i) (!HAS_LINK((i) + 1) && ARE_ALL(i))
+#define STORE_LINK(i) \
+    link_of[offered[i]] = LINK(order_of_record, offered[(i) + 1]) | (IS_LAST(i) -> LAST : 0)
 
 inline store_links()
 {
@@ -679,7 +733,7 @@ active proctype rest()
 end:
     timeout ->
     must(wakeup, NOBODY_WAITS);
-    must(free, holds == 0 && OWNER(word) == 0 && len(queue) == 0);
+    must(free, holds == 0 && OWNER(word) == 0 && ((word & OPENED) || len(queue) == 0));
     must(open, !(word & CLOSED));
     must(report, !unreported || (word & ABANDONED))
 }

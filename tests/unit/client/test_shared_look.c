@@ -241,7 +241,7 @@ START_TEST(who_lets_go_does_not_wait_in_vain)
         return;
     have(LOOKED_AT);
     ck_assert_int_ge(let_go_in_vain(1), 20000);
-    ck_assert_int_lt(let_go_in_vain(100), 10000);
+    ck_assert_int_lt(let_go_in_vain(5), 10000);
     ck_assert_int_ge(let_go_in_vain(1), 20000);
     ck_assert_uint_eq(word(3), LOOKED_AT);
     have(WORD_GONE);

@@ -211,6 +211,7 @@ START_TEST(who_lets_go_names_the_next_but_one)
         {word_link(NEXT(ORDER), 3, BEHIND), 0}, /* of another order, */
         {word_link(ORDER, 2, BEHIND), 0},       /* or another word */
         {word_link(ORDER, 3, 0), 0},
+        {word_last_link(ORDER, 3), 0},
     };
 
     have(TAKEN(9) | WORD_KNOWN | OFFERED(4));
@@ -219,6 +220,50 @@ START_TEST(who_lets_go_names_the_next_but_one)
     ck_assert(shared_release_seen(&handle, false, word(3)));
     ck_assert_uint_eq(word(3), ORDER | 4 | OFFERED(links[_i].next));
     ck_assert_uint_eq(atomic_load(&page->bells[4].is_set), 0);
+}
+END_TEST
+
+#define AT_END (TAKEN(9) | WORD_CLOSED)
+
+/* Its own link says that nobody comes behind it; the word, that it was offered and handed to it. Whoever
+ * gives a lock back need not be its owner, and goes by the owner's link. */
+START_TEST(the_last_one_opens_it)
+{
+    const uint64_t link = word_last_link(ORDER, 3);
+    const struct {
+        uint64_t word, link, after;
+        bool is_recursive;
+    } cases[] = {
+        {AT_END, link, ORDER | WORD_OPENED, false},
+        {AT_END, link, ORDER | WORD_OPENED, true},
+        {TAKEN(7) | WORD_CLOSED, link, ORDER | WORD_OPENED, false},
+        {TAKEN(7) | WORD_CLOSED, link, TAKEN(7) | WORD_CLOSED, true},
+        {AT_END, word_link(ORDER, 3, 0), AT_END, false}, /* others wait */
+        {AT_END, word_link(ORDER, 3, BEHIND), AT_END, false},
+        {AT_END, word_last_link(NEXT(ORDER), 3), AT_END, false},
+        {AT_END, word_last_link(ORDER, 2), AT_END, false},
+        {AT_END | WORD_KNOWN, link, AT_END | WORD_KNOWN, false}, /* as the daemon has stored it */
+        {ORDER | 9 | WORD_CLOSED, link, ORDER | 9 | WORD_CLOSED, false},
+        {AT_END + WORD_DEPTH_ONE, link, AT_END + WORD_DEPTH_ONE, true},
+        {WORD_GONE, link, WORD_GONE, false},
+    };
+
+    have(cases[_i].word);
+    shared_self.hurries = 1;
+    atomic_store(&page->bells[9].link, cases[_i].link);
+    atomic_store(&page->bells[7].link, cases[_i].link);
+    ck_assert(shared_release_seen(&handle, cases[_i].is_recursive, word(3)) ==
+              (cases[_i].after != cases[_i].word));
+    ck_assert_uint_eq(word(3), cases[_i].after);
+    if (cases[_i].after == cases[_i].word)
+        return;
+    for (int i = 0; i < 3; i++) { /* then it goes on as an open one, and stays marked */
+        ck_assert_int_eq(acquire(false), 1);
+        ck_assert_uint_eq(word(3), TAKEN(9) | WORD_OPENED);
+        ck_assert_uint_eq(atomic_load(&handle.guess), ORDER | WORD_OPENED);
+        ck_assert(release(false));
+        ck_assert_uint_eq(word(3), ORDER | WORD_OPENED);
+    }
 }
 END_TEST
 
@@ -308,7 +353,8 @@ int main(void)
     tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
     tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
     tcase_add_test(tcase, a_grant_of_the_dead_is_not_taken);
-    tcase_add_loop_test(tcase, who_lets_go_names_the_next_but_one, 0, 5);
+    tcase_add_loop_test(tcase, who_lets_go_names_the_next_but_one, 0, 6);
+    tcase_add_loop_test(tcase, the_last_one_opens_it, 0, 12);
     tcase_add_test(tcase, who_wakes_somebody_gives_way);
     tcase_add_test(tcase, what_was_not_taken_is_not_handed_on);
     tcase_add_test(tcase, who_takes_it_leaves_the_next_one_named);

@@ -163,13 +163,14 @@ static void compare_word(struct model *model, const struct m_object *mine, const
     const struct hold *hold = TAILQ_FIRST(&object->holds);
     struct m_hold *expected = m_holder_of(model, mine);
     const struct owner *owner = object->account->words->owner[word_owner(value)];
-    bool is_offered = object->word->data.state == WORD_STATE_OFFERED;
+    bool is_offered = object->word->data.state == WORD_STATE_OFFERED, is_closed = value & WORD_CLOSED;
 
-    must(((value & WORD_CLOSED) != 0) == is_offered && word_order(value) == object->word->data.order);
-    must(is_offered || !m_first(model, mine, M_ACQUIRE));
+    must(is_closed ? is_offered : is_offered == ((value & WORD_OPENED) != 0));
+    must(word_order(value) == object->word->data.order);
+    must(is_closed || !m_first(model, mine, M_ACQUIRE));
     must((expected != NULL) == (word_owner(value) != 0));
     if (!expected) {
-        must((value & ~(WORD_ORDER_MASK | WORD_ABANDONED)) == 0);
+        must((value & ~(WORD_KEPT_MASK | WORD_ABANDONED)) == 0);
         must(((value & WORD_ABANDONED) != 0) == mine->abandoned);
         return;
     }
@@ -250,14 +251,23 @@ static void compare_permits(struct model *model, const struct m_object *mine, co
     must(held == 0);
 }
 
-/* So many of the queue have got the lock, one behind the other, and the core has not seen it. */
+/* So many of the queue have got the lock, one behind the other, and the core has not seen it: all, where the
+ * last one has opened it. */
 static size_t count_served(const struct object *object, uint64_t value)
 {
     const struct waiter *waiter = TAILQ_FIRST(&object->waiters);
+    uint32_t unused[CORE_CHAIN_MAX];
+    bool is_all;
     size_t count = 1;
 
-    if (!object->word || object->word->data.state != WORD_STATE_OFFERED ||
-        word_owner(value) == word_owner(object->word->data.stored))
+    if (!object->word || object->word->data.state != WORD_STATE_OFFERED)
+        return 0;
+    if (value & WORD_OPENED) {
+        count = core_word_chain(object->word, unused, &is_all);
+        must(is_all);
+        return count;
+    }
+    if (word_owner(value) == word_owner(object->word->data.stored))
         return 0;
     while (waiter->owner->slot != word_owner(value)) {
         waiter = TAILQ_NEXT(waiter, of_object);

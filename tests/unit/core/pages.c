@@ -44,11 +44,14 @@ void pages_store(struct pages *pages, const struct core *core)
     {
         size_t page = page_of(word->account->uid);
         uint32_t slots[CORE_CHAIN_MAX + 1];
-        size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots) : 0;
+        bool is_all;
+        size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots, &is_all) : 0;
 
         slots[count] = 0;
         for (size_t i = 0; i < count; i++)
             pages->links[page][slots[i]] = word_link(word->value, word->data.index, slots[i + 1]);
+        if (count > 0 && is_all)
+            pages->links[page][slots[count - 1]] = word_last_link(word->value, word->data.index);
         pages->words[page][word->data.index] = word->value;
     }
 }
@@ -81,7 +84,7 @@ bool pages_give(uint64_t *word, uint32_t slot)
 {
     if (*word & WORD_CLOSED || word_owner(*word) != slot)
         return false;
-    *word &= WORD_ORDER_MASK;
+    *word &= WORD_KEPT_MASK;
     return true;
 }
 
@@ -93,11 +96,19 @@ bool pages_event(uint64_t *word, bool is_set)
     return true;
 }
 
-static uint64_t handed(const struct pages *pages, const uint64_t *word)
+static int move_on(struct pages *pages, uint64_t *word)
 {
     size_t at = (size_t) (word - pages->words[0]);
+    const uint64_t *links = pages->links[at / PAGE_WORDS];
 
-    return word_handed(*word, at % PAGE_WORDS, pages->links[at / PAGE_WORDS][word_next(*word)]);
+    if (word_can_be_handed(*word)) {
+        *word = word_handed(*word, at % PAGE_WORDS, links[word_next(*word)]);
+        return 3;
+    }
+    if (!word_can_be_opened(*word, at % PAGE_WORDS, links[word_owner(*word)]))
+        return 0;
+    *word = word_opened(*word);
+    return 1;
 }
 
 int pages_release(struct pages *pages, uint64_t *word, uint32_t slot, bool is_recursive)
@@ -107,12 +118,8 @@ int pages_release(struct pages *pages, uint64_t *word, uint32_t slot, bool is_re
     if (word_owner(seen) == 0 ||
         (is_recursive && (word_owner(seen) != slot || word_depth(seen) == WORD_DEPTH_MAX)))
         return 0;
-    if (seen & WORD_CLOSED) {
-        if (!word_can_be_handed(seen))
-            return 0;
-        *word = handed(pages, word);
-        return 3;
-    }
-    *word = is_recursive && word_depth(seen) > 1 ? seen - WORD_DEPTH_ONE : seen & WORD_ORDER_MASK;
+    if (seen & WORD_CLOSED)
+        return move_on(pages, word);
+    *word = is_recursive && word_depth(seen) > 1 ? seen - WORD_DEPTH_ONE : seen & WORD_KEPT_MASK;
     return 1;
 }

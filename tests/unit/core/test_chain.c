@@ -2,7 +2,9 @@
 /* daemon/core/word.c: a lock that goes from one to the next of the queue, and on, before anybody looks. */
 #include "tests/unit/core/world.h"
 
-#define MOST 12
+#include <stdio.h>
+
+#define MOST 13
 
 static struct world *world;
 static uint64_t connections[MOST], clients[MOST];
@@ -77,13 +79,168 @@ START_TEST(it_is_handed_on)
     must_wait(world, waits[1]);
     pass_to(2, 3);
     ck_assert_uint_eq(word_next(*WORD), 0);
-    ck_assert_int_eq(pages_release(world->pages, WORD, slots[3], false), 0);
     must_be_of(3);
     for (int i = 1; i < 4; i++)
         ck_assert_uint_eq(must_get(world, waits[i])->reply.sync.hold, 0); /* nobody needs the answer */
     for (int i = 2; i < 4; i++)
         ck_assert_uint_gt(must_get(world, waits[i])->reply.sync.token,
                           must_get(world, waits[i - 1])->reply.sync.token);
+}
+END_TEST
+
+static void open_by(int last)
+{
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[last], false), 1);
+    ck_assert_uint_eq(*WORD & ~WORD_ORDER_MASK, WORD_OPENED);
+}
+
+/* Then it goes round as if nobody had waited. */
+START_TEST(the_last_one_opens_it)
+{
+    uint64_t waits[4], before;
+
+    for (int i = 1; i < 4; i++)
+        waits[i] = WAIT(i);
+    before = word_order(*WORD);
+    pass_to(0, 1);
+    pass_to(1, 2);
+    pass_to(2, 3);
+    open_by(3);
+    must(look() == NULL);
+    ck_assert_uint_eq(word_order(*WORD), before + 1);
+    for (int i = 1; i < 4; i++)
+        ck_assert_uint_eq(must_get(world, waits[i])->reply.sync.hold, 0);
+    must(world_object(world, "l")->data.abandoned == 0);
+
+    must(pages_acquire(WORD, slots[3], false) == 1);
+    waits[1] = WAIT(1);
+    pass_to(3, 1);
+    open_by(1);
+    for (int i = 4; i < 6; i++) {
+        must(pages_acquire(WORD, slots[i], false) == 1);
+        ck_assert_int_eq(pages_release(world->pages, WORD, slots[i], false), 1);
+    }
+    must(pages_acquire(WORD, slots[1], false) == 1);
+    waits[2] = WAIT(2);
+    must_get(world, waits[1]);
+    must_be_of(1);
+    pass_to(1, 2);
+    must_be_of(2);
+    must_get(world, waits[2]);
+}
+END_TEST
+
+/* A broker that has taken it dies, and the next one finds it closed. */
+START_TEST(it_was_opened_and_taken_before)
+{
+    (void) WAIT(1);
+    (void) WAIT(2);
+    pass_to(0, 1);
+    pass_to(1, 2);
+    open_by(2);
+    if (_i == 1)
+        must(pages_acquire(WORD, slots[1], false) == 1);
+    *WORD |= WORD_CLOSED | WORD_LOOKED;
+    world_number(world, INPUT_RESTARTED, UINT64_MAX);
+    ck_assert_int_eq(TAILQ_EMPTY(&world_object(world, "l")->holds), _i == 0);
+    must(TAILQ_EMPTY(&world_object(world, "l")->waiters));
+}
+END_TEST
+
+/* Of many locks each: nobody says that they are over, and they are found all the same. */
+START_TEST(waits_that_are_over_do_not_pile_up)
+{
+    const struct account *account;
+
+    must(pages_release(world->pages, WORD, slots[0], false) == 1);
+    for (int i = 0; i < 500; i++) {
+        char name[16], key[16];
+        uint64_t *word;
+
+        snprintf(name, sizeof name, "l%d", i);
+        snprintf(key, sizeof key, "k%d", i);
+        for (int k = 0; k < 2; k++) {
+            ASK(world, OBJECT_CREATE, .connection = connections[k], .name = name, .object = OBJECT_LOCK,
+                .flags = REQUEST_EXIST_OK);
+            ASK(world, OBJECT_MAP, .connection = connections[k], .name = name);
+        }
+        word = world_word(world, name);
+        must(pages_acquire(word, slots[0], false) == 1);
+        must_wait(world, ASK(world, ACQUIRE, .name = name, .connection = connections[1],
+                             .flags = REQUEST_BELL, .key = key, .digest = 7));
+        ck_assert_int_eq(pages_release(world->pages, word, slots[0], false), 3);
+        must(pages_take(word, slots[1]));
+        ck_assert_int_eq(pages_release(world->pages, word, slots[1], false), 1);
+    }
+    account = core_account(world->core, 1000);
+    ck_assert_int_le(account->used[QUOTA_WAITERS], 40);
+    ck_assert_int_ge(account->used[QUOTA_WAITERS], 1);
+    ck_assert_int_le(account->used[QUOTA_HOLDS], 40);
+    ck_assert_int_eq(pages_acquire(WORD, slots[0], false), 1);
+}
+END_TEST
+
+/* What the last of the queue may do, others may not; nor what it may have done in another order's time. */
+START_TEST(who_may_not_open_it)
+{
+    uint64_t first = WAIT(1), second = ASK_FOR(connections[2]), again;
+
+    pass_to(0, 1);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[1], false), 0);
+    ASK(world, RELEASE, .connection = connections[1], .name = "l");
+    must_get(world, first);
+    must_get(world, second);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[2], false), 1); /* the daemon has opened it */
+
+    must(pages_acquire(WORD, slots[0], false) == 1);
+    first = WAIT(1);
+    pass_to(0, 1);
+    again = world->pages->links[1][slots[1]];
+    must_be_of(1);
+    must_get(world, first);
+    first = WAIT(2);
+    ck_assert(!word_can_be_opened(*WORD, world_object(world, "l")->word->data.index, again));
+    pass_to(1, 2);
+    ck_assert(!word_can_be_opened(*WORD, world_object(world, "l")->word->data.index, again));
+    open_by(2);
+    must(look() == NULL);
+}
+END_TEST
+
+/* Whose processes write what they like loses no more than what they could have had. */
+START_TEST(it_is_opened_by_somebody_who_may_not)
+{
+    uint64_t first = WAIT(1), second = ASK_FOR(connections[2]);
+
+    *WORD = word_opened(*WORD);
+    must_be_of(0);
+    must_wait(world, first);
+    must_wait(world, second);
+    ASK(world, RELEASE, .connection = connections[0], .name = "l");
+    must_get(world, first);
+    must_be_of(1);
+}
+END_TEST
+
+/* Who sleeps on its condition will want it, and nobody asks then. */
+START_TEST(somebody_sleeps_on_its_condition)
+{
+    uint64_t sleeper, waits;
+
+    ASK(world, OBJECT_CREATE, .connection = connections[2], .name = "c", .object = OBJECT_CONDITION,
+        .lock = "l", .flags = REQUEST_EXIST_OK);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[0], false), 1);
+    must(pages_acquire(WORD, slots[2], false) == 1);
+    sleeper = ASK(world, CONDITION_WAIT, .connection = connections[2], .name = "c");
+    must_wait(world, sleeper);
+    must_get(world, ASK_FOR(connections[0]));
+    waits = WAIT(1);
+    pass_to(0, 1);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[1], false), 0);
+    ASK(world, CONDITION_NOTIFY, .connection = connections[1], .name = "c");
+    must_get(world, waits);
+    ASK(world, RELEASE, .connection = connections[1], .name = "l");
+    must_be_of(2);
 }
 END_TEST
 
@@ -130,7 +287,7 @@ START_TEST(it_ends_before_who_does_not_look)
     must_get(world, waits[2]);
     ASK(world, RELEASE, .connection = connections[2], .name = "l");
     must_get(world, waits[3]);
-    for (int i = 4; i < MOST; i++)
+    for (int i = 4; i < MOST; i++) /* one more than it may be long */
         waits[i] = WAIT(i);
     pass_to(3, 4);
     for (int i = 4; i < 4 + CORE_CHAIN_MAX - 1; i++)
@@ -233,6 +390,13 @@ START_TEST(rlocks)
     must_be_of(2);
     must_get(world, first);
     must_get(world, second);
+    first = ASK_FOR(connections[3], .object = OBJECT_RLOCK, .flags = REQUEST_BELL);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[2], true), 3);
+    must(pages_take(WORD, slots[3]));
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[2], true), 0);
+    ck_assert_int_eq(pages_release(world->pages, WORD, slots[3], true), 1);
+    must(look() == NULL);
+    must_get(world, first);
 }
 END_TEST
 
@@ -243,6 +407,12 @@ int main(void)
 
     tcase_add_checked_fixture(locks, set_up, tear_down);
     tcase_add_test(locks, it_is_handed_on);
+    tcase_add_test(locks, the_last_one_opens_it);
+    tcase_add_loop_test(locks, it_was_opened_and_taken_before, 0, 2);
+    tcase_add_test(locks, waits_that_are_over_do_not_pile_up);
+    tcase_add_test(locks, who_may_not_open_it);
+    tcase_add_test(locks, it_is_opened_by_somebody_who_may_not);
+    tcase_add_test(locks, somebody_sleeps_on_its_condition);
     tcase_add_test(locks, who_may_not_know_does_not_hand_it_on);
     tcase_add_test(locks, the_last_one_may_not_have_taken_it);
     tcase_add_test(locks, it_ends_before_who_does_not_look);
