@@ -210,6 +210,43 @@ START_TEST(a_time_out_behind_a_hand_over)
 }
 END_TEST
 
+#define QUEUED 12 /* more than are named ahead */
+
+static procd_lock *in_turn;
+static _Atomic int served;
+
+/* Returns how many were before it. */
+static void *come_and_go(void *unused)
+{
+    int place;
+
+    (void) unused;
+    if (procd_lock_acquire(in_turn, PROCD_FOREVER) != 1)
+        return (void *) (intptr_t) -1;
+    place = atomic_fetch_add(&served, 1);
+    return (void *) (intptr_t) (procd_lock_release(in_turn) == 0 ? place : -1);
+}
+
+START_TEST(first_come_first_served)
+{
+    pthread_t threads[QUEUED];
+    void *place;
+
+    in_turn = procd_lock_new("l");
+    ck_assert_int_eq(procd_lock_acquire(in_turn, 0), 1);
+    for (unsigned i = 0; i < QUEUED; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
+        lib_sync_wait_for("l", i + 1);
+    }
+    ck_assert_int_eq(procd_lock_release(in_turn), 0);
+    for (int i = 0; i < QUEUED; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], &place), 0);
+        ck_assert_int_eq((int) (intptr_t) place, i);
+    }
+    procd_lock_free(in_turn);
+}
+END_TEST
+
 START_TEST(what_is_traced_is_told)
 {
     json_t *params = json_pack("{s:s,s:s,s:b}", "name", "l", "kind", "lock", "trace", 1), *result, *event;
@@ -511,11 +548,13 @@ static SRunner *make_runner(void)
 
     tcase_add_checked_fixture(tcase, lib_sync_begin, lib_sync_end);
     tcase_set_timeout(tcase, 60);
-    if (!lib_sync_is_watched())
+    if (!lib_sync_is_watched()) {
         tcase_add_test(tcase, a_free_lock_takes_no_system_call);
+        tcase_add_test(tcase, the_last_one_of_a_queue_asks_nobody);
+    }
     tcase_add_test(tcase, both_kinds_meet);
-    tcase_add_test(tcase, the_last_one_of_a_queue_asks_nobody);
     tcase_add_test(tcase, a_time_out_behind_a_hand_over);
+    tcase_add_test(tcase, first_come_first_served);
     tcase_add_test(tcase, what_is_traced_is_told);
     tcase_add_test(tcase, shared_names_stay_on_the_socket);
     tcase_add_test(tcase, depth_is_one_number);
