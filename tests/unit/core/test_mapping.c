@@ -61,6 +61,8 @@ END_TEST
 START_TEST(not_everything_is_in_memory)
 {
     static const enum object_kind others[] = {OBJECT_CONDITION, OBJECT_BARRIER};
+    static const enum object_kind kinds[] = {OBJECT_LOCK, OBJECT_RLOCK, OBJECT_SEMAPHORE,
+                                             OBJECT_BOUNDED_SEMAPHORE, OBJECT_EVENT};
     uint64_t root = world_connect(world, 0), stranger = world_connect(world, 1001);
     char name[2] = "a";
 
@@ -68,8 +70,16 @@ START_TEST(not_everything_is_in_memory)
         create(name, others[i], 0);
         must_flag(world, MAP(mine, name, 0), REPLY_MAPPED, false);
     }
-    create("traced", OBJECT_LOCK, REQUEST_TRACE);
-    must_flag(world, MAP(mine, "traced", 0), REPLY_MAPPED, false);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char traced[16], plain[16];
+
+        snprintf(traced, sizeof traced, "traced-%zu", i);
+        snprintf(plain, sizeof plain, "plain-%zu", i);
+        create(traced, kinds[i], REQUEST_TRACE);
+        must_flag(world, MAP(mine, traced, 0), REPLY_MAPPED, false);
+        create(plain, kinds[i], 0);
+        must_flag(world, MAP(mine, plain, 0), REPLY_MAPPED, true);
+    }
     create("/shared", OBJECT_LOCK, 0);
     must_flag(world, MAP(mine, "/shared", 0), REPLY_MAPPED, false);
     create("l", OBJECT_LOCK, 0);
