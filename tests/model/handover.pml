@@ -119,6 +119,24 @@ inline leave_line(x)
 #define IS_HANDED_TO(x) (OWNER(word) == (x) && (word & FLAGS) == (CLOSED | HANDED))
 #endif
 
+#ifdef WRONG_BARGE
+#define MAY_TAKE(w) (OWNER(w) == 0)
+#else
+#define MAY_TAKE(w) (OWNER(w) == 0 && !((w) & CLOSED))
+#endif
+
+#ifdef WRONG_PLAIN_SWAP
+#define IS_AS_SEEN(w) true
+#else
+#define IS_AS_SEEN(w) (seen[me] == (w))
+#endif
+
+#ifdef WRONG_NO_KEY
+#define IS_REPEATED(x) false
+#else
+#define IS_REPEATED(x) (known[x] && keys[x] == key)
+#endif
+
 #define CONNECTED (link == links[me])
 
 inline wake(x) { asleep[x] = 0 }
@@ -204,17 +222,17 @@ inline swap_word()
 {
     atomic {
         if
-        :: seen[me] != word -> look_at_word(0)
-        :: seen[me] == word && !(word & CLOSED) ->
-            word = KEPT(word); holds = 0; seen[me] = 0; following = 0; goto again
-        :: seen[me] == word && AT_END(word) && following == END ->
+        :: !IS_AS_SEEN(word) -> look_at_word(0)
+        :: IS_AS_SEEN(word) && !(seen[me] & CLOSED) ->
+            word = KEPT(seen[me]); holds = 0; seen[me] = 0; following = 0; goto again
+        :: IS_AS_SEEN(word) && AT_END(seen[me]) && following == END ->
             must(order, empty(line));
-            word = OF_ORDER(ORDER(word)) | OPENED; holds = 0; seen[me] = 0; following = 0; goto again
-        :: seen[me] == word && MAY_HAND(word) ->
-            next = NEXT(word);
+            word = OF_ORDER(ORDER(seen[me])) | OPENED; holds = 0; seen[me] = 0; following = 0; goto again
+        :: IS_AS_SEEN(word) && MAY_HAND(seen[me]) ->
+            next = NEXT(seen[me]);
             must(order, line?[eval(next)]);
             leave_line(next);
-            word = OF_ORDER(ORDER(word)) | CLOSED | HANDED | OFFER(following) | next; holds = next;
+            word = OF_ORDER(ORDER(seen[me])) | CLOSED | HANDED | OFFER(following) | next; holds = next;
             unreported = unreported || !alive[next];
             seen[me] = 0; following = 0
         :: else -> seen[me] = 0; following = 0; key = !key; taken[me] = 0; goto through_socket
@@ -227,7 +245,11 @@ inline ring()
 {
     atomic { was_set = bell[next]; bell[next] = 0 };
     if
+#ifdef WRONG_NO_WAKE
+    :: atomic { was_set -> was_set = 0; next = 0 }
+#else
     :: atomic { was_set -> was_set = 0; wake(next); next = 0 }
+#endif
     :: atomic { !was_set -> next = 0 }
     fi
 }
@@ -247,7 +269,7 @@ again:  do
                 IS_TURN(me) -> begun[me] = 1;
 #endif
                 if
-                :: OWNER(word) == 0 && !(word & CLOSED) ->
+                :: MAY_TAKE(word) ->
                     must(order, (empty(queue) || (word & OPENED)) && empty(line));
                     word = word | me; holds = me;
                     answer = ((word & ABANDONED) -> TOLD : GRANTED);
@@ -269,6 +291,9 @@ look:       atomic {
                 :: else
                 fi
             };
+#ifdef WRONG_BELL_AGAIN_LATE
+            bell[me] = 1;
+#endif
             atomic {
                 if
                 :: bell[me] -> asleep[me] = 1
@@ -277,10 +302,14 @@ look:       atomic {
             };
 #ifdef WRONG_TRUST_BELL
             atomic { !asleep[me] -> answer = GRANTED; goto got };
+#elif defined(WRONG_NO_SLEEP)
+            atomic { asleep[me] = 0 };
 #else
             !asleep[me];
 #endif
+#ifndef WRONG_BELL_AGAIN_LATE
             bell[me] = 1;
+#endif
 socket:     if
             :: atomic {
                 answers[me]?its, answer ->
@@ -489,7 +518,11 @@ inline decide()
     :: holder == 0 && abandoned -> value = value | ABANDONED
     :: else
     fi;
+#ifdef WRONG_STAY_CLOSED
+    is_open = 0;
+#else
     is_open = (len(queue) == 0);
+#endif
     if
     :: !is_open -> value = value | CLOSED; offer()
     :: else
@@ -558,6 +591,11 @@ inline finish()
     value = 0
 }
 
+#ifdef WRONG_UNTOLD
+#define IS_TOLD 0
+#else
+#define IS_TOLD 1
+#endif
 #ifdef WRONG_BURY_FIRST
 #define DRAINED(x) true
 #else
@@ -624,14 +662,14 @@ known_event:
         /* the input, and what it decides: one commit */
         atomic {
             if
-            :: what == ACQUIRE && known[me] && keys[me] == key ->
+            :: what == ACQUIRE && IS_REPEATED(me) ->
                 /* asked again: it is there again, or was answered */
                 requests[me]?_, _; present[me] = 1;
                 if
                 :: results[me] != NONE -> to_answer[me] = 1
                 :: else
                 fi
-            :: what == ACQUIRE && !(known[me] && keys[me] == key) ->
+            :: what == ACQUIRE && !IS_REPEATED(me) ->
                 requests[me]?_, _; known[me] = 1; keys[me] = key; present[me] = 1; results[me] = NONE;
                 queue!me; line!me
             :: what == RELEASE && known[me] && keys[me] == key ->
@@ -656,7 +694,7 @@ known_event:
                 :: else
                 fi;
                 if
-                :: holder == me -> holder = 0; abandoned = 1; holds = (holds == me -> 0 : holds)
+                :: holder == me -> holder = 0; abandoned = IS_TOLD; holds = (holds == me -> 0 : holds)
                 :: else
                 fi;
                 known[me] = 0; present[me] = 0; results[me] = NONE; told[me] = 0
