@@ -28,6 +28,7 @@
 #define NOBODY  UINT32_MAX
 
 enum work { STOPPED, WITH_FUTEX, WITH_ORDER, WITH_PROCD, OVER };
+enum result { MEAN_GAP, LONGEST_WAIT, LEAST_SHARE };
 
 static struct shared {
     _Atomic uint32_t work; /* a futex, too */
@@ -40,9 +41,10 @@ static struct shared {
     double held, away; /* seconds: with the lock, and until it is wanted again */
     bool dozes;        /* while away; otherwise it is at work */
     int processors[WORKERS]; /* -1: any */
+    enum result wanted;
     /* by who has the lock */
-    double released, gaps;
-    uint32_t last, count;
+    double released, gaps, longest;
+    uint32_t last, count, got[WORKERS];
 } *shared;
 
 static procd_lock *lock;
@@ -161,8 +163,12 @@ static void be_away(void)
         spend(shared->away);
 }
 
-static void note(uint32_t me)
+/* since: when it was wanted. */
+static void note(uint32_t me, double since)
 {
+    shared->got[me]++;
+    if (shared->wanted == LONGEST_WAIT && bench_seconds() - since > shared->longest)
+        shared->longest = bench_seconds() - since;
     if (shared->last != me && shared->last != NOBODY) {
         shared->gaps += bench_seconds() - shared->released;
         shared->count++;
@@ -173,8 +179,10 @@ static void note(uint32_t me)
 static void work(uint32_t me, enum work kind)
 {
     while (atomic_load(&shared->work) == kind) {
+        double since = shared->wanted == LONGEST_WAIT ? bench_seconds() : 0;
+
         acquire(me, kind);
-        note(me);
+        note(me, since);
         spend(shared->held);
         shared->released = bench_seconds();
         release(kind);
@@ -203,9 +211,23 @@ static _Noreturn void worker(uint32_t me)
     }
 }
 
-/* The mean of so many gaps, in microseconds. */
+/* Of who got the lock least often, 1 being what all would get if all got the same. */
+static double least_share(void)
+{
+    uint32_t least = UINT32_MAX, all = 0;
+
+    for (uint32_t i = 0; i < shared->workers; i++) {
+        least = shared->got[i] < least ? shared->got[i] : least;
+        all += shared->got[i];
+    }
+    return (double) least * shared->workers / all;
+}
+
+/* Of so many gaps the mean, in microseconds; or what else is wanted of them. */
 static double measure(enum work kind)
 {
+    memset(shared->got, 0, sizeof shared->got);
+    shared->longest = 0;
     shared->last = shared->owner = NOBODY;
     shared->waiting = 0;
     shared->gaps = shared->count = 0;
@@ -220,7 +242,9 @@ static double measure(enum work kind)
     while (atomic_load(&shared->busy) > 0)
         usleep(100);
     wake(&shared->work, WORKERS);
-    return shared->gaps / shared->count * 1e6;
+    return shared->wanted == LEAST_SHARE    ? least_share()
+           : shared->wanted == LONGEST_WAIT ? shared->longest * 1e6
+                                            : shared->gaps / shared->count * 1e6;
 }
 
 static double with_futex(void *context)
@@ -250,23 +274,26 @@ static const struct hand_over {
     double held, away; /* us */
     enum place place;
     bool dozes;
+    enum result wanted;
 } hand_overs[] = {
-    {FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE, false},
-    {FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE, false},
-    {FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE, false},
-    {FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE, false},
-    {FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, ANYWHERE, false},
-    {FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART, false},
-    {FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER, false},
-    {FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE, false},
-    {FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, false},
-    {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART, false},
-    {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER, false},
-    {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, 100, 100, ANYWHERE, true},
-    {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, true},
-    {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE, false},
-    {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART, false},
-    {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE, false},
+    {FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_LONGEST, WITH_PROCD, 4, 100, 100, ANYWHERE, false, LONGEST_WAIT},
+    {FIGURE_HANDOVER_SHARE, WITH_PROCD, 4, 100, 100, ANYWHERE, false, LEAST_SHARE},
+    {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER, false, MEAN_GAP},
+    {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART, false, MEAN_GAP},
+    {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE, false, MEAN_GAP},
 };
 
 static void start_workers(pid_t workers[WORKERS])
@@ -299,6 +326,7 @@ static void compare(const struct hand_over *with)
     shared->held = with->held * 1e-6;
     shared->away = with->away * 1e-6;
     shared->dozes = with->dozes;
+    shared->wanted = with->wanted;
     for (int i = 0; i < WORKERS; i++)
         shared->processors[i] =
             with->place == ANYWHERE ? -1 : processors[with->place == APART ? i % count : 0];

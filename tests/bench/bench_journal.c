@@ -35,7 +35,7 @@ struct side {
     struct targets_worker targets;
 };
 
-static struct side without, with;
+static struct side without, again, with; /* again: without, too */
 static char *child, *sleeper;
 
 static void make_objects(struct side *side)
@@ -155,24 +155,24 @@ static double kills(struct side *side)
     return begin / SLEEPERS * 1e6;
 }
 
+#define ROUND_OF(name, which, value)                                                                         \
+    static double name##_##which(void *context)                                                              \
+    {                                                                                                        \
+        struct side *side = &which;                                                                          \
+                                                                                                             \
+        (void) context;                                                                                      \
+        return value;                                                                                        \
+    }
+
 #define ROUNDS(name, value)                                                                                  \
-    static double name##_without(void *context)                                                              \
-    {                                                                                                        \
-        struct side *side = &without;                                                                        \
-                                                                                                             \
-        (void) context;                                                                                      \
-        return value;                                                                                        \
-    }                                                                                                        \
-                                                                                                             \
-    static double name##_with(void *context)                                                                 \
-    {                                                                                                        \
-        struct side *side = &with;                                                                           \
-                                                                                                             \
-        (void) context;                                                                                      \
-        return value;                                                                                        \
-    }                                                                                                        \
-                                                                                                             \
+    ROUND_OF(name, without, value)                                                                           \
+    ROUND_OF(name, with, value)                                                                              \
     static const struct bench_case name = {.floor = name##_without, .subject = name##_with};
+
+/* How much two daemons differ that do not. */
+#define ROUNDS_OF_ONE(name, value)                                                                           \
+    ROUND_OF(name, again, value)                                                                             \
+    static const struct bench_case name##_twice = {.floor = name##_without, .subject = name##_again};
 
 ROUNDS(asking, exchanges(side, PINGS, ping, ping))
 ROUNDS(holding, exchanges(side, PAIRS, acquire, release))
@@ -183,6 +183,9 @@ ROUNDS(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS(alternating, spawns_one_at_a_time(&side->wire, child, SPAWNS_ONE))
 ROUNDS(starting, targets_worker_round(&side->targets, TARGETS))
 ROUNDS(telling, source_round(side->source))
+ROUNDS_OF_ONE(queueing, waits(side, WAITS))
+ROUNDS_OF_ONE(spawning, spawns_a_second(side->lanes, child, SPAWNS))
+ROUNDS_OF_ONE(telling, source_round(side->source))
 
 static void pin_broker(const struct subject *subject, int processor)
 {
@@ -194,6 +197,7 @@ static void pin(int processor, void (*pin_subject)(const struct subject *subject
 {
     bench_pin(0, processor);
     pin_subject(without.subject, processor);
+    pin_subject(again.subject, processor);
     pin_subject(with.subject, processor);
 }
 
@@ -208,13 +212,16 @@ int main(int argc, char **argv)
     sleeper = bench_beside("sleeper");
     make_waiting();
     begin(&without, subject_start_program(bench_beside("procd_unrecorded")));
+    begin(&again, subject_start_program(bench_beside("procd_unrecorded")));
     begin(&with, subject_start());
     bench_compare(FIGURE_JOURNAL_EVENTS, &telling);
+    bench_compare(FIGURE_JOURNAL_EVENTS_NONE, &telling_twice);
     has_processor = bench_processors(&processor, 1) == 1;
     if (has_processor)
         pin(processor, pin_broker);
     bench_compare(FIGURE_JOURNAL_PING, &asking);
     bench_compare(FIGURE_JOURNAL_WAIT, &queueing);
+    bench_compare(FIGURE_JOURNAL_WAIT_NONE, &queueing_twice);
     bench_compare(FIGURE_JOURNAL_WAKE, &waking);
     bench_compare(FIGURE_JOURNAL_LOCK, &holding);
     make_objects(&without);
@@ -222,6 +229,7 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_JOURNAL_OBJECTS, &holding);
     pin(-1, pin_broker);
     bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
+    bench_compare(FIGURE_JOURNAL_SPAWN_NONE, &spawning_twice);
     if (has_processor)
         pin(processor, subject_pin);
     bench_compare(FIGURE_JOURNAL_SPAWN_ONE, &alternating);

@@ -77,22 +77,65 @@ static bool make_objects(unsigned count)
     return true;
 }
 
+/* ---- a queue ---- */
+
+#define FIRST 2 /* 1 is that of requests that are alone under way */
+
+static long holder = FIRST; /* of the lock that they wait for: a request's id */
+
+static void wait_for_it(long who)
+{
+    char line[256];
+    int size = snprintf(line, sizeof line,
+                        "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"lock.acquire\",\"params\":"
+                        "{\"name\":\"held\",\"holder\":\"w%ld\",\"timeout\":86400}}\n",
+                        who, who);
+
+    wire_send(&crowd, line, (size_t) size);
+}
+
 /* All in the queue of one lock that is held. */
 static bool make_waiters(unsigned count)
 {
     static unsigned made;
-    char line[256];
-    int size;
 
-    for (; made < count; made++) {
-        size = snprintf(line, sizeof line,
-                        "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"lock.acquire\",\"params\":"
-                        "{\"name\":\"held\",\"holder\":\"w%u\",\"timeout\":86400}}\n",
-                        made + 10, made);
-        wire_send(&crowd, line, (size_t) size);
+    if (made == 0) {
+        wait_for_it(FIRST);
+        wire_expect(wire_line(&crowd), "\"acquired\":true");
     }
+    while (made < count)
+        wait_for_it(FIRST + ++made);
     wire_call(&crowd, ping, sizeof ping - 1);
     return true;
+}
+
+static long reply_id(const char *line)
+{
+    const char *id = strstr(line, "\"id\":");
+
+    if (!id)
+        bench_die("no reply: %s", line);
+    return strtol(id + 5, NULL, 10);
+}
+
+/* It goes to the first in the queue, and who had it goes to its end. */
+static double pass_on(void *context)
+{
+    static const char release_it[] = WIRE_REQUEST("lock.release", "\"name\":\"held\"");
+    double begin = bench_seconds();
+
+    (void) context;
+    for (int i = 0; i < COUNT; i++) {
+        long before = holder;
+        char *granted;
+
+        wire_call(&wire, release_it, sizeof release_it - 1);
+        granted = wire_line(&crowd);
+        holder = reply_id(granted);
+        wire_expect(granted, "\"acquired\":true");
+        wait_for_it(before);
+    }
+    return (bench_seconds() - begin) / COUNT * 1e6;
 }
 
 static double memory_of_one(const struct subject *subject)
@@ -125,8 +168,8 @@ static double redis_round(void *context)
 
 int main(int argc, char **argv)
 {
-    static const char held[] = WIRE_REQUEST("lock.acquire", "\"name\":\"held\",\"holder\":\"first\"");
     struct bench_case of = {.floor = two_pings, .subject = acquire_release};
+    struct bench_case in_turn = {.floor = two_pings, .subject = pass_on};
     const struct subject *subject;
     struct redis *redis;
     int processor;
@@ -147,8 +190,7 @@ int main(int argc, char **argv)
     peers_python("lock");
     bench_compare(FIGURE_LOCK_PAIR, &of);
     bench_grow(CURVE_OBJECTS, &of, make_objects);
-    wire_call(&crowd, held, sizeof held - 1);
-    bench_grow(CURVE_WAITERS, &of, make_waiters);
+    bench_grow(CURVE_WAITERS, &in_turn, make_waiters);
     wire_close(&crowd);
     wire_close(&wire);
     return 0;

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,30 @@ def processor():
     return platform.machine()
 
 
+def is_in_tree(procd):
+    """Does a child have a cgroup of its own? Then it ends with all that it has begun."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'socket')
+        request = {'jsonrpc': '2.0', 'id': 1, 'method': 'process.spawn',
+                   'params': {'argv': ['sleep', '60'], 'env_add': {}}}
+        with subprocess.Popen([procd, '--log-level', 'warning', '--socket', path]) as daemon, \
+                socket.socket(socket.AF_UNIX) as client:
+            try:
+                while not os.path.exists(path) and daemon.poll() is None:
+                    time.sleep(0.01)
+                client.connect(path)
+                client.sendall(json.dumps(request).encode() + b'\n')
+                child = json.loads(client.makefile().readline())['result']['pid']
+                return cgroup(child) != cgroup(daemon.pid)
+            finally:
+                daemon.terminate()
+
+
+def cgroup(pid):
+    with open(f'/proc/{pid}/cgroup', encoding='utf-8') as file:
+        return file.read().splitlines()[-1]
+
+
 def machine():
     return {
         'date': time.strftime('%Y-%m-%d'),
@@ -32,6 +57,7 @@ def machine():
         'memory': os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'),
         'kernel': f'{platform.system()} {platform.release().split("-")[0]}',
         'load': os.getloadavg()[0],
+        'trees': is_in_tree(os.environ['PROCD']),
         'procd': subprocess.check_output([os.environ['PROCD'], '--version'], text=True).strip(),
     }
 
@@ -64,6 +90,7 @@ def parsed(line):
 
 def main():
     asked = options()
+    begun = time.monotonic()
     document = machine()
     failed = []
     with tempfile.NamedTemporaryFile('r', suffix='.json', encoding='utf-8') as lines:
@@ -78,6 +105,7 @@ def main():
     document['figures'] = sorted((row for row in rows if 'figure' in row), key=lambda row: row['place'])
     document['curves'] = [row for row in rows if 'curve' in row]
     document['failed'] = failed
+    document['seconds'] = round(time.monotonic() - begun)
     if asked.output:
         with open(asked.output, 'w', encoding='utf-8') as file:
             json.dump(document, file, indent=1)
