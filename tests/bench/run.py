@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+START_SECONDS = 10  # of the daemon
+
 
 def processor():
     with open('/proc/cpuinfo', encoding='utf-8') as info:
@@ -30,12 +32,14 @@ def is_in_tree(procd):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'socket')
         request = {'jsonrpc': '2.0', 'id': 1, 'method': 'process.spawn',
-                   'params': {'argv': ['sleep', '60'], 'env_add': {}}}
+                   'params': {'argv': ['sleep', '60']}}
         with subprocess.Popen([procd, '--log-level', 'warning', '--socket', path]) as daemon, \
                 socket.socket(socket.AF_UNIX) as client:
             try:
-                while not os.path.exists(path) and daemon.poll() is None:
+                until = time.monotonic() + START_SECONDS
+                while not os.path.exists(path) and daemon.poll() is None and time.monotonic() < until:
                     time.sleep(0.01)
+                client.settimeout(START_SECONDS)
                 client.connect(path)
                 client.sendall(json.dumps(request).encode() + b'\n')
                 child = json.loads(client.makefile().readline())['result']['pid']
