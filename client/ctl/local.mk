@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # procctl: all but main is a library that its unit tests link, too.
 noinst_LTLIBRARIES += %D%/libctl.la
+%C%_libctl_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 %C%_libctl_la_SOURCES = %D%/arguments.c %D%/arguments.h %D%/attach.c %D%/barrier.c %D%/call.c %D%/calls.c %D%/calls.h \
 	%D%/commands.c %D%/commands.def %D%/commands.h %D%/completion.c %D%/completion.h %D%/completion_bash.c \
 	%D%/completion_fish.c %D%/completion_words.c %D%/completion_zsh.c %D%/condition.c %D%/ctl.h \

@@ -6,5 +6,6 @@ noinst_LTLIBRARIES += %D%/libbase.la %D%/libnotify.la
 	%D%/log.h %D%/shelf.c %D%/shelf.h
 
 # Apart, for the client library takes all of libbase and shall not need libsystemd.
+%C%_libnotify_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 %C%_libnotify_la_SOURCES = %D%/notify.c %D%/notify.h
 %C%_libnotify_la_LIBADD = $(SYSTEMD_LIBS)

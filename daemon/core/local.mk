@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The pure state machine.
 noinst_LTLIBRARIES += %D%/libcore.la
+%C%_libcore_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 %C%_libcore_la_SOURCES = %D%/absence.c %D%/barrier.c %D%/client.c %D%/condition.c %D%/core.c %D%/core.h \
 	%D%/deadlock.c %D%/event.c %D%/eventlog.c %D%/graph.c %D%/graph.h %D%/hold.c %D%/input.c %D%/input.h %D%/internal.h \
 	%D%/key.c %D%/load.c %D%/load_sync.c %D%/lock.c %D%/mapping.c %D%/object.c %D%/object_requests.c \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The parent of every child: links neither libevent nor jansson.
 noinst_LTLIBRARIES += %D%/libkeeper.la
+%C%_libkeeper_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 %C%_libkeeper_la_SOURCES = %D%/accept.c %D%/adopt.c %D%/adopt.h %D%/adopt_image.c %D%/adopt_image.h \
 	%D%/adopted.c %D%/adopted.h %D%/begin.c %D%/begin.h %D%/broker.c %D%/broker.h %D%/capture.c %D%/capture.h \
 	%D%/cgroup.c %D%/cgroup.h %D%/cgroup_find.c %D%/cgroup_find.h %D%/cgroup_left.c %D%/cgroup_left.h \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Between the socket and the core: sessions, calls, handlers.
 noinst_LTLIBRARIES += %D%/librpc.la
+%C%_librpc_la_LIBTOOLFLAGS = $(PROGRAM_LIBTOOLFLAGS)
 %C%_librpc_la_SOURCES = %D%/access.c %D%/access.h %D%/arguments.c %D%/arguments.h %D%/backlog.c \
 	%D%/backlog.h %D%/call.c %D%/call.h \
 	%D%/daemon_methods.c %D%/deliver.c %D%/deliver.h %D%/dispatch.c %D%/event_methods.c %D%/event_text.c \
