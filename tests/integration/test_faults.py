@@ -16,7 +16,8 @@ from uses import EACH, LARGE, SOME
 ERRORS = {
     'keeper': {
         'accept4': 'EMFILE ENFILE ECONNABORTED EINTR ENOMEM', 'bind': 'ENOSPC EADDRINUSE',
-        'clone3': 'EAGAIN ENOMEM', 'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR', 'fcntl': 'EMFILE',
+        'clone3': 'EAGAIN ENOMEM', 'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR',
+        'eventfd2': 'EMFILE ENFILE ENOMEM', 'fcntl': 'EMFILE',
         'fstatfs': 'EINTR', 'getdents64': 'ENOMEM', 'getsid': 'EACCES', 'getsockopt': 'EMFILE ENOMEM',
         'ioctl': 'EIO',
         'mkdirat': 'ENOSPC EMFILE', 'mmap': 'ENOMEM', 'mprotect': 'ENOMEM', 'newfstatat': 'ENOMEM',

@@ -324,21 +324,14 @@ END_TEST
 
 /* ---- what was said ---- */
 
-/* Down `to` goes a socket that is nobody else's, and whose close takes a second: its peer reads nothing. */
-static int send_what_lingers(int to)
+/* A socket whose close takes a second, as its peer reads nothing. */
+static void lingering(int ends[2])
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = 1};
-    int ends[2], listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     static char bytes[65536];
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr header;
-    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
-    struct iovec one = {.iov_base = bytes, .iov_len = 1};
-    struct msghdr message = {
-        .msg_iov = &one, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
 
     ck_assert_int_eq(bind(listening, (struct sockaddr *) &address, size) + listen(listening, 1), 0);
     ck_assert_int_eq(getsockname(listening, (struct sockaddr *) &address, &size), 0);
@@ -349,11 +342,42 @@ static int send_what_lingers(int to)
     while (send(ends[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
         ;
     ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+}
+
+/* Down `to` goes such a one, and is nobody else's. */
+static int send_what_lingers(int to)
+{
+    int ends[2];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec one = {.iov_base = &ends, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &one, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
+
+    lingering(ends);
     memcpy(CMSG_DATA(&control.header), &ends[0], sizeof(int));
     ck_assert_int_eq(sendmsg(to, &message, 0), 1);
     close(ends[0]);
     return ends[1];
 }
+
+/* Who waits for its number to be free has nothing to do with the close itself. */
+START_TEST(what_is_dropped_is_not_ours_to_close)
+{
+    for (int i = 0; i < 2000; i++) {
+        int64_t begun;
+        int ends[2];
+
+        lingering(ends);
+        begun = clock_monotonic();
+        drop_descriptors(&ends[0], 1);
+        ck_assert_msg(clock_monotonic() - begun < 800 * NSEC_PER_MSEC, "%d", i);
+        close(ends[1]); /* which ends the other close, too */
+    }
+}
+END_TEST
 
 /* Also where its peer has gone without reading what we have said, or has said more than is taken out. */
 START_TEST(what_was_said_blocks_nobody)
@@ -423,6 +447,7 @@ static void add(TCase *test)
     tcase_add_loop_test(test, what_has_begun_is_seen_at_once, 0, 2);
     tcase_add_test(test, what_is_dropped_no_child_closes_last);
     tcase_add_test(test, a_child_that_does_not_come_to_it);
+    tcase_add_test(test, what_is_dropped_is_not_ours_to_close);
     tcase_add_loop_test(test, what_was_said_blocks_nobody, 0, 3);
     tcase_add_test(test, a_burst_that_is_short_of_descriptors);
     tcase_add_test(test, hardly_any_descriptors);
