@@ -373,7 +373,7 @@ size_t core_threads_wanted(struct core *core, const struct core_wait *wait, uint
     struct search search = {.core = core};
     size_t count = 0;
 
-    if (!client || (wait->object && !object_is_lock(wait->object)))
+    if (!client || (wait->object && (!object_is_lock(wait->object) || TAILQ_EMPTY(&wait->object->holds))))
         return 0;
     search.asker = owner_get(client, &wait->holder);
     if (!search.asker)

@@ -4,7 +4,6 @@
 #include "daemon/base/decimal.h"
 #include "daemon/rpc/arguments.h"
 #include "daemon/rpc/identity.h"
-#include "daemon/rpc/pages.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/session.h"
 #include "daemon/rpc/threads.h"
@@ -57,10 +56,6 @@ static struct outcome acquire(struct call *call, struct object_request *request)
     if (json_is_true(request->bell))
         set_bell(call, input);
     if (!object || *flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE))
-        return call_submit(call, input);
-    server_set_time(input);
-    pages_look(call->server, input);
-    if (TAILQ_EMPTY(&object->holds))
         return call_submit(call, input);
     return threads_submit(call, input, &wait);
 }

@@ -2,6 +2,7 @@
 #include "daemon/rpc/threads.h"
 
 #include "daemon/rpc/keeper_link.h"
+#include "daemon/rpc/pages.h"
 #include "daemon/rpc/session.h"
 
 #include <stdlib.h>
@@ -54,12 +55,15 @@ static struct outcome ask(struct call *call, const uint64_t *ids, size_t count)
 }
 
 /* Asked again as long as the wait would be a deadlock, and what was counted is not all or not fresh: somebody
- * else's wait has begun meanwhile. */
+ * else's wait has begun meanwhile. Who holds what, the words say: a lock may have gone on unseen. */
 struct outcome threads_submit(struct call *call, struct core_input *input, const struct core_wait *wait)
 {
     uint64_t ids[LINK_THREADS_MAX];
-    size_t count = core_threads_wanted(call->server->core, wait, ids, LINK_THREADS_MAX);
+    size_t count;
 
+    server_set_time(input);
+    pages_look(call->server, input);
+    count = core_threads_wanted(call->server->core, wait, ids, LINK_THREADS_MAX);
     if (!all_fresh(call, ids, count))
         return ask(call, ids, count);
     if (count > 0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Whole daemons, seen through the socket, the library and the process table.
 integration_programs = %D%/test_lib_autostart %D%/test_lib_exit %D%/test_lib_process %D%/test_lib_shared \
-	%D%/test_lib_shared_events %D%/test_lib_shared_life %D%/test_lib_shared_permits %D%/test_lib_shared_semaphores %D%/test_lib_shared_stress \
+	%D%/test_lib_shared_deadlocks %D%/test_lib_shared_events %D%/test_lib_shared_life %D%/test_lib_shared_permits %D%/test_lib_shared_semaphores %D%/test_lib_shared_stress \
 	%D%/test_lib_shared_threads %D%/test_lib_sync %D%/test_lib_sync_faults %D%/test_lib_sync_handles
 integration_scripts = \
 	%D%/test_absence.py \
@@ -123,6 +123,8 @@ integration_contender = %D%/contender.c %D%/contender.h
 integration_lib_sync = %D%/lib_sync.c %D%/lib_sync.h $(integration_fixture)
 %C%_test_lib_shared_SOURCES = %D%/test_lib_shared.c $(integration_lib_sync)
 %C%_test_lib_shared_LDADD = $(unit_client_libs)
+%C%_test_lib_shared_deadlocks_SOURCES = %D%/test_lib_shared_deadlocks.c $(integration_lib_sync)
+%C%_test_lib_shared_deadlocks_LDADD = $(unit_client_libs)
 %C%_test_lib_shared_life_SOURCES = %D%/test_lib_shared_life.c $(integration_lib_sync)
 %C%_test_lib_shared_life_LDADD = $(unit_client_libs)
 %C%_test_lib_shared_events_SOURCES = %D%/test_lib_shared_events.c $(integration_lib_sync)
