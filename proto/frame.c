@@ -12,7 +12,7 @@
 #define WRITE_KEPT 4096       /* an idle writer keeps no more */
 #define FDS_WAITING_MAX (2 * FDPASS_MAX) /* more than that nobody will claim */
 
-_Static_assert(FRAME_FDS_QUEUED_MAX == FDS_WAITING_MAX + FDPASS_MAX, "one message more than may wait");
+_Static_assert(FRAME_FDS_QUEUED_MAX == FDS_WAITING_MAX + FDPASS_ROOM, "one message more than may wait");
 
 struct frame_mark {
     size_t offset; /* counted as `end` is: the byte with which the descriptors leave */

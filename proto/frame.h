@@ -17,7 +17,7 @@
 #define FRAME_ROOM     (16u << 10) /* bytes of a reader's first buffer: a long line needs a longer one */
 #define FRAME_LINE_MAX (1u << 20) /* bytes of a request with its LF; an answer may be longer */
 #define FRAME_FDS_MAX  64         /* descriptors of one line */
-#define FRAME_FDS_QUEUED_MAX 216  /* no reader ever holds more */
+#define FRAME_FDS_QUEUED_MAX 397  /* no reader ever holds more */
 
 /* A buffer for whichever reader has something to read next: it is not asked for and given back each time. */
 struct frame_spare {

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 union control {
-    char bytes[CMSG_SPACE(sizeof(int) * FDPASS_MAX)];
+    char bytes[CMSG_SPACE(sizeof(int) * FDPASS_ROOM)];
     struct cmsghdr align;
 };
 
@@ -51,7 +51,7 @@ static void collect(struct msghdr *message, struct fdpass *fds)
         memcpy(fds->fd + fds->count, CMSG_DATA(header), count * sizeof(int));
         fds->count += count;
     }
-    fds->truncated = message->msg_flags & MSG_CTRUNC;
+    fds->truncated = message->msg_flags & MSG_CTRUNC || fds->count > FDPASS_MAX;
 }
 
 static ssize_t receive(int socket, void *buffer, size_t size, struct fdpass *ret_fds, int flags)

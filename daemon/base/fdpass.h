@@ -12,12 +12,13 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define FDPASS_MAX 72 /* one message: the 64 of a request and a few of our own; the kernel allows 253 */
+#define FDPASS_MAX  72  /* that one message of ours has: the 64 of a request and a few of our own */
+#define FDPASS_ROOM 253 /* the kernel's own limit. What has no room the kernel closes, and that may block. */
 
 struct fdpass {
-    int fd[FDPASS_MAX];
+    int fd[FDPASS_ROOM];
     size_t count;
-    bool truncated; /* the kernel dropped descriptors: the sender and we disagree, or no number was free */
+    bool truncated; /* these are more than FDPASS_MAX, or not all, as no number was free */
 };
 
 /* Sends once, without blocking and without SIGPIPE. Bytes sent, or -errno (-EAGAIN: full). The descriptors

@@ -3,6 +3,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/drop.h"
 #include "daemon/keeper/proc.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table.h"
@@ -55,10 +56,9 @@ static bool is_served(const struct keeper *keeper, uid_t uid)
     return keeper->config->system || uid == 0 || uid == geteuid();
 }
 
-/* Takes fd over. */
-static int connection_new(struct keeper *keeper, int accepted)
+/* Takes fd over, unless it fails. */
+static int connection_new(struct keeper *keeper, int fd)
 {
-    CLEANUP_FD int fd = accepted;
     CLEANUP_MEMORY struct connection *connection = calloc(1, sizeof *connection);
     struct clients *clients = &keeper->clients;
     struct slot *slot;
@@ -92,7 +92,7 @@ static int connection_new(struct keeper *keeper, int accepted)
     connection->connection = ++clients->last_connection;
     connection->uid = peer.uid;
     connection->gid = peer.gid;
-    connection->fd = take_fd(&fd);
+    connection->fd = fd;
     map_add(&clients->by_connection, &connection->by_connection, connection->connection);
     TAILQ_INSERT_TAIL(&clients->waiting, connection, order);
     connection = NULL;
@@ -100,15 +100,17 @@ static int connection_new(struct keeper *keeper, int accepted)
 }
 
 /* No descriptor is left: with the spare one the next connection is closed, so that it does not wake us for
- * ever. */
+ * ever. There is none to take out what it may carry. */
 static void accept_without_room(struct keeper *keeper)
 {
     struct clients *clients = &keeper->clients;
+    int fd;
 
     if (log_again(&clients->tell_at, keeper->now))
         log_warning("no descriptor is left: connections are refused");
     clients->spare = close_fd(clients->spare);
-    close_fd(accept4(clients->listening.fd, NULL, NULL, SOCK_CLOEXEC));
+    fd = accept4(clients->listening.fd, NULL, NULL, SOCK_CLOEXEC);
+    drop_descriptors(&fd, fd >= 0);
     clients->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     clients->paused_until = keeper->now + ACCEPT_PAUSE;
 }
@@ -128,6 +130,8 @@ unsigned clients_accept(struct keeper *keeper)
             break;
         }
         r = connection_new(keeper, fd);
+        if (r < 0)
+            drop_connection(keeper, fd);
         if (r < 0 && r != -EPERM)
             log_debug("a connection was refused: %s", strerror(-r));
     }
@@ -167,7 +171,8 @@ void clients_stop_listening(struct keeper *keeper)
     if (!clients->listening.ready)
         return;
     loop_remove(&keeper->loop, &clients->listening);
-    clients->listening.fd = close_fd(clients->listening.fd);
+    drop_held(keeper, &clients->listening.fd, 1); /* with whom it has not accepted, and what they have sent */
+    clients->listening.fd = -1;
 }
 
 int clients_begin(struct keeper *keeper)

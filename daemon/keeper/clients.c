@@ -2,6 +2,7 @@
 #include "daemon/keeper/clients.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/keeper/drop.h"
 #include "daemon/keeper/handover_layout.h"
 #include "daemon/keeper/ledger.h"
 #include "daemon/keeper/proc.h"
@@ -219,7 +220,7 @@ struct connection *connection_free(struct keeper *keeper, struct connection *con
     map_remove(&clients->by_connection, &connection->by_connection);
     connection->client->connections--;
     client_free_unused(connection->client);
-    close_fd(connection->fd);
+    drop_connection(keeper, connection->fd);
     free(connection->groups);
     free(connection);
     return NULL;

@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/closer.h"
+#include "daemon/base/hangup.h"
 #include "daemon/keeper/share.h"
 
 #include <fcntl.h>
@@ -72,4 +73,14 @@ void drop_held(struct keeper *keeper, int *fds, size_t count)
         return;
     share_await_closed(keeper, CHILD_PATIENCE);
     drop_descriptors(fds, left);
+}
+
+static void drop(void *keeper, int *fds, size_t count)
+{
+    drop_held(keeper, fds, count);
+}
+
+void drop_connection(struct keeper *keeper, int fd)
+{
+    hang_up(fd, drop, keeper);
 }

@@ -21,4 +21,7 @@ void drop_descriptors(int *fds, size_t count);
  * they have closed theirs is waited for, too. Not where it is closed at once anyway. */
 void drop_held(struct keeper *keeper, int *fds, size_t count);
 
+/* Hangs up, as hangup.h has it, on a client whose connection the broker does not have. */
+void drop_connection(struct keeper *keeper, int fd);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
+#include "daemon/base/hangup.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/keeper_link.h"
@@ -186,7 +187,7 @@ static void refuse_connection(struct server *server, const struct link_connectio
     if (pidfd >= 0)
         (void) peer_meet(server, &who, pidfd);
     (void) fdpass_send(socket, &iov, 1, NULL, 0);
-    close_fd(socket);
+    hang_up(socket, NULL, NULL);
     tell_closed(server, connection->connection);
 }
 
@@ -205,7 +206,7 @@ static void connection_lost(struct server *server, const struct input_connect *w
 
     if (log_again(&server->tell_lost_at, clock_monotonic()))
         log_warning("a connection of uid %u is lost: no descriptor is free", who->uid);
-    close_fd(socket);
+    hang_up(socket, NULL, NULL);
     close_fd(pidfd);
     if (!peer_find(server, who->client) && server_step(server, &input) == 0)
         forget(server, who->client);

@@ -4,6 +4,7 @@
 #include "daemon/base/cleanup.h"
 #include "daemon/base/closer.h"
 #include "daemon/base/fdpass.h"
+#include "daemon/base/hangup.h"
 #include "daemon/base/log.h"
 #include "daemon/rpc/backlog.h"
 #include "daemon/rpc/call.h"
@@ -488,6 +489,7 @@ int session_open(struct server *server, const struct link_connection *connection
     session->gid = connection->gid;
     session->pid = connection->pid;
     session->fd = fd;
+    hang_up_prepare(fd);
     session->backlog = backlog_get(server, connection->uid);
     session->reader.spare = &server->spare;
     TAILQ_INIT(&session->calls);
@@ -547,17 +549,16 @@ static void session_free(struct session *session)
     log_follows_drop(session);
     frame_reader_done(&session->reader, fds, &fd_count);
     closer_close(fds, fd_count);
+    event_free(session->readable);
+    event_free(session->writable);
     frame_writer_done(&session->writer);
-    shutdown(session->fd, SHUT_RDWR); /* whoever is rung finds the end, though the keeper has a copy */
+    hang_up(session->fd, NULL, NULL); /* whoever is rung finds the end, though the keeper has a copy */
     ring_bells(session);
     free(session->bells);
     session->backlog->unsent -= session->counted;
     session->backlog->unread -= session->counted_unread;
     session->backlog->fds -= session->counted_fds;
     backlog_put(server, session->backlog);
-    event_free(session->readable);
-    event_free(session->writable);
-    close_fd(session->fd);
     HASH_DEL(server->sessions, session);
     server->session_count--;
     if (session->peer)

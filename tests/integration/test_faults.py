@@ -36,7 +36,8 @@ ERRORS = {
         'fallocate': 'ENOSPC EINTR ENOMEM', 'fcntl': 'EMFILE', 'memfd_create': 'EMFILE ENOMEM',
         'mmap': 'ENOMEM', 'mprotect': 'ENOMEM', 'pread64': 'EIO EINTR', 'recvfrom': 'EINTR EAGAIN',
         'recvmsg': 'EINTR EAGAIN', 'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM',
-        'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM', 'statx': 'ENOMEM', 'write': 'ENOSPC EIO EINTR',
+        'sendto': 'ENOBUFS EINTR EAGAIN ENOMEM', 'setsockopt': 'ENOMEM', 'statx': 'ENOMEM',
+        'write': 'ENOSPC EIO EINTR',
     },
 }
 # These cannot fail (a signal only where the process is somebody else's), or nobody asks whether they have.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What holds a child or a descriptor up holds up nobody else: FIFOs, SIGSTOP, closes that block."""
+import array
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ import time
 
 from clients import Client, Peer, drain, fails, same, wait_for
 from harness import children_of, is_dead, main, options, prompt, stat_of
+
+LINE_MAX = 1 << 20
 
 
 def held_child(daemon, client, fifo, **params):
@@ -102,6 +105,15 @@ def test_held_children_keep_nothing_of_others(daemon):
         os.close(reader)
 
 
+def listening():
+    """Whoever connects is never answered, nor read from."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.bind(('127.0.0.1', 0))
+    listener.listen(64)
+    return listener
+
+
 def lingering_socket(listener):
     """A TCP socket whose last close blocks for 4 s: it has data that the other side does not take."""
     sock = socket.socket()
@@ -134,10 +146,7 @@ def send_lingering(client, listener, method, **params):
 @options(limit=90)
 def test_descriptors_whose_close_blocks(daemon):
     """Wherever the last copy of a lingering socket is closed, others are served."""
-    with socket.socket() as listener, Client(daemon.path) as other:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        listener.bind(('127.0.0.1', 0))
-        listener.listen(64)
+    with listening() as listener, Client(daemon.path) as other:
         assert close_takes(lingering_socket(listener)) > 3, 'the premise: such a close blocks'
         users = [Client(daemon.path) for _ in range(7)]
         busy = [
@@ -156,6 +165,44 @@ def test_descriptors_whose_close_blocks(daemon):
         assert prompt(worst), 'somebody else waited for %g s' % worst
         assert 'result' in busy[0][0].reply(busy[0][1])
         same(other.exitcode(other.spawn('/bin/true')['id']), 0)
+
+
+def send_last(sock, listener, before=(), flags=0):
+    """Sends a lingering socket, of which there is no other copy then, behind other descriptors."""
+    lingering = lingering_socket(listener)
+    fds = array.array('i', [*before, lingering.fileno()])
+    same(sock.sendmsg([b'\n'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)], flags), 1)
+    lingering.close()
+
+
+def stays_unread(client, listener):
+    client.raw(b'x', [0])  # ends the connection, and who reads stops here
+    send_last(client.socket, listener)
+
+
+def comes_out_of_band(client, listener):
+    send_last(client.socket, listener, flags=socket.MSG_OOB)
+
+
+def comes_with_many(client, listener):
+    send_last(client.socket, listener, before=[0] * 252)
+
+
+@options(limit=90)
+def test_descriptors_that_nobody_wants(daemon):
+    """What the kernel would close in our place, as nobody has read it, holds nobody else up."""
+    broker = daemon.broker_pid
+    with listening() as listener, Client(daemon.path) as other:
+        for send in stays_unread, comes_out_of_band, comes_with_many:
+            with Client(daemon.path) as user:
+                user.call('daemon.ping')
+                user.raw(b' ' * (LINE_MAX - 1))
+                os.kill(broker, signal.SIGSTOP)
+                send(user, listener)
+                os.kill(broker, signal.SIGCONT)
+                worst = slowest(other, 1)
+                assert prompt(worst), '%s: somebody else waited for %g s' % (send.__name__, worst)
+                assert user.gone(limit=5), send
 
 
 if __name__ == '__main__':

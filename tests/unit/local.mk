@@ -17,6 +17,7 @@ unit_tests = \
 	%D%/base/test_cleanup \
 	%D%/base/test_closer \
 	%D%/base/test_fdpass \
+	%D%/base/test_hangup \
 	%D%/base/test_harmless \
 	%D%/base/test_heap \
 	%D%/base/test_log \
@@ -119,6 +120,8 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_base_test_closer_SOURCES = %D%/base/test_closer.c $(unit_base_helpers)
 %C%_base_test_fdpass_LDADD = $(unit_base_libs)
 %C%_base_test_fdpass_SOURCES = %D%/base/test_fdpass.c $(unit_base_helpers)
+%C%_base_test_hangup_LDADD = $(unit_base_libs)
+%C%_base_test_hangup_SOURCES = %D%/base/test_hangup.c $(unit_base_helpers)
 %C%_base_test_harmless_LDADD = $(unit_base_libs)
 %C%_base_test_harmless_SOURCES = %D%/base/test_harmless.c $(unit_base_helpers)
 %C%_base_test_heap_LDADD = $(unit_base_libs)
