@@ -42,6 +42,7 @@ size_t record_size(const struct core_input *input);
 struct title *title_copy(const char *name, size_t name_size, const char *path, size_t path_size);
 struct title *title_ref(struct title *title);
 struct title *title_unref(struct title *title);
+bool title_is_same(const struct title *a, const struct title *b);
 /* Gives it its number: "3", or "PARENT:3"; and a name made of it where it has none. */
 void title_number(struct title *title, uint64_t number);
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/reader.h"
 #include "daemon/core/save.h"
+#include "daemon/core/saved.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -379,21 +380,59 @@ static void take_order(struct core *core, struct in *in)
     STAILQ_INSERT_TAIL(&core->orders, order, pending);
 }
 
+/* What the head says of one of its parts; with a reference of the caller's. */
+static struct title *event_title(struct in *in, uint64_t head, const struct event_entry *before)
+{
+    enum saved saved = saved_part(head, 0);
+    struct title *title = saved == SAVED_HERE     ? in_title(in)
+                          : saved == SAVED_BEFORE ? title_ref(before->title)
+                                                  : NULL;
+
+    in_failed(in, !title && saved != SAVED_NONE, -EBADMSG);
+    return title;
+}
+
+static struct text *event_text(struct in *in, uint64_t head, const struct event_entry *before, unsigned i)
+{
+    enum saved saved = saved_part(head, 1 + i);
+    struct text *text = saved == SAVED_HERE     ? in_text(in)
+                        : saved == SAVED_BEFORE ? text_ref(before->text[i])
+                                                : NULL;
+
+    in_failed(in, !text && saved != SAVED_NONE, -EBADMSG);
+    return text;
+}
+
+/* Its head. */
+static uint64_t take_event_data(struct in *in, struct event_data *ret_data)
+{
+    uint64_t words[SAVED_WORDS], head = in_number(in);
+
+    for (size_t i = 0; i < SAVED_WORDS; i++)
+        words[i] = head >> i & 1 ? in_number(in) : 0;
+    memcpy(ret_data, words, sizeof *ret_data);
+    in_failed(in, head >> SAVED_BITS || ret_data->seq == 0 || ret_data->seq > in->counters.seq, -EBADMSG);
+    return head;
+}
+
 static void take_event(struct core *core, struct in *in)
 {
+    static const struct event_entry none;
     struct event_data data;
+    uint64_t head = take_event_data(in, &data);
+    const struct event_entry *before = in->error ? NULL : core_event(core, data.seq - 1);
     struct event_entry *entry;
 
-    in_take(in, &data, sizeof data);
-    if (in_failed(in, data.seq == 0 || data.seq > in->counters.seq, -EBADMSG))
+    if (in->error)
         return;
+    before = before ? before : &none;
     entry = &core->events[data.seq % EVENTS_KEPT_MAX];
     entry->data = data;
     title_unref(entry->title);
-    entry->title = in_title(in);
-    for (int i = 0; i < 2; i++) {
+    entry->title = event_title(in, head, before);
+    for (unsigned i = 0; i < 2; i++) {
         text_unref(entry->text[i]);
-        entry->text[i] = in_text(in);
+        entry->text[i] = event_text(in, head, before, i);
     }
     in_failed(in, !event_is_sound(entry), -EBADMSG);
 }

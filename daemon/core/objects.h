@@ -13,6 +13,7 @@
 struct text *text_new(const char *bytes, size_t size);
 struct text *text_ref(struct text *text);
 struct text *text_unref(struct text *text);
+bool text_is_same(const struct text *a, const struct text *b);
 
 /* ---- object.c ---- */
 

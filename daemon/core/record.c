@@ -60,6 +60,13 @@ struct title *title_unref(struct title *title)
     return NULL;
 }
 
+bool title_is_same(const struct title *a, const struct title *b)
+{
+    return a == b || (a->name_size == b->name_size && a->path_size == b->path_size &&
+                      memcmp(a->name, b->name, a->name_size) == 0 &&
+                      memcmp(title_path(a), title_path(b), a->path_size) == 0);
+}
+
 static size_t write_number(char *to, uint64_t number)
 {
     char digits[NUMBER_DIGITS];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/saved.h"
 #include "daemon/core/writer.h"
 
 #include <errno.h>
@@ -219,18 +220,51 @@ static void put_orders(struct out *out, const struct core *core)
         put(out, &order->data, sizeof order->data);
 }
 
+static enum saved title_saved(const struct title *title, const struct title *before)
+{
+    return !title ? SAVED_NONE : before && title_is_same(title, before) ? SAVED_BEFORE : SAVED_HERE;
+}
+
+static enum saved text_saved(const struct text *text, const struct text *before)
+{
+    return !text ? SAVED_NONE : before && text_is_same(text, before) ? SAVED_BEFORE : SAVED_HERE;
+}
+
+static void put_event(struct out *out, const struct event_entry *entry, const struct event_entry *before)
+{
+    enum saved title = title_saved(entry->title, before->title), text[2];
+    uint64_t words[SAVED_WORDS], head = saved_bits(title, 0);
+
+    memcpy(words, &entry->data, sizeof words);
+    for (size_t i = 0; i < SAVED_WORDS; i++)
+        head |= (uint64_t) (words[i] != 0) << i;
+    for (unsigned i = 0; i < 2; i++) {
+        text[i] = text_saved(entry->text[i], before->text[i]);
+        head |= saved_bits(text[i], 1 + i);
+    }
+    put_number(out, head);
+    for (size_t i = 0; i < SAVED_WORDS; i++)
+        if (words[i] != 0)
+            put_number(out, words[i]);
+    if (title == SAVED_HERE)
+        put_title(out, entry->title);
+    for (int i = 0; i < 2; i++)
+        if (text[i] == SAVED_HERE)
+            put_text(out, entry->text[i]);
+}
+
 static void put_events(struct out *out, const struct core *core)
 {
+    static const struct event_entry none;
+    const struct event_entry *before = &none;
     uint64_t first = core_first_event(core);
 
     put_number(out, core->counters.seq + 1 - first);
     for (uint64_t seq = first; seq <= core->counters.seq; seq++) {
         const struct event_entry *entry = core_event(core, seq);
 
-        put(out, &entry->data, sizeof entry->data);
-        put_title(out, entry->title);
-        put_text(out, entry->text[0]);
-        put_text(out, entry->text[1]);
+        put_event(out, entry, before);
+        before = entry;
     }
 }
 

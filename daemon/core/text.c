@@ -30,3 +30,8 @@ struct text *text_unref(struct text *text)
         free(text);
     return NULL;
 }
+
+bool text_is_same(const struct text *a, const struct text *b)
+{
+    return a == b || (a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0);
+}
