@@ -7,6 +7,7 @@
 #include "daemon/base/clock.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/raw.h"
+#include "tests/bench/targets.h"
 #include "tests/bench/trees.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@
 #define CHILDREN TREES_MOST /* that are killed */
 #define CYCLES_MOST 5
 
-static const char *nothing[2], *sleeper[2];
+static const char *nothing[2], *sleeper[2], *again[3];
+static const char *const *program = nothing; /* that is spawned */
 static int epoll;
 
 /* ---- one after another ---- */
@@ -45,7 +47,7 @@ static double spawn_round(void *context)
     for (int i = 0; i < COUNT; i++) {
         int pidfd;
 
-        raw_start(nothing, NULL, &pidfd);
+        raw_start(program, NULL, &pidfd);
         await(pidfd);
     }
     return (bench_seconds() - begin) / COUNT * 1e6;
@@ -104,7 +106,7 @@ _Noreturn static void have_children(int asker)
         int pidfd, ready;
 
         take(asker, &looks, buffer, sizeof buffer);
-        trees_start(0, nothing, &pidfd);
+        trees_start(0, program, &pidfd);
         give(asker, ANSWER);
         event = (struct epoll_event){.events = EPOLLIN};
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, &event) < 0)
@@ -244,13 +246,22 @@ static double kill_open_trees(void *context)
     return kill_round(IN_OPEN_TREES);
 }
 
-static const enum bench_figure figures[] = {FIGURE_BARE_TREE, FIGURE_BARE_RELAY, FIGURE_BARE_KILL,
-                                            FIGURE_BARE_KILL_OPEN};
+static const enum bench_figure figures[] = {FIGURE_BARE_TREE, FIGURE_BARE_RELAY, FIGURE_BARE_RELAY_TARGET,
+                                            FIGURE_BARE_KILL, FIGURE_BARE_KILL_OPEN};
+
+/* Those that pass a spawn on end when we hang up. */
+static void compare_relay(enum bench_figure figure)
+{
+    struct bench_case relay = {.floor = spawn_round, .subject = relay_round};
+
+    begin_relay();
+    bench_compare(figure, &relay);
+    close(client);
+}
 
 int main(int argc, char **argv)
 {
     struct bench_case tree = {.floor = spawn_round, .subject = tree_round};
-    struct bench_case relay = {.floor = spawn_round, .subject = relay_round};
     struct bench_case killing = {.floor = kill_alone, .subject = kill_trees, .rounds = CYCLES_MOST};
 
     bench_begin(argc, argv, "what is asked for, without a daemon");
@@ -263,9 +274,11 @@ int main(int argc, char **argv)
     sleeper[0] = bench_beside("sleeper");
     epoll = epoll_create1(EPOLL_CLOEXEC);
     bench_compare(FIGURE_BARE_TREE, &tree);
-    begin_relay();
-    bench_compare(FIGURE_BARE_RELAY, &relay);
-    close(client);
+    compare_relay(FIGURE_BARE_RELAY);
+    again[0] = bench_beside("bench_target");
+    again[1] = TARGETS_NOTHING;
+    program = again;
+    compare_relay(FIGURE_BARE_RELAY_TARGET);
     bench_compare(FIGURE_BARE_KILL, &killing);
     killing.subject = kill_open_trees;
     bench_compare(FIGURE_BARE_KILL_OPEN, &killing);

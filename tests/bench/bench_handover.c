@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A lock that somebody waits for: from the release of one process until the next one has it. Floor: a lock of
- * one futex, which knows neither owners nor an order. In between: one that keeps the order of who has asked,
- * and knows neither deaths, time-outs nor anybody whom it could not trust.
+ * one futex, which knows neither owners nor an order. In between: one that is looked at before anybody
+ * sleeps, and one that keeps the order of who has asked, and knows neither deaths, time-outs nor anybody whom
+ * it could not trust.
  */
 #include "client/lib/procd.h"
 #include "tests/bench/bench.h"
@@ -26,11 +27,12 @@
 #define WORKERS 4
 #define ROUND   400 /* hand-overs */
 #define NOBODY  UINT32_MAX
+#define LOOK    100e-6 /* seconds, as long as procd's */
 
-enum work { STOPPED, WITH_FUTEX, WITH_ORDER, WITH_PROCD, OVER };
+enum work { STOPPED, WITH_FUTEX, WITH_LOOKS, WITH_ORDER, WITH_PROCD, OVER };
 enum result { MEAN_GAP, LONGEST_WAIT, LEAST_SHARE };
 
-static struct shared {
+struct shared {
     _Atomic uint32_t work; /* a futex, too */
     _Atomic uint32_t busy, begun; /* workers that have not stopped yet */
     _Atomic uint32_t futex;
@@ -45,7 +47,10 @@ static struct shared {
     /* by who has the lock */
     double released, gaps, longest;
     uint32_t last, count, got[WORKERS];
-} *shared;
+};
+
+/* Of the workers that are measured, one of the others. */
+static struct shared *shared, *recorded, *unrecorded;
 
 static procd_lock *lock;
 
@@ -74,6 +79,19 @@ static void futex_release(void)
 {
     if (atomic_exchange(&shared->futex, 0) == 2)
         wake(&shared->futex, 1);
+}
+
+static void looking_acquire(void)
+{
+    double until = bench_seconds() + LOOK;
+
+    do {
+        uint32_t seen = 0;
+
+        if (atomic_load(&shared->futex) == 0 && atomic_compare_exchange_strong(&shared->futex, &seen, 1))
+            return;
+    } while (bench_seconds() < until);
+    futex_acquire();
 }
 
 /* ---- in order ---- */
@@ -129,6 +147,8 @@ static void acquire(uint32_t me, enum work kind)
 {
     if (kind == WITH_FUTEX)
         futex_acquire();
+    else if (kind == WITH_LOOKS)
+        looking_acquire();
     else if (kind == WITH_ORDER)
         order_acquire(me);
     else if (procd_lock_acquire(lock, PROCD_FOREVER) != 1)
@@ -137,7 +157,7 @@ static void acquire(uint32_t me, enum work kind)
 
 static void release(enum work kind)
 {
-    if (kind == WITH_FUTEX)
+    if (kind == WITH_FUTEX || kind == WITH_LOOKS)
         futex_release();
     else if (kind == WITH_ORDER)
         order_release();
@@ -253,6 +273,12 @@ static double with_futex(void *context)
     return measure(WITH_FUTEX);
 }
 
+static double with_looks(void *context)
+{
+    (void) context;
+    return measure(WITH_LOOKS);
+}
+
 static double with_order(void *context)
 {
     (void) context;
@@ -263,6 +289,17 @@ static double with_procd(void *context)
 {
     (void) context;
     return measure(WITH_PROCD);
+}
+
+/* By the workers of a daemon that keeps no journal. */
+static double without_journal(void *context)
+{
+    double value;
+
+    shared = unrecorded;
+    value = with_procd(context);
+    shared = recorded;
+    return value;
 }
 
 enum place { ANYWHERE, APART, TOGETHER }; /* one beside the other on two processors, or all on one */
@@ -277,6 +314,7 @@ static const struct hand_over {
     enum result wanted;
 } hand_overs[] = {
     {FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE_LOOKS, WITH_LOOKS, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE, false, MEAN_GAP},
@@ -284,12 +322,14 @@ static const struct hand_over {
     {FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART, false, MEAN_GAP},
     {FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER, false, MEAN_GAP},
     {FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_LOOKS, WITH_LOOKS, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_LONGEST, WITH_PROCD, 4, 100, 100, ANYWHERE, false, LONGEST_WAIT},
     {FIGURE_HANDOVER_SHARE, WITH_PROCD, 4, 100, 100, ANYWHERE, false, LEAST_SHARE},
     {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART, false, MEAN_GAP},
     {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER, false, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_DOZES_LOOKS, WITH_LOOKS, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
     {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART, false, MEAN_GAP},
@@ -314,12 +354,8 @@ static void end_workers(const pid_t workers[WORKERS])
         waitpid(workers[i], NULL, 0);
 }
 
-/* Each with workers of its own: what they have learnt of the one before is not for the next. */
-static void compare(const struct hand_over *with)
+static void prepare(const struct hand_over *with)
 {
-    struct bench_case of = {.floor = with_futex,
-                            .subject = with->kind == WITH_ORDER ? with_order : with_procd};
-    pid_t workers[WORKERS];
     int processors[2] = {-1, -1}, count = (int) bench_processors(processors, 2);
 
     shared->workers = with->workers;
@@ -330,20 +366,67 @@ static void compare(const struct hand_over *with)
     for (int i = 0; i < WORKERS; i++)
         shared->processors[i] =
             with->place == ANYWHERE ? -1 : processors[with->place == APART ? i % count : 0];
+}
+
+/* Each with workers of its own: what they have learnt of the one before is not for the next. */
+static void compare(const struct hand_over *with)
+{
+    struct bench_case of = {.floor = with_futex,
+                            .subject = with->kind == WITH_ORDER   ? with_order
+                                       : with->kind == WITH_LOOKS ? with_looks
+                                                                  : with_procd,
+                            .count = ROUND};
+    pid_t workers[WORKERS];
+
+    prepare(with);
     start_workers(workers);
     bench_compare(with->figure, &of);
     end_workers(workers);
 }
 
+static void serve(const struct subject *subject)
+{
+    if (setenv("PROCD_SOCKET", subject->socket, 1) < 0)
+        bench_die("setenv");
+}
+
+static void compare_journal(const struct subject *with, const struct subject *without)
+{
+    static const struct hand_over many = {FIGURE_JOURNAL_HANDOVER, WITH_PROCD, 4,       100, 100,
+                                          ANYWHERE,                false,      MEAN_GAP};
+    struct bench_case of = {.floor = without_journal, .subject = with_procd};
+    pid_t workers[2][WORKERS];
+
+    shared = unrecorded;
+    serve(without);
+    prepare(&many);
+    start_workers(workers[0]);
+    shared = recorded;
+    serve(with);
+    prepare(&many);
+    start_workers(workers[1]);
+    bench_compare(many.figure, &of);
+    end_workers(workers[1]);
+    shared = unrecorded;
+    end_workers(workers[0]);
+    shared = recorded;
+}
+
 int main(int argc, char **argv)
 {
+    const struct subject *subject;
+
     bench_begin(argc, argv, "from a release until the next has it");
-    if (setenv("PROCD_SOCKET", subject_start()->socket, 1) < 0)
-        bench_die("setenv");
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
+    recorded = mmap(NULL, 2 * sizeof *recorded, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (recorded == MAP_FAILED)
         bench_die("mmap");
+    shared = recorded;
+    unrecorded = recorded + 1;
+    subject = subject_start();
+    serve(subject);
     for (size_t i = 0; i < sizeof hand_overs / sizeof *hand_overs; i++)
         compare(&hand_overs[i]);
+    if (!bench_is_watched()) /* there is one daemon then */
+        compare_journal(subject, subject_start_program(bench_beside("procd_unrecorded")));
     return 0;
 }

@@ -32,7 +32,9 @@ struct side {
     struct wire wire;
     struct lanes *lanes;
     struct source *source;
-    struct targets_worker targets;
+    struct source *crowd; /* the same for a hundred */
+    struct targets_worker targets, copies;
+    long idle; /* bytes, before it had objects */
 };
 
 static struct side without, again, with; /* again: without, too */
@@ -42,6 +44,7 @@ static void make_objects(struct side *side)
 {
     char line[256];
 
+    side->idle = subject_memory(side->subject);
     for (int i = 0; i < OBJECTS; i++)
         wire_call(&side->wire, line,
                   (size_t) snprintf(line, sizeof line,
@@ -110,15 +113,6 @@ static double waits(struct side *side, enum half half)
     return span / VOLLEYS / WAITERS * 1e6;
 }
 
-static void spawn_sleepers(struct side *side, long *ids)
-{
-    char line[SPAWNS_REQUEST_SIZE];
-    size_t size = (size_t) snprintf(line, sizeof line, SPAWNS_REQUEST, sleeper);
-
-    for (int i = 0; i < SLEEPERS; i++)
-        ids[i] = wire_number(wire_call(&side->wire, line, size), "\"id\":");
-}
-
 /* One request waits for the end of all; then each is killed, by requests that nobody answers. */
 static char *kill_all(const long *ids, size_t *ret_size)
 {
@@ -137,22 +131,31 @@ static char *kill_all(const long *ids, size_t *ret_size)
     return text;
 }
 
-/* Of one child. Its start is no part of it. */
-static double kills(struct side *side)
-{
-    long ids[SLEEPERS];
-    double begin;
-    size_t size;
-    char *text;
+enum end { THEIR_START, THEIR_END };
 
-    spawn_sleepers(side, ids);
+/* One of the two, of each child. */
+static double sleepers(struct side *side, enum end end)
+{
+    char line[SPAWNS_REQUEST_SIZE], *text;
+    size_t size = (size_t) snprintf(line, sizeof line, SPAWNS_REQUEST, sleeper);
+    double begin = bench_seconds(), start;
+    long ids[SLEEPERS];
+
+    for (int i = 0; i < SLEEPERS; i++)
+        ids[i] = wire_number(wire_call(&side->wire, line, size), "\"id\":");
+    start = bench_seconds() - begin;
     text = kill_all(ids, &size);
     begin = bench_seconds();
     wire_send(&side->wire, text, size);
     wire_expect(wire_line(&side->wire), "\"done\":[");
-    begin = bench_seconds() - begin;
     free(text);
-    return begin / SLEEPERS * 1e6;
+    return (end == THEIR_END ? bench_seconds() - begin : start) / SLEEPERS * 1e6;
+}
+
+/* In bytes, of one of the objects. */
+static double memory(const struct side *side)
+{
+    return (double) (subject_memory(side->subject) - side->idle) / OBJECTS;
 }
 
 #define ROUND_OF(name, which, value)                                                                         \
@@ -178,11 +181,15 @@ ROUNDS(asking, exchanges(side, PINGS, ping, ping))
 ROUNDS(holding, exchanges(side, PAIRS, acquire, release))
 ROUNDS(queueing, waits(side, WAITS))
 ROUNDS(waking, waits(side, WAKES))
-ROUNDS(killing, kills(side))
+ROUNDS(sleeping, sleepers(side, THEIR_START))
+ROUNDS(killing, sleepers(side, THEIR_END))
 ROUNDS(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS(alternating, spawns_one_at_a_time(&side->wire, child, SPAWNS_ONE))
 ROUNDS(starting, targets_worker_round(&side->targets, TARGETS))
+ROUNDS(copying, targets_worker_round(&side->copies, TARGETS))
 ROUNDS(telling, source_round(side->source))
+ROUNDS(telling_all, source_round(side->crowd))
+ROUNDS(remembering, memory(side))
 ROUNDS_OF_ONE(queueing, waits(side, WAITS))
 ROUNDS_OF_ONE(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS_OF_ONE(telling, source_round(side->source))
@@ -199,6 +206,22 @@ static void pin(int processor, void (*pin_subject)(const struct subject *subject
     pin_subject(without.subject, processor);
     pin_subject(again.subject, processor);
     pin_subject(with.subject, processor);
+}
+
+static void begin_targets(struct side *side)
+{
+    targets_worker_begin(&side->targets, side->subject->socket, false);
+    targets_worker_begin(&side->copies, side->subject->socket, true);
+}
+
+/* New daemons: the one subscriber of the others reads no more. */
+static void compare_crowd(void)
+{
+    const struct subject *other = subject_start_program(bench_beside("procd_unrecorded"));
+
+    without.crowd = source_daemon(other, EVENTS_SUBSCRIBERS);
+    with.crowd = source_daemon(subject_start(), EVENTS_SUBSCRIBERS);
+    bench_compare(FIGURE_JOURNAL_EVENTS_ALL, &telling_all);
 }
 
 int main(int argc, char **argv)
@@ -227,15 +250,20 @@ int main(int argc, char **argv)
     make_objects(&without);
     make_objects(&with);
     bench_compare(FIGURE_JOURNAL_OBJECTS, &holding);
+    bench_compare(FIGURE_JOURNAL_MEMORY, &remembering);
     pin(-1, pin_broker);
     bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
     bench_compare(FIGURE_JOURNAL_SPAWN_NONE, &spawning_twice);
     if (has_processor)
         pin(processor, subject_pin);
     bench_compare(FIGURE_JOURNAL_SPAWN_ONE, &alternating);
-    targets_worker_begin(&without.targets, without.subject->socket);
-    targets_worker_begin(&with.targets, with.subject->socket);
+    begin_targets(&without);
+    begin_targets(&with);
     bench_compare(FIGURE_JOURNAL_TARGET, &starting);
+    bench_compare(FIGURE_JOURNAL_ZYGOTE, &copying);
+    bench_compare(FIGURE_JOURNAL_SLEEPERS, &sleeping);
     bench_compare(FIGURE_JOURNAL_KILL, &killing);
+    pin(-1, subject_pin);
+    compare_crowd();
     return 0;
 }

@@ -75,16 +75,36 @@ static double subject_round(void *context)
 #define PROGRAM_WIDTH 100000
 #define OBJECTS 60000 /* of 65,536 that a uid may have */
 #define OBJECT_WIDTH 240
+#define PARTS 600 /* in which it grows, of programs and of objects */
 
+static const struct subject *large_subject;
 static struct wire small, large;
+static unsigned parts;
 
 /* Requests with a text, and with a number of that many digits: names are long, and each is another one. */
-static void repeat(const char *format, const char *text, int width, unsigned count)
+static void repeat(const char *format, const char *text, int width, unsigned from, unsigned count)
 {
     static char line[PROGRAM_WIDTH + SPAWNS_REQUEST_SIZE];
 
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = from; i < from + count; i++)
         wire_call(&large, line, (size_t) snprintf(line, sizeof line, format, text, width, i));
+}
+
+static void add_part(void)
+{
+    repeat(WIRE_REQUEST("process.spawn", "\"argv\":[\"%s\",\"%0*u\"],\"env\":{},"
+                                         "\"stdout\":\"null\",\"stderr\":\"null\""),
+           child[0], PROGRAM_WIDTH, parts * (PROGRAMS / PARTS), PROGRAMS / PARTS);
+    repeat(WIRE_REQUEST("object.create", "\"kind\":\"%s\",\"name\":\"%0*u\""), "lock", OBJECT_WIDTH,
+           parts * (OBJECTS / PARTS), OBJECTS / PARTS);
+    parts++;
+}
+
+static bool enlarge(unsigned mebibytes)
+{
+    while (subject_memory(large_subject) < (long) mebibytes << 20 && parts < PARTS)
+        add_part();
+    return subject_memory(large_subject) >= (long) mebibytes << 20;
 }
 
 static double small_round(void *context)
@@ -102,19 +122,17 @@ static double large_round(void *context)
 static void compare_large(void)
 {
     struct bench_case of = {.floor = small_round, .subject = large_round};
-    const struct subject *subject = subject_start();
 
-    subject_connect(subject, &large);
+    large_subject = subject_start();
+    subject_connect(large_subject, &large);
     subject_connect(subject_start(), &small);
     small.looks = large.looks = true;
-    repeat(WIRE_REQUEST("process.spawn", "\"argv\":[\"%s\",\"%0*u\"],\"env\":{},"
-                                         "\"stdout\":\"null\",\"stderr\":\"null\""),
-           child[0], PROGRAM_WIDTH, PROGRAMS);
-    repeat(WIRE_REQUEST("object.create", "\"kind\":\"%s\",\"name\":\"%0*u\""), "lock", OBJECT_WIDTH,
-           OBJECTS);
+    bench_grow(CURVE_MEMORY, &of, enlarge);
+    while (parts < PARTS)
+        add_part();
     errno = 0;
-    if (subject_memory(subject) < LARGE)
-        bench_die("the daemon that was to be large has %ld bytes", subject_memory(subject));
+    if (subject_memory(large_subject) < LARGE)
+        bench_die("the daemon that was to be large has %ld bytes", subject_memory(large_subject));
     bench_compare(FIGURE_SPAWN_LARGE, &of);
     wire_close(&large);
     wire_close(&small);

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #define COUNT 200 /* of a round */
-#define AGAIN "--nothing" /* the floor's child: this program, which ends as soon as it is there */
 
 /* ---- the floor: what posix_spawn does, with a pidfd ---- */
 
@@ -38,7 +37,7 @@ static void again(void *argv)
 
 static int raw_start_again(void)
 {
-    static char *argv[] = {(char *) "bench_target", (char *) AGAIN, NULL};
+    static char *argv[] = {(char *) "bench_target", (char *) TARGETS_NOTHING, NULL};
     int pidfd = -1;
     struct clone_args args = {
         .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
@@ -99,7 +98,7 @@ int main(int argc, char **argv)
     struct bench_case of = {.floor = floor_round, .subject = subject_round, .count = COUNT};
     const struct subject *subject;
 
-    if (argc == 2 && strcmp(argv[1], AGAIN) == 0)
+    if (argc == 2 && strcmp(argv[1], TARGETS_NOTHING) == 0)
         return 0;
     procd_init(argc, argv);
     bench_begin(argc, argv, "start and join of a target");

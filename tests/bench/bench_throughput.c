@@ -62,6 +62,19 @@ static double floor_round(void *context)
     return raw_round(&program);
 }
 
+/* Where nothing has to be moved, nor woken, between two processors. */
+static int own_processor;
+
+static double quick_floor_round(void *context)
+{
+    double rate;
+
+    bench_pin(0, own_processor);
+    rate = floor_round(context);
+    bench_pin(0, -1);
+    return rate;
+}
+
 static double spooler_round(void *context)
 {
     const struct spooler *spooler = context;
@@ -89,9 +102,9 @@ static void on_one_processor(const struct subject *subject, int processor)
 int main(int argc, char **argv)
 {
     struct bench_case of = {.floor = floor_round, .subject = subject_round};
+    struct bench_case quick = {.floor = quick_floor_round, .subject = subject_round};
     const struct spooler *spooler;
     const struct subject *subject;
-    int processor;
 
     bench_begin(argc, argv, "64 spawns and joins outstanding, on 8 connections");
     child[0] = bench_beside("nothing");
@@ -103,8 +116,9 @@ int main(int argc, char **argv)
         bench_peer("task-spooler", spooler_round, (void *) spooler);
     peers_python("throughput");
     bench_compare(FIGURE_SPAWN_MANY, &of);
-    if (bench_processors(&processor, 1) == 1) {
-        on_one_processor(subject, processor);
+    if (bench_processors(&own_processor, 1) == 1) {
+        bench_compare(FIGURE_SPAWN_MANY_QUICK, &quick);
+        on_one_processor(subject, own_processor);
         bench_compare(FIGURE_SPAWN_MANY_CORE, &of);
         on_one_processor(subject, -1);
     }

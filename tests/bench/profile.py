@@ -24,6 +24,7 @@ SOURCES = os.path.dirname(os.path.abspath(__file__))
 ROUNDS, ROUNDS_TRACED, TOP = 30, 3, 15
 
 WAKE = 'One is an event for all, until the last of them runs.'
+HAND_OVER = 'One is a hand-over. Clients want the lock: for 100 us they have it, for 100 they do not.'
 
 Load = collections.namedtuple('Load', 'figure program title one rounds', defaults=(ROUNDS,))
 LOADS = [
@@ -33,6 +34,8 @@ LOADS = [
          'One is a start and its join. The zygote is what stays; children are its copies.'),
     Load('CHILDREN_KILL', 'bench_children', 'Kill and reap of 2,000 sleeping children',
          'One is the end of one of them. The aim is of 10,000.', 8),
+    Load('HANDOVER_MANY', 'bench_handover', 'A lock that goes round four threads', HAND_OVER),
+    Load('HANDOVER_DOZES', 'bench_handover', 'The same, who is away sleeps', HAND_OVER),
     Load('WAKE', 'bench_wake', 'One event wakes 1,000 processes, by libprocd', WAKE, 15),
     Load('WAKE_SOCKET', 'bench_wake', 'One event wakes 1,000 processes, by the socket', WAKE, 15),
 ]

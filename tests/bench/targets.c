@@ -48,11 +48,13 @@ double targets_one_at_a_time(int count)
 
 /* ---- in another process ---- */
 
-static _Noreturn void work(int fd)
+static _Noreturn void work(int fd, bool with_zygote)
 {
     double each;
     int count;
 
+    if (with_zygote)
+        check(procd_zygote(), 0, "procd_zygote");
     while (recv(fd, &count, sizeof count, 0) == sizeof count) {
         each = targets_one_at_a_time(count);
         (void) send(fd, &each, sizeof each, MSG_NOSIGNAL);
@@ -60,7 +62,7 @@ static _Noreturn void work(int fd)
     _exit(0);
 }
 
-void targets_worker_begin(struct targets_worker *worker, const char *socket)
+void targets_worker_begin(struct targets_worker *worker, const char *socket, bool with_zygote)
 {
     pid_t pid;
     int pair[2];
@@ -71,7 +73,7 @@ void targets_worker_begin(struct targets_worker *worker, const char *socket)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(pair[0]);
         setenv("PROCD_SOCKET", socket, 1);
-        work(pair[1]);
+        work(pair[1], with_zygote);
     }
     close(pair[1]);
     worker->fd = pair[0];
