@@ -122,18 +122,18 @@ static int64_t soon(struct shared *shared, uint8_t vain, double timeout)
 
 /* A look in full goes on where the daemon has the word. Else threads that sleep in turn, each woken by the
  * one before, would never find it open, however short a time each has it. Who runs on one processor only
- * looks in full or not at all: its owner may or may not be on another. */
+ * gives way between two looks: its owner may be there, too, or on another. */
 int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout)
 {
     struct page_word *word = shared_word(shared);
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
     int64_t until;
+    bool alone;
 
     if (!word || !shared_knows_slot(shared) || shared_self.unsure == word)
         return 0;
     until = soon(shared, vain, timeout);
-    if (vain > 0 && is_alone())
-        return 0;
+    alone = vain > 0 && is_alone();
     do {
         uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
         int r = shared_acquire_seen(shared, is_recursive, seen);
@@ -143,7 +143,10 @@ int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout
         if (r > 0 || word_is_gone(seen) || (seen & WORD_CLOSED && vain > 0) ||
             word_owner(seen) == shared_self.slot || shared_has_died(word))
             return r;
-        pause_briefly();
+        if (alone)
+            sched_yield();
+        else
+            pause_briefly();
     } while (clock_monotonic() < until);
     return 0;
 }
