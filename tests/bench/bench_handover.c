@@ -392,20 +392,20 @@ static void serve(const struct subject *subject)
 
 static void compare_journal(const struct subject *with, const struct subject *without)
 {
-    static const struct hand_over many = {FIGURE_JOURNAL_HANDOVER, WITH_PROCD, 4,       100, 100,
-                                          ANYWHERE,                false,      MEAN_GAP};
+    static const struct hand_over asleep = {FIGURE_JOURNAL_HANDOVER, WITH_PROCD, 2,       300, 100,
+                                            ANYWHERE,                false,      MEAN_GAP};
     struct bench_case of = {.floor = without_journal, .subject = with_procd};
     pid_t workers[2][WORKERS];
 
     shared = unrecorded;
     serve(without);
-    prepare(&many);
+    prepare(&asleep);
     start_workers(workers[0]);
     shared = recorded;
     serve(with);
-    prepare(&many);
+    prepare(&asleep);
     start_workers(workers[1]);
-    bench_compare(many.figure, &of);
+    bench_compare(asleep.figure, &of);
     end_workers(workers[1]);
     shared = unrecorded;
     end_workers(workers[0]);
