@@ -346,6 +346,12 @@ static void wait_for_answer(struct call *call)
         session_kill(call->session);
 }
 
+void call_address(const struct call *call, struct core_input *input)
+{
+    input->body.request.connection = call->session->connection;
+    input->body.request.uid = call->uid;
+}
+
 struct outcome call_submit(struct call *call, struct core_input *input)
 {
     struct input_request *request = &input->body.request;
@@ -353,8 +359,7 @@ struct outcome call_submit(struct call *call, struct core_input *input)
     int r;
 
     request->ticket = call->ticket = ++server->ticket;
-    request->connection = call->session->connection;
-    request->uid = call->uid;
+    call_address(call, input);
     if (call->request.key && method_specs[call->request.method].flags & METHOD_KEYED) {
         input->blob[BLOB_KEY] = (struct blob){call->request.key, strlen(call->request.key)};
         request->digest = digest_of(call);

@@ -63,6 +63,9 @@ struct outcome call_fail_with(struct call *call, const struct failure *failure, 
 struct outcome call_fail_limit(struct call *call, const char *limit, int64_t value);
 struct outcome call_fail_param(struct call *call, const char *param, const char *wanted);
 
+/* Whose request it is, by which connection: also what the core looks at before it decides. */
+void call_address(const struct call *call, struct core_input *input);
+
 /*
  * Gives the call's input to the core, with ticket, connection, uid and key filled in, and parks the call
  * until the core answers, which may be before this returns: the call must not be touched afterwards.

@@ -61,6 +61,7 @@ struct outcome threads_submit(struct call *call, struct core_input *input, const
     uint64_t ids[LINK_THREADS_MAX];
     size_t count;
 
+    call_address(call, input);
     server_set_time(input);
     pages_look(call->server, input);
     count = core_threads_wanted(call->server->core, wait, ids, LINK_THREADS_MAX);
