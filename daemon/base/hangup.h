@@ -16,9 +16,9 @@ typedef void hang_up_drop(void *context, int *fds, size_t count);
  * Else a read passes it over, which closes them. */
 void hang_up_prepare(int socket);
 
-/* Closes a stream socket, after which nobody can say or read any more by it: what was said before is still
- * there for the peer. What is left in it is taken out before; where that is a lot the socket itself is
- * dropped. drop NULL: the closer has them. Descriptors below 0 are passed over. */
+/* Closes a Unix stream socket, after which nobody can say any more by it: what we have said is still there
+ * for the peer. Where something is left in it, it is dropped as it is: to take that out would need as many
+ * numbers as the sender likes. drop NULL: the closer has it. Descriptors below 0 are passed over. */
 void hang_up(int socket, hang_up_drop *drop, void *context);
 
 #endif

@@ -100,7 +100,7 @@ static int connection_new(struct keeper *keeper, int fd)
 }
 
 /* No descriptor is left: with the spare one the next connection is closed, so that it does not wake us for
- * ever. There is none to take out what it may carry. */
+ * ever. A thread closes it, for what it may have sent: the spare one can come back later. */
 static void accept_without_room(struct keeper *keeper)
 {
     struct clients *clients = &keeper->clients;
@@ -120,6 +120,8 @@ unsigned clients_accept(struct keeper *keeper)
     struct clients *clients = &keeper->clients;
     unsigned count = 0;
 
+    if (clients->spare < 0)
+        clients->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (; count < ACCEPT_BATCH; count++) {
         int fd = accept4(clients->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         int r;
