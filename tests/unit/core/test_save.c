@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* daemon/core/save.c, load.c: what was saved goes on as if nothing had happened. */
 #include "daemon/core/save.h"
+#include "daemon/core/saved.h"
 #include "tests/unit/core/chance.h"
 #include "tests/unit/core/invariants.h"
 #include "tests/unit/core/twin.h"
@@ -252,6 +253,47 @@ START_TEST(cut_off_in_a_pause)
 }
 END_TEST
 
+/* Of the last event, which is of a client: where its head is; behind that are words, and a deadline. */
+static char *head_of_last(const struct state *state, const struct core *core, uint64_t *ret_head)
+{
+    char *at = state->bytes + state->size - 4 * sizeof(uint64_t);
+    uint64_t words[SAVED_WORDS];
+
+    *ret_head = 0;
+    memcpy(words, &core_event(core, core->counters.seq)->data, sizeof words);
+    for (size_t i = 0; i < SAVED_WORDS; i++) {
+        *ret_head |= (uint64_t) (words[i] != 0) << i;
+        at -= words[i] != 0 ? sizeof *words : 0;
+    }
+    ck_assert_int_eq(memcmp(at, ret_head, sizeof *ret_head), 0);
+    return at;
+}
+
+START_TEST(the_head_of_an_event_is_wrong)
+{
+    uint64_t wrong[2 * SAVED_PARTS + 2] = {UINT64_C(1) << SAVED_BITS, UINT64_C(1) << 63}, head, right;
+    struct state state = {0};
+    struct core *core = NULL;
+    char *at;
+
+    for (unsigned part = 0; part < SAVED_PARTS; part++) {
+        wrong[2 + 2 * part] = saved_bits(SAVED_BEFORE, part); /* the one before has none */
+        wrong[3 + 2 * part] = saved_bits(SAVED_BEFORE, part) | saved_bits(SAVED_HERE, part);
+    }
+    state_take(&state, world->core);
+    at = head_of_last(&state, world->core, &right);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        head = right | wrong[i];
+        memcpy(at, &head, sizeof head);
+        ck_assert_int_eq(core_load(state.bytes, state.size, &core), -EBADMSG);
+    }
+    memcpy(at, &right, sizeof right);
+    ck_assert_int_eq(core_load(state.bytes, state.size, &core), 0);
+    core_free(core);
+    state_free(&state);
+}
+END_TEST
+
 /* It is refused, or is some state that can be stepped; it is no crash. */
 START_TEST(one_byte_is_wrong)
 {
@@ -293,6 +335,7 @@ int main(void)
     tcase_add_test(tcase, the_part_that_is_wrong);
     tcase_add_loop_test(tcase, cut_off, 0, 5);
     tcase_add_test(tcase, cut_off_in_a_pause);
+    tcase_add_test(tcase, the_head_of_an_event_is_wrong);
     tcase_add_loop_test(tcase, one_byte_is_wrong, 0, 10);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
