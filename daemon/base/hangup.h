@@ -17,8 +17,8 @@ typedef void hang_up_drop(void *context, int *fds, size_t count);
 void hang_up_prepare(int socket);
 
 /* Closes a Unix stream socket, after which nobody can say any more by it: what we have said is still there
- * for the peer. Where something is left in it, it is dropped as it is: to take that out would need as many
- * numbers as the sender likes. drop NULL: the closer has it. Descriptors below 0 are passed over. */
+ * for the peer. Where descriptors are left in it, it is dropped with them: to take them out would need as
+ * many numbers as the sender likes. drop NULL: the closer has it. Descriptors below 0 are passed over. */
 void hang_up(int socket, hang_up_drop *drop, void *context);
 
 #endif

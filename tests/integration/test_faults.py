@@ -33,7 +33,7 @@ ERRORS = {
     },
     'broker': {
         'clone': 'EAGAIN', 'clone3': 'EAGAIN', 'epoll_ctl': 'ENOMEM ENOSPC', 'epoll_wait': 'EINTR',
-        'fallocate': 'ENOSPC EINTR ENOMEM', 'fcntl': 'EMFILE', 'ioctl': 'EIO',
+        'fallocate': 'ENOSPC EINTR ENOMEM', 'fcntl': 'EMFILE',
         'memfd_create': 'EMFILE ENOMEM', 'mmap': 'ENOMEM', 'mprotect': 'ENOMEM', 'pread64': 'EIO EINTR',
         'recvfrom': 'EINTR EAGAIN',
         'recvmsg': 'EINTR EAGAIN', 'sendmsg': 'ETOOMANYREFS EINTR EAGAIN ENOBUFS ENOMEM',

@@ -76,9 +76,36 @@ START_TEST(nothing_is_left)
 }
 END_TEST
 
-/* The socket goes with it, and nobody can add to it. */
-START_TEST(something_is_left)
+START_TEST(bytes_are_left)
 {
+    char text[8];
+
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(send(ends[0], "unread", 6, i == 10 ? MSG_OOB : 0), 6);
+    hang_up(ends[1], drop, &dropped);
+    ck_assert_uint_eq(dropped.count, 0);
+    ck_assert_int_eq(recv(ends[0], text, sizeof text, 0), 0); /* an end, and no reset */
+}
+END_TEST
+
+/* More than are taken out. */
+START_TEST(many_bytes_are_left)
+{
+    static const int size = 16 << 20;
+    static char bytes[1 << 20];
+
+    if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+        return; /* nobody but root has room for so much */
+    ck_assert_int_eq(send(ends[0], bytes, sizeof bytes, 0), sizeof bytes);
+    hang_up(ends[1], drop, &dropped);
+    ck_assert_uint_eq(dropped.count, 1);
+}
+END_TEST
+
+/* The socket goes with them, and nobody can add to it. */
+START_TEST(descriptors_are_left)
+{
+    ck_assert_int_eq(send(ends[0], "x", 1, 0), 1);
     say(2, _i == 0 ? 0 : MSG_OOB);
     hang_up(ends[1], drop, &dropped);
     ck_assert_uint_eq(dropped.count, 1);
@@ -122,7 +149,9 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, nothing_is_left);
-    tcase_add_loop_test(tcase, something_is_left, 0, 2);
+    tcase_add_test(tcase, bytes_are_left);
+    tcase_add_test(tcase, many_bytes_are_left);
+    tcase_add_loop_test(tcase, descriptors_are_left, 0, 2);
     tcase_add_test(tcase, whose_peer_has_gone);
     tcase_add_test(tcase, what_comes_out_of_band);
     suite_add_tcase(suite, tcase);
