@@ -163,7 +163,7 @@ def curves(lines):
         points = [(point['count'], point['subject']['median'], point['floor']['median'])
                   for point in curve['points']]
         yield from table(f'curve{index}', points)
-        yield f'set origin 0.55,{0.75 - 0.25 * index}; set size 0.45,0.25'
+        yield f'set origin 0.55,{1 - (index + 1) / len(lines)}; set size 0.45,{1 / len(lines)}'
         yield f'set title {quoted(curve["name"])}; set ylabel {quoted(curve["unit"])}'
         yield f'set xlabel {quoted(curve["of"])}; set yrange [1:*]'
         yield f'plot $curve{index} using 1:2 with linespoints pt 7 ps 0.6 lc rgb "#c0392b" title "procd", ' \
@@ -175,7 +175,7 @@ def plot(document, path):
     if not shutil.which('gnuplot'):
         print('no gnuplot: no plot')
         return
-    script = ['set terminal svg size 1240,1040 font "sans,11" background "white"',
+    script = ['set terminal svg size 1240,1300 font "sans,11" background "white"',
               f'set output {quoted(path)}',
               'set multiplot', 'set origin 0,0; set size 0.55,1']
     script += ratios(document['figures'])
