@@ -125,6 +125,8 @@ PROCD_TARGET(acquire_when_joined)
         poll(NULL, 0, 1);
     }
     r = procd_lock_acquire(lock, PROCD_FOREVER);
+    procd_lock_free(lock);
+    procd_event_free(knows);
     return r == PROCD_E_DEADLOCK ? 3 : 1;
 }
 
