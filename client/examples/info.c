@@ -5,6 +5,7 @@
  */
 #include <procd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static void info(const char *name)
@@ -28,8 +29,10 @@ static procd_process *start(const char *name)
     struct procd_options options = {.target = "run_info", .args = json_pack("[s]", name)};
     procd_process *process = procd_process_new(&options);
 
-    if (!process || procd_process_start(process) < 0)
+    if (!process || procd_process_start(process) < 0) {
         fprintf(stderr, "info: %s\n", procd_last_error()->message);
+        exit(1);
+    }
     return process;
 }
 

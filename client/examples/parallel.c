@@ -5,6 +5,7 @@
  */
 #include <procd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* Counts the primes below args[0], the slow way, and prints nothing: its exit status says whether it got
@@ -28,8 +29,10 @@ static procd_process *start(void)
     struct procd_options options = {.target = "count_primes", .args = json_pack("[i,i]", 80000, 7837)};
     procd_process *process = procd_process_new(&options);
 
-    if (!process || procd_process_start(process) < 0)
+    if (!process || procd_process_start(process) < 0) {
         fprintf(stderr, "parallel: %s\n", procd_last_error()->message);
+        exit(1);
+    }
     return process;
 }
 

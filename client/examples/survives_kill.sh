@@ -15,10 +15,11 @@ leave() {
 trap leave EXIT
 mkfifo "$dir/told"
 
-# kill_the_job COMMAND...: COMMAND runs the job, which holds the lock; the job is killed, its child lives on
+# kill_the_job COMMAND...: COMMAND runs the job, which holds the lock; the job is killed, its child lives on.
+# Where COMMAND fails there is no job that opens the pipe: then we do, or its reader would wait for ever.
 kill_the_job() {
-    "$@" sh -c 'sleep 60 & echo "$$ $!" >"$0"; wait' "$dir/told" 2>/dev/null &
-    read -r job child <"$dir/told"
+    { "$@" sh -c 'sleep 60 & echo "$$ $!" >"$0"; wait' "$dir/told" 2>"$dir/errors" || : <>"$dir/told"; } &
+    read -r job child <"$dir/told" || { cat "$dir/errors" >&2; exit 1; }
     kill -9 "$job"
     wait "$!" 2>/dev/null || :
 }

@@ -159,31 +159,54 @@ def test_nothing_is_left(daemon):
         same(client.call('object.list')['objects'], [])
 
 
+def survives_kill(daemon, path):
+    """The status, output and error messages of the script, which finds programs by path.
+    A process that it leaves behind keeps the output open."""
+    script = os.path.join(os.environ.get('TOP_SRCDIR', '.'), 'client', 'examples', 'survives_kill.sh')
+    env = {**os.environ, 'PATH': path, 'PROCD_SOCKET': daemon, 'PROCD_AUTOSTART': '0'}
+    done = subprocess.run([shutil.which('sh'), script], env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=30, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
 def test_survives_kill(daemon):
     """The lock of a killed job is free, though its child lives on; flock(1) says otherwise of its own."""
     if not shutil.which('flock'):
         raise Skip('no flock')
-    script = os.path.join(os.environ.get('TOP_SRCDIR', '.'), 'client', 'examples', 'survives_kill.sh')
-    path = os.path.dirname(os.environ['PROCCTL']) + ':' + os.environ['PATH']
-    env = {**os.environ, 'PATH': path, 'PROCD_SOCKET': daemon.path, 'PROCD_AUTOSTART': '0'}
-    done = subprocess.run(['sh', script], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          check=False)
-    same((done.returncode, done.stderr), (0, b''))
+    status, said, errors = survives_kill(daemon.path, os.path.dirname(os.environ['PROCCTL']) + ':' +
+                                         os.environ['PATH'])
+    same((status, errors), (0, ''))
     killed = 'the job was killed, and its child lives on: '
-    same(done.stdout.decode().splitlines(), ['flock:        ' + killed + 'the next one waits in vain',
-                                             'procctl lock: ' + killed + 'the next one has the lock'])
+    same(said.splitlines(), ['flock:        ' + killed + 'the next one waits in vain',
+                             'procctl lock: ' + killed + 'the next one has the lock'])
+
+
+def test_survives_kill_without_procctl(daemon):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ('sh', 'mktemp', 'mkfifo', 'sleep', 'cat', 'rm', 'true'):
+            os.symlink(shutil.which(name), os.path.join(folder, name))
+        status, said, errors = survives_kill(daemon.path, folder)
+    same((status, said), (1, ''))
+    assert re.search(r'procctl: .*not found\n$', errors) and errors.count('\n') == 1, errors
+
+
+def test_survives_kill_without_a_daemon(daemon):
+    status, said, errors = survives_kill(daemon.path + '.none', os.path.dirname(os.environ['PROCCTL']) + ':' +
+                                         os.environ['PATH'])
+    same((status, said.count('procctl')), (1, 0))
+    assert errors.startswith('procctl: ') and errors.count('\n') == 1, errors
 
 
 def test_without_a_daemon(daemon):
     """A program that cannot have processes says so, and does not hang."""
-    read, write = os.pipe()
     # it gives up where it stands: what it has then is no leak
     env = {**os.environ, 'PROCD_SOCKET': daemon.path + '.none', 'PROCD_AUTOSTART': '0',
            'ASAN_OPTIONS': 'detect_leaks=0'}
-    program = subprocess.Popen([os.path.join(FOLDER, 'hello')], stderr=write, env=env)
-    os.close(write)
-    same(program.wait(), 1)
-    same(drain(read), b'hello: no daemon answers\n')
+    for name in ('hello', 'info', 'lock_counter', 'parallel', 'producer_consumer', 'rendezvous',
+                 'semaphore_workers', 'starting_gun', 'subclass'):
+        done = subprocess.run([os.path.join(FOLDER, name)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=env, timeout=30, check=False)
+        same((name, done.returncode, done.stderr.decode()), (name, 1, name + ': no daemon answers\n'))
 
 
 CPP = """
