@@ -2,14 +2,25 @@
 #include "daemon/base/closer.h"
 
 #include "daemon/base/cleanup.h"
+#include "daemon/base/clock.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define CLOSER_BATCH 64
+
+/* Ignored where nobody handles it, so one that comes late does no harm. */
+#define CLOSER_SIGNAL SIGURG
+/* Between two looks whether any thread has taken another: it is 10 ms until they count as stuck, then as
+ * short as signals help, and longer and longer as they do not. */
+#define PATIENCE_FIRST (10 * NSEC_PER_MSEC)
+#define PATIENCE_LEAST NSEC_PER_MSEC
+#define PATIENCE_MOST  (1000 * NSEC_PER_MSEC)
 
 #define MEMORY_MAJOR 1 /* /dev/null, zero, full, random */
 #define PTS_FIRST    136 /* the slaves of pseudo-terminals */
@@ -18,9 +29,12 @@
 /* One lock guards the queue and the counts; the threads hold it only to take a descriptor. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
-static int *queue;
-static size_t queue_count, queue_room;
-static size_t threads, idle;
+static int *queue; /* from queue_first on: who came first is closed first */
+static size_t queue_first, queue_count, queue_room;
+static pthread_t threads[CLOSER_THREADS_MAX]; /* they never end */
+static size_t thread_count, idle;
+static size_t taken; /* from the queue, ever */
+static bool is_relieving;
 static atomic_size_t pending;
 
 /* ---- at once ---- */
@@ -62,16 +76,27 @@ bool closer_close_now(int fd)
     return may;
 }
 
-/* ---- in threads ---- */
+/* ---- threads ---- */
 
-static void *closer_run(void *unused);
-
-/* Signals belong to the loop: the thread is born with all of them blocked. */
-static int thread_start(void)
+static void no_more_than_wake(int number)
 {
-    sigset_t all, before;
+    (void) number;
+}
+
+/* No call would end for a signal that is ignored. */
+static void handle_signal(void)
+{
+    struct sigaction action = {.sa_handler = no_more_than_wake};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(CLOSER_SIGNAL, &action, NULL);
+}
+
+/* Signals belong to the loop: the thread is born with all others blocked. */
+static int thread_start(void *run(void *), pthread_t *ret)
+{
+    sigset_t blocked, before;
     pthread_attr_t attributes;
-    pthread_t thread;
     int r;
 
     r = pthread_attr_init(&attributes);
@@ -79,16 +104,75 @@ static int thread_start(void)
         return -r;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 65536);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&thread, &attributes, closer_run, NULL);
+    sigfillset(&blocked);
+    sigdelset(&blocked, CLOSER_SIGNAL);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    r = pthread_create(ret, &attributes, run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    if (r != 0)
-        return -r;
-    threads++;
-    return 0;
+    return -r;
 }
+
+/* ---- relief: all threads are stuck, and there is more ---- */
+
+/* A thread that is just not stuck does not mind. */
+static void signal_threads(void)
+{
+    for (size_t i = 0; i < thread_count; i++)
+        pthread_kill(threads[i], CLOSER_SIGNAL);
+}
+
+static void sleep_unlocked(int64_t patience)
+{
+    struct timespec span = {.tv_sec = patience / NSEC_PER_SEC, .tv_nsec = patience % NSEC_PER_SEC};
+
+    pthread_mutex_unlock(&lock);
+    (void) nanosleep(&span, NULL);
+    pthread_mutex_lock(&lock);
+}
+
+static void *relieve(void *unused)
+{
+    int64_t patience = PATIENCE_FIRST;
+
+    (void) unused;
+    pthread_mutex_lock(&lock);
+    while (queue_count > 0) {
+        size_t before = taken;
+
+        sleep_unlocked(patience);
+        if (taken != before) {
+            patience = PATIENCE_LEAST;
+            continue;
+        }
+        signal_threads();
+        patience = patience < PATIENCE_MOST / 2 ? 2 * patience : PATIENCE_MOST;
+    }
+    is_relieving = false;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+static void *closer_run(void *unused);
+
+/* Nobody is free to take what is queued, and every close that goes on may be stuck. */
+static void see_to_the_queue(void)
+{
+    pthread_t thread;
+
+    if (queue_count == 0 || idle > 0)
+        return;
+    if (thread_count < CLOSER_THREADS_MAX) {
+        if (thread_count == 0)
+            handle_signal();
+        if (thread_start(closer_run, &threads[thread_count]) == 0)
+            thread_count++;
+    } else if (!is_relieving) {
+        is_relieving = thread_start(relieve, &thread) == 0;
+    }
+}
+
+/* ---- the queue ---- */
 
 static void *closer_run(void *unused)
 {
@@ -102,10 +186,10 @@ static void *closer_run(void *unused)
             pthread_cond_wait(&filled, &lock);
             idle--;
         }
-        fd = queue[--queue_count];
-        /* this close may get stuck: what is queued behind it needs somebody else */
-        if (queue_count > 0 && idle == 0 && threads < CLOSER_THREADS_MAX)
-            (void) thread_start();
+        fd = queue[queue_first++];
+        queue_count--;
+        taken++;
+        see_to_the_queue();
         pthread_mutex_unlock(&lock);
         close_fd(fd);
         atomic_fetch_sub(&pending, 1);
@@ -119,6 +203,11 @@ static int queue_reserve(size_t more)
     size_t room = queue_room ? queue_room : 64;
     int *grown;
 
+    if (queue_first + queue_count + more <= queue_room)
+        return 0;
+    if (queue_first > 0)
+        memmove(queue, queue + queue_first, queue_count * sizeof *queue);
+    queue_first = 0;
     while (room < queue_count + more)
         room *= 2;
     if (room == queue_room)
@@ -135,13 +224,11 @@ static void enqueue(const int *fds, size_t count)
 {
     pthread_mutex_lock(&lock);
     if (queue_reserve(count) == 0) {
-        for (size_t i = 0; i < count; i++)
-            queue[queue_count++] = fds[i];
+        memcpy(queue + queue_first + queue_count, fds, count * sizeof *fds);
+        queue_count += count;
         atomic_fetch_add(&pending, count);
-        /* nobody is free to take it: every thread may be stuck, so one more */
-        if (idle == 0 && threads < CLOSER_THREADS_MAX)
-            (void) thread_start();
-        if (threads > 0) {
+        see_to_the_queue();
+        if (thread_count > 0) {
             pthread_cond_signal(&filled);
             pthread_mutex_unlock(&lock);
             return;
@@ -175,4 +262,11 @@ void closer_close(const int *fds, size_t count)
 size_t closer_pending(void)
 {
     return atomic_load(&pending);
+}
+
+void closer_hurry(void)
+{
+    pthread_mutex_lock(&lock);
+    signal_threads();
+    pthread_mutex_unlock(&lock);
 }

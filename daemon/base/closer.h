@@ -2,7 +2,9 @@
 /*
  * close(2) of a descriptor that a client sent may block (SO_LINGER, FUSE, NFS): measured at 4 s for a
  * lingering socket. So no loop of ours closes one. The closer does, in a thread of its own; while one close
- * is stuck others go on in further threads, up to CLOSER_THREADS_MAX.
+ * is stuck others go on in further threads, up to CLOSER_THREADS_MAX. When all of them are stuck and more is
+ * to be closed, signals end what a signal can end, such as lingering: of that nobody can keep us long. A
+ * file server that does not answer keeps its thread (fuse: a flush is forced).
  */
 #ifndef PROCD_BASE_CLOSER_H
 #define PROCD_BASE_CLOSER_H
@@ -25,5 +27,9 @@ void closer_close(const int *fds, size_t count);
 
 /* Descriptors that were handed over and are not closed yet. */
 size_t closer_pending(void);
+
+/* Signals every close that is going on: for somebody who waits for closer_pending() to be 0, and may have to
+ * do so again. Never blocks. */
+void closer_hurry(void);
 
 #endif

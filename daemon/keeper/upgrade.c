@@ -213,6 +213,8 @@ bool upgrade_broker_ended(struct keeper *keeper)
  * hangs in close would hold up our own exec, however long that takes. */
 static bool may_exec(const struct keeper *keeper)
 {
+    if (closer_pending() > 0)
+        closer_hurry();
     return keeper->job_count == 0 && keeper->starting == 0 && closer_pending() == 0 && store_settled(keeper);
 }
 

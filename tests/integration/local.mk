@@ -56,6 +56,7 @@ integration_helpers = \
 	%D%/histories.py \
 	%D%/inside.py \
 	%D%/json_schema.py \
+	%D%/lingering.py \
 	%D%/locker.py \
 	%D%/mapped.py \
 	%D%/onlookers.py \

@@ -5,12 +5,12 @@ import array
 import os
 import signal
 import socket
-import struct
 import threading
 import time
 
 from clients import Client, Peer, drain, fails, same, wait_for
 from harness import children_of, is_dead, main, options, prompt, stat_of
+from lingering import close_takes, lingering_socket, listening, send_lingering
 
 LINE_MAX = 1 << 20
 
@@ -105,44 +105,6 @@ def test_held_children_keep_nothing_of_others(daemon):
         os.close(reader)
 
 
-def listening():
-    """Whoever connects is never answered, nor read from."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    listener.bind(('127.0.0.1', 0))
-    listener.listen(64)
-    return listener
-
-
-def lingering_socket(listener):
-    """A TCP socket whose last close blocks for 4 s: it has data that the other side does not take."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-    sock.connect(listener.getsockname())
-    sock.setblocking(False)
-    try:
-        while True:
-            sock.send(bytes(1 << 16))
-    except BlockingIOError:
-        pass
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 4))
-    return sock
-
-
-def close_takes(sock):
-    begin = time.monotonic()
-    sock.close()
-    return time.monotonic() - begin
-
-
-def send_lingering(client, listener, method, **params):
-    """The daemon's copies are the last ones."""
-    sock = lingering_socket(listener)
-    number = client.start(method, _fds=[sock.fileno()], **params)
-    threading.Thread(target=close_takes, args=[sock]).start()  # should it be the last after all
-    return client, number
-
-
 @options(limit=90)
 def test_descriptors_whose_close_blocks(daemon):
     """Wherever the last copy of a lingering socket is closed, others are served."""
@@ -203,6 +165,33 @@ def test_descriptors_that_nobody_wants(daemon):
                 worst = slowest(other, 1)
                 assert prompt(worst), '%s: somebody else waited for %g s' % (send.__name__, worst)
                 assert user.gone(limit=5), send
+
+
+def give_away(daemon, client, method, socks, **params):
+    """Sends all of them. Whoever closes them in the daemon closes them last."""
+    broker = daemon.broker_pid
+    os.kill(broker, signal.SIGSTOP)
+    number = client.start(method, _fds=[sock.fileno() for sock in socks], **params)
+    for sock in socks:
+        sock.close()
+    os.kill(broker, signal.SIGCONT)
+    client.result(number)
+
+
+@options(limit=90)
+def test_more_of_them_than_are_closed_at_once(daemon):
+    """In the broker and in the keeper: whoever sends them does not keep what is to be closed after them."""
+    with listening() as listener, Client(daemon.path) as bad, Client(daemon.path) as good:
+        for method, params in ('daemon.ping', lambda count: {}), ('process.spawn', lambda count: {
+                'argv': ['/bin/true'], 'fds': [[i, i + 3] for i in range(count)]}):
+            for _ in range(2):
+                many = [lingering_socket(listener, 1000) for _ in range(40)]
+                give_away(daemon, bad, method, many, **params(40))
+            ours, theirs = socket.socketpair()
+            give_away(daemon, good, method, [theirs], **params(1))
+            ours.settimeout(10)
+            same(ours.recv(1), b'', method)
+            ours.close()
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ import threading
 
 from clients import SOON, Client, Gate, Lasting, Peer, Rpc, fails, same, wait_for
 from harness import PROCD, children_of, is_dead, main, options
+from lingering import lingering_socket, listening, send_lingering
 
 HERE = os.path.join(os.path.dirname(PROCD), 'tests', 'integration')
 NEWER, FOREIGN, NO_PROCD = (os.path.join(HERE, name) for name in ('procd_newer', 'procd_foreign', 'no_procd'))
@@ -301,6 +302,17 @@ def test_a_spawn_under_way(daemon):
         under_way(daemon, client, spawn)
         comes_to_its_end(daemon, last, spawn)
     same(version(daemon), 'newer')
+
+
+@options(copied=True)
+def test_a_close_under_way(daemon):
+    """Nobody keeps an upgrade waiting by a socket that lingers for longer than it has time."""
+    with listening() as listener, Client(daemon.path) as client:
+        _, number = send_lingering(client, listener, 'process.spawn', seconds=1000, argv=['/bin/true'],
+                                   fds=[[0, 3]])
+        wait_for(lambda: is_dead(client.result(number)['pid']) and True, 'its end')
+        install(daemon, NEWER)
+        replaced(daemon, restart_by_request, 'newer')
 
 
 @options(copied=True, allow=['does not take over, this program goes on: Permission denied'])

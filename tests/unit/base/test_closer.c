@@ -55,11 +55,12 @@ static void await_closed(int other_end)
     close(other_end);
 }
 
-/* A connection whose close waits until its peer has read everything: SO_LINGER, and bytes that do not fit. */
-static int lingering(int *ret_peer)
+/* A connection whose close waits until its peer has read everything, but not longer than that: SO_LINGER, and
+ * bytes that do not fit. */
+static int lingering_for(int seconds, int *ret_peer)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct linger linger = {.l_onoff = 1, .l_linger = PATIENCE_MS / 1000};
+    const struct linger linger = {.l_onoff = 1, .l_linger = seconds};
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = sizeof address;
@@ -77,6 +78,11 @@ static int lingering(int *ret_peer)
         ;
     ck_assert_int_eq(errno, EAGAIN);
     return fd;
+}
+
+static int lingering(int *ret_peer)
+{
+    return lingering_for(PATIENCE_MS / 1000, ret_peer);
 }
 
 static void read_all(int fd)
@@ -150,6 +156,31 @@ START_TEST(nor_what_was_queued_with_it)
     read_all(peers[0]);
     read_all(peers[1]);
     await_pending(0);
+}
+END_TEST
+
+/* However many of them: who sends them cannot keep all threads, nor keep who waits for the last one. */
+START_TEST(nor_more_than_there_are_threads)
+{
+    enum { COUNT = 2 * CLOSER_THREADS_MAX + 8 };
+    size_t before = descriptors_count();
+    int peers[COUNT], fds[COUNT], ends[2];
+    int64_t end = clock_monotonic() + PATIENCE_MS * NSEC_PER_MSEC;
+
+    for (size_t i = 0; i < COUNT; i++)
+        fds[i] = lingering_for(1000, &peers[i]);
+    make_pair(ends);
+    closer_close(fds, COUNT);
+    closer_close(&ends[1], 1);
+    await_closed(ends[0]);
+    while (closer_pending() > 0 && clock_monotonic() < end) {
+        closer_hurry();
+        sched_yield();
+    }
+    await_pending(0);
+    for (size_t i = 0; i < COUNT; i++)
+        close(peers[i]);
+    ck_assert_uint_eq(descriptors_count(), before);
 }
 END_TEST
 
@@ -241,6 +272,7 @@ int main(void)
     tcase_add_test(tcase, closes_all_but_negative_ones);
     tcase_add_test(tcase, a_stuck_one_holds_up_nobody);
     tcase_add_test(tcase, nor_what_was_queued_with_it);
+    tcase_add_test(tcase, nor_more_than_there_are_threads);
     tcase_add_test(tcase, at_once);
     tcase_add_test(tcase, many_in_one_go);
     tcase_add_test(tcase, its_threads_take_no_signals);
