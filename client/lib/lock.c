@@ -101,7 +101,7 @@ static __attribute__((noinline)) int acquire_seen(struct lock *lock, bool is_rec
     int r = shared_acquire_seen(&lock->shared, is_recursive, seen);
 
     if (r == 0 && timeout > 0)
-        r = shared_acquire_soon(&lock->shared, is_recursive, timeout);
+        r = shared_acquire_soon(&lock->shared, is_recursive, &timeout);
     if (r == 0)
         return ask_for(lock, is_recursive, timeout);
     note_owner(lock);

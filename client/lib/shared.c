@@ -5,6 +5,7 @@
 #include "daemon/base/clock.h"
 
 #include <linux/futex.h>
+#include <math.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,8 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Longer than it takes to wake somebody who then lets go of it: else both sleep in turn. */
-#define SOON        (NSEC_PER_MSEC / 10)
+/* As long as some others may have it in turn: to be put to sleep and woken takes 20 us of each turn, to ask
+ * the daemon for it as much of somebody's processor. Who keeps its processor meanwhile looks for longer than
+ * it takes to wake somebody who then lets go of it: else both sleep in turn. */
+#define SOON        NSEC_PER_MSEC
+#define SOON_KEPT   (NSEC_PER_MSEC / 10)
 #define SOON_HALVED 5
 #define VAIN_MOST   24
 
@@ -23,7 +27,7 @@
 #define HURRIES_FOR 5
 
 /* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
-#define WAY_MOST     (NSEC_PER_MSEC * 3 / 4)
+#define WAY_MOST     NSEC_PER_MSEC
 #define WAY_MEAN     16
 #define KEEPS_ON_FOR 1000
 
@@ -110,45 +114,86 @@ static void pause_briefly(void)
 
 /* In full at first, and once in a while; half as long each time that it was in vain, as where it is held for
  * long. */
-static int64_t soon(struct shared *shared, uint8_t vain, double timeout)
+static int64_t soon(struct shared *shared, uint8_t vain, int64_t span, double timeout)
 {
-    int64_t span = SOON >> (vain < SOON_HALVED ? vain : SOON_HALVED);
-
+    span >>= vain < SOON_HALVED ? vain : SOON_HALVED;
     atomic_store_explicit(&shared->vain, vain == VAIN_MOST ? 0 : vain + 1, memory_order_relaxed);
     if (timeout < (double) span / (double) NSEC_PER_SEC)
         span = (int64_t) (timeout * (double) NSEC_PER_SEC);
-    return clock_monotonic() + span;
+    return span;
+}
+
+/* Whether others may have its processor. A thread that is to run in real time gives way to nobody: its equals
+ * might not let it go on. */
+static bool may_give_way(void)
+{
+    if (shared_self.keeps_on > 0) {
+        shared_self.keeps_on--;
+        return false;
+    }
+    return sched_getscheduler(0) == SCHED_OTHER;
+}
+
+/* What that takes is mostly what others do with the lock meanwhile. Where it is as much as beside somebody
+ * who never sleeps, by the mean of some, the next ones do without. */
+static int64_t give_way(int64_t now)
+{
+    int64_t after;
+
+    sched_yield();
+    after = clock_monotonic();
+    shared_self.way += (after - now - shared_self.way) / WAY_MEAN;
+    if (shared_self.way > WAY_MOST) {
+        shared_self.keeps_on = KEEPS_ON_FOR;
+        shared_self.way = WAY_MOST / 2;
+    }
+    return after;
+}
+
+/* One look, and whether it is worth another. */
+static int look(struct shared *shared, bool is_recursive, bool in_full, bool *ret_is_over)
+{
+    struct page_word *word = shared_word(shared);
+    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
+    int r = shared_acquire_seen(shared, is_recursive, seen);
+
+    *ret_is_over = r > 0 || word_is_gone(seen) || (seen & WORD_CLOSED && !in_full) ||
+                   word_owner(seen) == shared_self.slot || shared_has_died(word);
+    return r;
 }
 
 /* A look in full goes on where the daemon has the word. Else threads that sleep in turn, each woken by the
- * one before, would never find it open, however short a time each has it. Who runs on one processor only
- * gives way between two looks: its owner may be there, too, or on another. */
-int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout)
+ * one before, would never find it open, however short a time each has it. Between two looks its processor is
+ * there for the owner, and for others who want to run; by who keeps it, only where it has no other. */
+int shared_acquire_soon(struct shared *shared, bool is_recursive, double *timeout)
 {
     struct page_word *word = shared_word(shared);
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
-    int64_t until;
-    bool alone;
+    int64_t begun, now, span;
+    bool gives_way, is_over;
+    int r;
 
     if (!word || !shared_knows_slot(shared) || shared_self.unsure == word)
         return 0;
-    until = soon(shared, vain, timeout);
-    alone = vain > 0 && is_alone();
-    do {
-        uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
-        int r = shared_acquire_seen(shared, is_recursive, seen);
-
-        if (r > 0)
-            atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
-        if (r > 0 || word_is_gone(seen) || (seen & WORD_CLOSED && vain > 0) ||
-            word_owner(seen) == shared_self.slot || shared_has_died(word))
-            return r;
-        if (alone)
-            sched_yield();
-        else
+    gives_way = may_give_way();
+    span = soon(shared, vain, gives_way ? SOON : SOON_KEPT, *timeout);
+    gives_way = gives_way || (vain > 0 && is_alone());
+    begun = now = clock_monotonic();
+    for (;;) {
+        r = look(shared, is_recursive, vain == 0, &is_over);
+        if (is_over || now >= begun + span)
+            break;
+        if (gives_way) {
+            now = give_way(now);
+        } else {
             pause_briefly();
-    } while (clock_monotonic() < until);
-    return 0;
+            now = clock_monotonic();
+        }
+    }
+    if (r > 0)
+        atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
+    *timeout = fmax(*timeout - (double) (now - begun) / (double) NSEC_PER_SEC, 0);
+    return r;
 }
 
 /* Only its owner may give an rlock back, and knows how deep it is. */
@@ -159,36 +204,14 @@ static bool may_release(const struct shared *shared, bool is_recursive, uint64_t
                               word_depth(seen) < WORD_DEPTH_MAX));
 }
 
-/* Who has been woken is to run: on this processor, where the others are at work, too. What that takes is
- * mostly what others do with the lock meanwhile. Where it is as much as beside somebody who never sleeps, by
- * the mean of some, the next ones do without. A thread that is to run in real time gives way to nobody: its
- * equals might not let it go on. */
-static void give_way(void)
-{
-    int64_t before;
-
-    if (shared_self.keeps_on > 0) {
-        shared_self.keeps_on--;
-        return;
-    }
-    if (sched_getscheduler(0) != SCHED_OTHER)
-        return;
-    before = clock_monotonic();
-    sched_yield();
-    shared_self.way += (clock_monotonic() - before - shared_self.way) / WAY_MEAN;
-    if (shared_self.way > WAY_MOST) {
-        shared_self.keeps_on = KEEPS_ON_FOR;
-        shared_self.way = WAY_MOST / 2;
-    }
-}
-
 /* The swap has made the lock another thread's: it sleeps, or is about to look. */
 static void ring(const struct page_word *word, uint64_t slot)
 {
     _Atomic uint32_t *bell = &shared_page_of(word)->bells[slot].is_set;
 
-    if (atomic_exchange(bell, 0) != 0 && syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0) > 0)
-        give_way();
+    if (atomic_exchange(bell, 0) != 0 && syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0) > 0 &&
+        may_give_way())
+        (void) give_way(clock_monotonic()); /* who has been woken is to run: here, where others are busy */
 }
 
 /* A look that the one at the link comes behind. */

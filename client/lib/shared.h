@@ -52,7 +52,7 @@ struct shared_self {
     uint64_t slot;
     bool has_given_up; /* a wait by its bell has ended without an answer, and may still be served */
     bool is_in_doubt;  /* the same of a wait for a permit, which it would not know from those that it has */
-    uint16_t keeps_on; /* for so many hand-overs it gives way to nobody */
+    uint16_t keeps_on; /* for so many hand-overs and looks it gives way to nobody */
     uint8_t hurries;   /* for so many give-backs it does not wait until the daemon has looked */
     int64_t way;       /* ns that it takes to give way, a mean */
     /* it has put itself into this one, and its daemon has died; perhaps another goes on with it */
@@ -122,10 +122,10 @@ int shared_settled(int r);
 /* Takes the lock, or goes a level deeper where that is allowed, where the word says `seen`. 1: it is the
  * calling thread's; 2: and its last owner died; 0: the daemon must be asked. */
 int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen);
-/* The same, where another thread has it: looks for a moment whether it is let go, which is what it takes to
- * be put to sleep and woken, but for no more than so many seconds; where others wait only now and then. It
- * has asked nobody yet: who asks meanwhile comes first. */
-int shared_acquire_soon(struct shared *shared, bool is_recursive, double timeout);
+/* The same, where another thread has it: looks for a moment, a millisecond at most, whether it is let go, but
+ * for no more than so many seconds, of which it takes off what it has looked; where others wait only now and
+ * then. It has asked nobody yet: who asks meanwhile comes first. */
+int shared_acquire_soon(struct shared *shared, bool is_recursive, double *timeout);
 /* Gives it back, or a level of it. False: the daemon must be asked. Where the daemon is just looking at the
  * word it waits for some microseconds until it has. */
 bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen);

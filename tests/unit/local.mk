@@ -190,7 +190,8 @@ unit_page_helpers = $(unit_client_helpers) %D%/client/fake_page.c %D%/client/fak
 %C%_client_test_shared_word_LDADD = $(unit_client_libs)
 %C%_client_test_shared_word_SOURCES = %D%/client/test_shared_word.c %D%/client/one_word.c %D%/client/one_word.h $(unit_client_helpers)
 %C%_client_test_shared_look_LDADD = $(unit_client_libs)
-%C%_client_test_shared_look_LDFLAGS = -Wl,--wrap=clock_gettime -Wl,--wrap=sched_getaffinity -Wl,--wrap=sched_yield
+%C%_client_test_shared_look_LDFLAGS = -Wl,--wrap=clock_gettime -Wl,--wrap=sched_getaffinity \
+	-Wl,--wrap=sched_getscheduler -Wl,--wrap=sched_yield
 %C%_client_test_shared_look_SOURCES = %D%/client/test_shared_look.c %D%/client/one_word.c %D%/client/one_word.h $(unit_client_helpers)
 %C%_client_test_sync_LDADD = $(unit_client_libs)
 %C%_client_test_sync_SOURCES = %D%/client/test_sync.c $(unit_client_helpers)

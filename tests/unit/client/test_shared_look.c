@@ -15,10 +15,12 @@
 static int64_t now;
 static unsigned looks, looks_before; /* since a test last said; when others act */
 static void (*others)(void);
-static int processors, ways_given;
+static int processors, policy, ways_given;
+static int64_t way; /* ns that others take who are given way to */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *ret_set);
+int __wrap_sched_getscheduler(pid_t pid);
 int __wrap_sched_yield(void);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
@@ -41,9 +43,16 @@ int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *ret_set)
     return 0;
 }
 
+int __wrap_sched_getscheduler(pid_t pid)
+{
+    (void) pid;
+    return policy;
+}
+
 int __wrap_sched_yield(void)
 {
     ways_given++;
+    now += way;
     return 0;
 }
 
@@ -51,6 +60,8 @@ static void begin(void)
 {
     one_word_begin();
     processors = 2;
+    policy = SCHED_OTHER;
+    way = 0;
     others = NULL;
 }
 
@@ -62,11 +73,16 @@ static void act_at(unsigned look, void (*act)(void))
     others = act;
 }
 
+static int acquire_soon(double timeout)
+{
+    return shared_acquire_soon(&handle, false, &timeout);
+}
+
 static int64_t look_for(double timeout)
 {
     int64_t begun = now;
 
-    ck_assert_int_eq(shared_acquire_soon(&handle, false, timeout), 0);
+    ck_assert_int_eq(acquire_soon(timeout), 0);
     return now - begun;
 }
 
@@ -85,7 +101,7 @@ START_TEST(who_looks_takes_what_is_let_go)
     for (unsigned look = 2; look < 100; look++) {
         have(values[_i]);
         act_at(look, let_go);
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 1);
+        ck_assert_int_eq(acquire_soon(PROCD_FOREVER), 1);
         ck_assert_uint_eq(looks, look);
         ck_assert_uint_eq(word(3), TAKEN(9));
         ck_assert_uint_eq(atomic_load(&handle.vain), 0);
@@ -100,7 +116,7 @@ START_TEST(who_looks_takes_nothing_that_is_closed)
 
     have(values[_i]);
     for (int i = 0; i < 200; i++)
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
+        ck_assert_int_eq(acquire_soon(PROCD_FOREVER), 0);
     ck_assert_uint_eq(word(3), values[_i]);
 }
 END_TEST
@@ -120,7 +136,7 @@ START_TEST(there_is_nothing_to_look_for)
     ck_assert_uint_eq(word(3), cases[_i].word);
     have(ORDER);
     shared_self.page = 2; /* its slot is of other words */
-    ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 0);
+    ck_assert_int_eq(acquire_soon(PROCD_FOREVER), 0);
     ck_assert_uint_eq(word(3), ORDER);
 }
 END_TEST
@@ -131,14 +147,15 @@ START_TEST(who_looks_in_vain_looks_less)
 
     have(OTHERS);
     longest = first = look_for(PROCD_FOREVER);
-    ck_assert_int_ge(first, 30000);
+    ck_assert_int_ge(first, NSEC_PER_MSEC);
+    ck_assert_int_le(first, NSEC_PER_MSEC + 2 * A_LOOK);
     for (int i = 0; i < 10; i++) {
         int64_t span = look_for(PROCD_FOREVER);
 
         ck_assert_int_le(span, longest);
         longest = span;
     }
-    ck_assert_int_lt(longest, 8000);
+    ck_assert_int_lt(longest, NSEC_PER_MSEC / 20);
     longest = 0;
     for (int i = 0; i < 100; i++) { /* they may have become shorter */
         int64_t span = look_for(PROCD_FOREVER);
@@ -150,32 +167,78 @@ START_TEST(who_looks_in_vain_looks_less)
 }
 END_TEST
 
-/* On one processor, once it was in vain: its owner may have to run there to let go. Elsewhere that would only
- * take time. */
-START_TEST(alone_it_gives_way)
+/* Others may have its processor meanwhile; what is let go then is found all the same. */
+START_TEST(who_looks_gives_way)
+{
+    have(OTHERS);
+    ways_given = 0;
+    (void) look_for(PROCD_FOREVER);
+    ck_assert_int_ge(ways_given, 100);
+    have(OTHERS);
+    act_at(50, let_go);
+    ck_assert_int_eq(acquire_soon(PROCD_FOREVER), 1);
+}
+END_TEST
+
+/* In real time: a tenth as long, and giving way on one processor only, once it was in vain, as its owner may
+ * have to run there to let go. */
+START_TEST(in_real_time_it_keeps_its_processor)
 {
     for (processors = 1; processors <= 2; processors++) {
+        int64_t span;
+
+        policy = SCHED_FIFO;
         have(OTHERS);
-        (void) look_for(PROCD_FOREVER);
         ways_given = 0;
+        span = look_for(PROCD_FOREVER);
+        ck_assert_int_ge(span, NSEC_PER_MSEC / 10);
+        ck_assert_int_le(span, NSEC_PER_MSEC / 10 + 2 * A_LOOK);
+        ck_assert_int_eq(ways_given, 0);
         (void) look_for(PROCD_FOREVER);
         ck_assert(processors == 1 ? ways_given >= 10 : ways_given == 0);
         have(OTHERS);
         atomic_store(&handle.vain, 1);
         act_at(20, let_go);
-        ck_assert_int_eq(shared_acquire_soon(&handle, false, PROCD_FOREVER), 1);
+        ck_assert_int_eq(acquire_soon(PROCD_FOREVER), 1);
     }
 }
 END_TEST
 
-START_TEST(nobody_looks_for_longer_than_wanted)
+/* Beside others who never sleep each way is as long as the scheduler lets them: after some of them it keeps
+ * its processor for a thousand looks, and then tries again. */
+START_TEST(who_never_sleeps_is_not_given_way_to)
 {
-    int64_t span;
+    int looks_given = 0, looks_kept = 0;
 
     have(OTHERS);
-    span = look_for(5e-6);
-    ck_assert_int_ge(span, 5000);
-    ck_assert_int_le(span, 5000 + 2 * A_LOOK);
+    way = 3 * NSEC_PER_MSEC;
+    do {
+        ways_given = 0;
+        (void) look_for(PROCD_FOREVER);
+    } while (ways_given > 0 && ++looks_given < 100);
+    ck_assert_int_ge(looks_given, 2);
+    ck_assert_int_lt(looks_given, 16);
+    do {
+        (void) look_for(PROCD_FOREVER);
+    } while (ways_given == 0 && ++looks_kept < 2000);
+    ck_assert_int_eq(looks_kept, 1000 - 1);
+}
+END_TEST
+
+/* What it has looked is taken off. */
+START_TEST(nobody_looks_for_longer_than_wanted)
+{
+    static const double timeouts[] = {5e-6, 1e-3, 0.5};
+    double left = timeouts[_i], least = timeouts[_i] < 1e-3 ? timeouts[_i] : 1e-3;
+    int64_t begun = now, span;
+
+    have(OTHERS);
+    ck_assert_int_eq(shared_acquire_soon(&handle, false, &left), 0);
+    span = now - begun;
+    ck_assert_int_ge(span, (int64_t) (least * 1e9));
+    ck_assert_int_le(span, (int64_t) (least * 1e9) + 2 * A_LOOK);
+    ck_assert(left >= 0 && left <= timeouts[_i] - least + 1e-9);
+    ck_assert(left >= timeouts[_i] - (double) span / 1e9 - 1e-9);
 }
 END_TEST
 
@@ -250,8 +313,10 @@ int main(void)
     tcase_add_loop_test(tcase, who_looks_takes_nothing_that_is_closed, 0, 2);
     tcase_add_loop_test(tcase, there_is_nothing_to_look_for, 0, 4);
     tcase_add_test(tcase, who_looks_in_vain_looks_less);
-    tcase_add_test(tcase, alone_it_gives_way);
-    tcase_add_test(tcase, nobody_looks_for_longer_than_wanted);
+    tcase_add_test(tcase, who_looks_gives_way);
+    tcase_add_test(tcase, in_real_time_it_keeps_its_processor);
+    tcase_add_test(tcase, who_never_sleeps_is_not_given_way_to);
+    tcase_add_loop_test(tcase, nobody_looks_for_longer_than_wanted, 0, 3);
     tcase_add_test(tcase, who_lets_go_waits_for_a_look);
     tcase_add_test(tcase, who_lets_go_does_not_wait_in_vain);
     suite_add_tcase(suite, tcase);

@@ -52,7 +52,7 @@ START_TEST(who_has_a_number_elsewhere_owns_nothing)
     ck_assert(!release(true));
     ck_assert_uint_eq(word(3), TAKEN(9));
     ck_assert_int_eq(acquire(true), 0);
-    ck_assert_int_eq(shared_acquire_soon(&handle, true, 1), 0);
+    ck_assert_int_eq(shared_acquire_soon(&handle, true, &(double){1}), 0);
     ck_assert(!give());
     ck_assert_uint_eq(word(3), TAKEN(9));
     ck_assert(release(false)); /* a lock is anybody's to give back */
@@ -119,7 +119,7 @@ static void settle_in_each_way(void)
         atomic_store(&page->life.keeper, 123);
         shared_self.unsure = &page->words[3];
         ck_assert_int_eq(shared_acquire_seen(&handle, true, ways[i].word), 0);
-        ck_assert_int_eq(shared_acquire_soon(&handle, true, 1), 0);
+        ck_assert_int_eq(shared_acquire_soon(&handle, true, &(double){1}), 0);
         ck_assert_uint_eq(word(3), ways[i].word);
         ck_assert_int_eq(shared_settled(-ENOENT), -ENOENT); /* that is no answer */
         ck_assert(shared_is_unsure(&handle));
