@@ -26,6 +26,7 @@
 
 #define WORKERS 4
 #define ROUND   400 /* hand-overs */
+#define SLOW    100 /* where each takes a millisecond and more */
 #define NOBODY  UINT32_MAX
 #define LOOK    100e-6 /* seconds, as long as procd's */
 
@@ -39,7 +40,7 @@ struct shared {
     _Atomic uint32_t guard; /* of the order */
     uint32_t owner, waiting, queue[WORKERS];
     _Atomic uint32_t asleep[WORKERS];
-    uint32_t workers; /* of this case */
+    uint32_t workers, round; /* of this case */
     double held, away; /* seconds: with the lock, and until it is wanted again */
     bool dozes;        /* while away; otherwise it is at work */
     int processors[WORKERS]; /* -1: any */
@@ -243,6 +244,13 @@ static double least_share(void)
     return (double) least * shared->workers / all;
 }
 
+/* In a tight loop two can be through before the others have awoken. */
+static bool goes_on(void)
+{
+    return *(volatile uint32_t *) &shared->count < shared->round ||
+           atomic_load(&shared->begun) < shared->workers;
+}
+
 /* Of so many gaps the mean, in microseconds; or what else is wanted of them. */
 static double measure(enum work kind)
 {
@@ -255,8 +263,7 @@ static double measure(enum work kind)
     atomic_store(&shared->begun, 0);
     atomic_store(&shared->work, kind);
     wake(&shared->work, WORKERS);
-    /* in a tight loop two can be through before the others have awoken */
-    while (*(volatile uint32_t *) &shared->count < ROUND || atomic_load(&shared->begun) < shared->workers)
+    while (goes_on())
         usleep(1000);
     atomic_store(&shared->work, STOPPED);
     while (atomic_load(&shared->busy) > 0)
@@ -307,33 +314,35 @@ enum place { ANYWHERE, APART, TOGETHER }; /* one beside the other on two process
 static const struct hand_over {
     enum bench_figure figure;
     enum work kind;
-    uint32_t workers;
+    uint32_t workers, round;
     double held, away; /* us */
     enum place place;
     bool dozes;
     enum result wanted;
 } hand_overs[] = {
-    {FIGURE_HANDOVER_ONE, WITH_PROCD, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_ONE_LOOKS, WITH_LOOKS, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, 100, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, 20, 20, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, 20, 20, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, 300, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, 100, 100, APART, false, MEAN_GAP},
-    {FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, 100, 100, TOGETHER, false, MEAN_GAP},
-    {FIGURE_HANDOVER_MANY, WITH_PROCD, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_MANY_LOOKS, WITH_LOOKS, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_LONGEST, WITH_PROCD, 4, 100, 100, ANYWHERE, false, LONGEST_WAIT},
-    {FIGURE_HANDOVER_SHARE, WITH_PROCD, 4, 100, 100, ANYWHERE, false, LEAST_SHARE},
-    {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, 100, 100, APART, false, MEAN_GAP},
-    {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, 100, 100, TOGETHER, false, MEAN_GAP},
-    {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
-    {FIGURE_HANDOVER_DOZES_LOOKS, WITH_LOOKS, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
-    {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, 100, 100, ANYWHERE, true, MEAN_GAP},
-    {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, 0, 0, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, 0, 0, APART, false, MEAN_GAP},
-    {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, 0, 0, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE, WITH_PROCD, 2, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE_LOOKS, WITH_LOOKS, 2, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE_ORDER, WITH_ORDER, 2, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_SHORT, WITH_PROCD, 2, ROUND, 20, 20, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_SHORT_ORDER, WITH_ORDER, 2, ROUND, 20, 20, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ASLEEP, WITH_PROCD, 2, SLOW, 3000, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_PINNED, WITH_PROCD, 2, ROUND, 100, 100, APART, false, MEAN_GAP},
+    {FIGURE_HANDOVER_ONE_CORE, WITH_PROCD, 2, ROUND, 100, 100, TOGETHER, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_LOOKS, WITH_LOOKS, 4, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_ORDER, WITH_ORDER, 4, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_LONGEST, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, false, LONGEST_WAIT},
+    {FIGURE_HANDOVER_SHARE, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, false, LEAST_SHARE},
+    {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, ROUND, 100, 100, APART, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, ROUND, 100, 100, TOGETHER, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_ASLEEP, WITH_PROCD, 4, SLOW, 1000, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_ASLEEP_ORDER, WITH_ORDER, 4, SLOW, 1000, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_DOZES_LOOKS, WITH_LOOKS, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, ROUND, 0, 0, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, ROUND, 0, 0, APART, false, MEAN_GAP},
+    {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, ROUND, 0, 0, ANYWHERE, false, MEAN_GAP},
 };
 
 static void start_workers(pid_t workers[WORKERS])
@@ -359,6 +368,7 @@ static void prepare(const struct hand_over *with)
     int processors[2] = {-1, -1}, count = (int) bench_processors(processors, 2);
 
     shared->workers = with->workers;
+    shared->round = with->round;
     shared->held = with->held * 1e-6;
     shared->away = with->away * 1e-6;
     shared->dozes = with->dozes;
@@ -375,7 +385,7 @@ static void compare(const struct hand_over *with)
                             .subject = with->kind == WITH_ORDER   ? with_order
                                        : with->kind == WITH_LOOKS ? with_looks
                                                                   : with_procd,
-                            .count = ROUND};
+                            .count = with->round};
     pid_t workers[WORKERS];
 
     prepare(with);
@@ -392,8 +402,9 @@ static void serve(const struct subject *subject)
 
 static void compare_journal(const struct subject *with, const struct subject *without)
 {
-    static const struct hand_over asleep = {FIGURE_JOURNAL_HANDOVER, WITH_PROCD, 2,       300, 100,
-                                            ANYWHERE,                false,      MEAN_GAP};
+    static const struct hand_over asleep = {
+        FIGURE_JOURNAL_HANDOVER, WITH_PROCD, 2, SLOW, 3000, 100, ANYWHERE, false, MEAN_GAP,
+    };
     struct bench_case of = {.floor = without_journal, .subject = with_procd};
     pid_t workers[2][WORKERS];
 
