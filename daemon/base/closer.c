@@ -14,8 +14,6 @@
 
 #define CLOSER_BATCH 64
 
-/* Ignored where nobody handles it, so one that comes late does no harm. */
-#define CLOSER_SIGNAL SIGURG
 /* Between two looks whether any thread has taken another: it is 10 ms until they count as stuck, then as
  * short as signals help, and longer and longer as they do not. */
 #define PATIENCE_FIRST (10 * NSEC_PER_MSEC)
@@ -134,6 +132,7 @@ static void sleep_unlocked(int64_t patience)
 static void *relieve(void *unused)
 {
     int64_t patience = PATIENCE_FIRST;
+    bool has_signalled = false;
 
     (void) unused;
     pthread_mutex_lock(&lock);
@@ -141,12 +140,13 @@ static void *relieve(void *unused)
         size_t before = taken;
 
         sleep_unlocked(patience);
-        if (taken != before) {
+        if (taken == before) {
+            signal_threads();
+            patience = patience < PATIENCE_MOST / 2 ? 2 * patience : PATIENCE_MOST;
+            has_signalled = true;
+        } else if (has_signalled) {
             patience = PATIENCE_LEAST;
-            continue;
         }
-        signal_threads();
-        patience = patience < PATIENCE_MOST / 2 ? 2 * patience : PATIENCE_MOST;
     }
     is_relieving = false;
     pthread_mutex_unlock(&lock);
@@ -155,21 +155,30 @@ static void *relieve(void *unused)
 
 static void *closer_run(void *unused);
 
-/* Nobody is free to take what is queued, and every close that goes on may be stuck. */
+static bool add_thread(void)
+{
+    if (thread_count == CLOSER_THREADS_MAX)
+        return false;
+    if (thread_count == 0)
+        handle_signal();
+    if (thread_start(closer_run, &threads[thread_count]) < 0)
+        return false;
+    thread_count++;
+    return true;
+}
+
+/* Whoever takes one from the queue leaves the next to somebody else, as its own close may get stuck: to one
+ * that is free, to one more, or, where every close that goes on may be stuck, to whom relief frees. */
 static void see_to_the_queue(void)
 {
     pthread_t thread;
 
-    if (queue_count == 0 || idle > 0)
+    if (queue_count == 0)
         return;
-    if (thread_count < CLOSER_THREADS_MAX) {
-        if (thread_count == 0)
-            handle_signal();
-        if (thread_start(closer_run, &threads[thread_count]) == 0)
-            thread_count++;
-    } else if (!is_relieving) {
+    if (idle > 0)
+        pthread_cond_signal(&filled);
+    else if (!add_thread() && !is_relieving)
         is_relieving = thread_start(relieve, &thread) == 0;
-    }
 }
 
 /* ---- the queue ---- */
@@ -229,7 +238,6 @@ static void enqueue(const int *fds, size_t count)
         atomic_fetch_add(&pending, count);
         see_to_the_queue();
         if (thread_count > 0) {
-            pthread_cond_signal(&filled);
             pthread_mutex_unlock(&lock);
             return;
         }

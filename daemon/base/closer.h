@@ -9,10 +9,14 @@
 #ifndef PROCD_BASE_CLOSER_H
 #define PROCD_BASE_CLOSER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #define CLOSER_THREADS_MAX 32
+/* Handled, by doing nothing, once there is a thread: a child begins with that. Ignored where nobody handles
+ * it, so one that comes late does no harm. */
+#define CLOSER_SIGNAL SIGURG
 
 /* Closes it where that cannot block: pipes, memfds, descriptors of mere paths, /dev/null and its like, and
  * pseudo-terminals. False: it is still open, or was none. Asks no file server about it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/keeper/spawn_child.h"
 
+#include "daemon/base/closer.h"
 #include "daemon/keeper/rawcall.h"
 
 #include <errno.h>
@@ -69,12 +70,17 @@ CHILD long step_apart(struct spawn_plan *plan)
     return 0;
 }
 
-/* Handlers were never set, ignored signals set to default when the keeper began: only the mask is left. */
+/* Ignored signals were set to default when the keeper began; what is left is one handler, of threads that are
+ * not here, by which a signal would end a wait of ours; and the mask. */
 CHILD long step_signals(struct spawn_plan *plan)
 {
+    static const uint64_t by_default[4]; /* as the kernel has it */
     uint64_t none = 0;
+    long r = raw4(__NR_rt_sigaction, CLOSER_SIGNAL, by_default, NULL, sizeof none);
 
     (void) plan;
+    if (r < 0)
+        return r;
     return raw4(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
 }
 

@@ -19,6 +19,7 @@
 
 #define CHECK_MOST  (10 * NSEC_PER_SEC) /* a state is read at more than 100 MB a second */
 #define LEAVE_GRACE (5 * NSEC_PER_SEC)
+#define EXEC_HURRY  (11 * NSEC_PER_SEC) /* left of it, a second has been for closes to end by themselves */
 #define EXEC_MOST   (12 * NSEC_PER_SEC) /* a spawn comes to its end within 10 s */
 #define LOOK_AGAIN  (10 * NSEC_PER_MSEC)
 
@@ -213,7 +214,7 @@ bool upgrade_broker_ended(struct keeper *keeper)
  * hangs in close would hold up our own exec, however long that takes. */
 static bool may_exec(const struct keeper *keeper)
 {
-    if (closer_pending() > 0)
+    if (closer_pending() > 0 && keeper->upgrade.exec_until - keeper->now < EXEC_HURRY)
         closer_hurry();
     return keeper->job_count == 0 && keeper->starting == 0 && closer_pending() == 0 && store_settled(keeper);
 }

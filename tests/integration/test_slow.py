@@ -3,6 +3,7 @@
 """What holds a child or a descriptor up holds up nobody else: FIFOs, SIGSTOP, closes that block."""
 import array
 import os
+import re
 import signal
 import socket
 import threading
@@ -178,12 +179,39 @@ def give_away(daemon, client, method, socks, **params):
     client.result(number)
 
 
+def kept_by_the_keeper(count):
+    """It could begin another one, and closes its copies behind the end of the child."""
+    return {'argv': ['/bin/true'], 'fds': [[i, i + 3] for i in range(count)],
+            'restart': {'policy': 'on-failure'}}
+
+
+def handled(pid):
+    with open('/proc/%d/status' % pid, encoding='ascii') as status:
+        return int(re.search(r'^SigCgt:\s*(\w+)', status.read(), re.M)[1], 16)
+
+
+def test_a_held_child_handles_nothing(daemon):
+    """A signal that is ignored by default would end its wait, as the keeper's threads have theirs ended."""
+    urgent = 1 << (signal.SIGURG - 1)
+    fifo = fifo_at(daemon, 'fifo')
+    with Client(daemon.path) as client:
+        client.call('events.subscribe', kinds=['process.exited'])
+        client.call('process.spawn', _fds=[client.socket.fileno()], **kept_by_the_keeper(1))
+        client.event()
+        wait_for(lambda: handled(daemon.keeper_pid) & urgent, 'a thread of the keeper that closes it')
+        number, pid = held_child(daemon, client, fifo)
+        wait_for(lambda: stat_of(pid)[1] == 'S', 'that it waits')
+        same(handled(pid) & urgent, 0)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        same(client.result(number)['state'], 'running')
+        os.close(reader)
+
+
 @options(limit=90)
 def test_more_of_them_than_are_closed_at_once(daemon):
     """In the broker and in the keeper: whoever sends them does not keep what is to be closed after them."""
     with listening() as listener, Client(daemon.path) as bad, Client(daemon.path) as good:
-        for method, params in ('daemon.ping', lambda count: {}), ('process.spawn', lambda count: {
-                'argv': ['/bin/true'], 'fds': [[i, i + 3] for i in range(count)]}):
+        for method, params in ('daemon.ping', lambda count: {}), ('process.spawn', kept_by_the_keeper):
             for _ in range(2):
                 many = [lingering_socket(listener, 1000) for _ in range(40)]
                 give_away(daemon, bad, method, many, **params(40))

@@ -308,9 +308,11 @@ def test_a_spawn_under_way(daemon):
 def test_a_close_under_way(daemon):
     """Nobody keeps an upgrade waiting by a socket that lingers for longer than it has time."""
     with listening() as listener, Client(daemon.path) as client:
+        client.call('events.subscribe', kinds=['process.exited'])
         _, number = send_lingering(client, listener, 'process.spawn', seconds=1000, argv=['/bin/true'],
-                                   fds=[[0, 3]])
-        wait_for(lambda: is_dead(client.result(number)['pid']) and True, 'its end')
+                                   fds=[[0, 3]], restart={'policy': 'on-failure'})
+        assert 'result' in client.reply(number)
+        client.event()  # the keeper had it for another start: its copy is the last
         install(daemon, NEWER)
         replaced(daemon, restart_by_request, 'newer')
 

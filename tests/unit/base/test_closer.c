@@ -65,6 +65,7 @@ static int lingering_for(int seconds, int *ret_peer)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = sizeof address;
     static const char bytes[65536];
+    static const int little = 65536;
 
     ck_assert_int_eq(bind(listener, (struct sockaddr *) &address, sizeof address), 0);
     ck_assert_int_eq(listen(listener, 1), 0);
@@ -74,6 +75,7 @@ static int lingering_for(int seconds, int *ret_peer)
     ck_assert_int_ge(*ret_peer, 0);
     close(listener);
     ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little), 0);
     while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
         ;
     ck_assert_int_eq(errno, EAGAIN);
@@ -159,6 +161,28 @@ START_TEST(nor_what_was_queued_with_it)
 }
 END_TEST
 
+/* There are threads enough that have nothing to do. */
+START_TEST(nor_what_comes_to_idle_threads)
+{
+    int peers[3], stuck[3], ends[2], fds[2];
+
+    for (size_t i = 0; i < 3; i++)
+        stuck[i] = lingering(&peers[i]);
+    closer_close(stuck, 3);
+    for (size_t i = 0; i < 3; i++)
+        read_all(peers[i]);
+    await_pending(0);
+    make_pair(ends);
+    fds[0] = lingering(&peers[0]);
+    fds[1] = ends[1];
+    closer_close(fds, 2);
+    await_closed(ends[0]);
+    await_pending(1);
+    read_all(peers[0]);
+    await_pending(0);
+}
+END_TEST
+
 /* However many of them: who sends them cannot keep all threads, nor keep who waits for the last one. */
 START_TEST(nor_more_than_there_are_threads)
 {
@@ -173,6 +197,7 @@ START_TEST(nor_more_than_there_are_threads)
     closer_close(fds, COUNT);
     closer_close(&ends[1], 1);
     await_closed(ends[0]);
+    ck_assert_uint_gt(closer_pending(), 0); /* they do linger */
     while (closer_pending() > 0 && clock_monotonic() < end) {
         closer_hurry();
         sched_yield();
@@ -272,6 +297,7 @@ int main(void)
     tcase_add_test(tcase, closes_all_but_negative_ones);
     tcase_add_test(tcase, a_stuck_one_holds_up_nobody);
     tcase_add_test(tcase, nor_what_was_queued_with_it);
+    tcase_add_test(tcase, nor_what_comes_to_idle_threads);
     tcase_add_test(tcase, nor_more_than_there_are_threads);
     tcase_add_test(tcase, at_once);
     tcase_add_test(tcase, many_in_one_go);
