@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/lib/shared.h"
 
+#include "client/lib/give_way.h"
 #include "daemon/base/cleanup.h"
 #include "daemon/base/clock.h"
 
 #include <linux/futex.h>
 #include <math.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,10 +26,8 @@
 #define LOOKED_MOST (NSEC_PER_MSEC / 50)
 #define HURRIES_FOR 5
 
-/* Less than the scheduler gives to others at a time; of so many, which count most; hand-overs. */
-#define WAY_MOST     NSEC_PER_MSEC
-#define WAY_MEAN     16
-#define KEEPS_ON_FOR 1000
+/* Seconds: some turns of others. Who has less time keeps its processor. */
+#define WAY_TIMEOUT 0.05
 
 /* There may be numbers again by then. */
 #define REFUSED_FOR 1000
@@ -94,60 +92,15 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
     return 0;
 }
 
-/* Its owner cannot let go while somebody looks, where that is the same processor. */
-static bool is_alone(void)
-{
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
-}
-
-static void pause_briefly(void)
-{
-    for (int i = 0; i < 16; i++)
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#else
-        atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
 /* In full at first, and once in a while; half as long each time that it was in vain, as where it is held for
- * long. */
+ * long. Half of a time-out is left for a wait in line. */
 static int64_t soon(struct shared *shared, uint8_t vain, int64_t span, double timeout)
 {
     span >>= vain < SOON_HALVED ? vain : SOON_HALVED;
     atomic_store_explicit(&shared->vain, vain == VAIN_MOST ? 0 : vain + 1, memory_order_relaxed);
-    if (timeout < (double) span / (double) NSEC_PER_SEC)
-        span = (int64_t) (timeout * (double) NSEC_PER_SEC);
+    if (timeout / 2 < (double) span / (double) NSEC_PER_SEC)
+        span = (int64_t) (timeout / 2 * (double) NSEC_PER_SEC);
     return span;
-}
-
-/* Whether others may have its processor. A thread that is to run in real time gives way to nobody: its equals
- * might not let it go on. */
-static bool may_give_way(void)
-{
-    if (shared_self.keeps_on > 0) {
-        shared_self.keeps_on--;
-        return false;
-    }
-    return sched_getscheduler(0) == SCHED_OTHER;
-}
-
-/* What that takes is mostly what others do with the lock meanwhile. Where it is as much as beside somebody
- * who never sleeps, by the mean of some, the next ones do without. */
-static int64_t give_way(int64_t now)
-{
-    int64_t after;
-
-    sched_yield();
-    after = clock_monotonic();
-    shared_self.way += (after - now - shared_self.way) / WAY_MEAN;
-    if (shared_self.way > WAY_MOST) {
-        shared_self.keeps_on = KEEPS_ON_FOR;
-        shared_self.way = WAY_MOST / 2;
-    }
-    return after;
 }
 
 /* One look, and whether it is worth another. */
@@ -169,27 +122,30 @@ int shared_acquire_soon(struct shared *shared, bool is_recursive, double *timeou
 {
     struct page_word *word = shared_word(shared);
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
-    int64_t begun, now, span;
+    int64_t begun, now, span, way, longest = 0;
     bool gives_way, is_over;
     int r;
 
     if (!word || !shared_knows_slot(shared) || shared_self.unsure == word)
         return 0;
-    gives_way = may_give_way();
+    gives_way = *timeout >= WAY_TIMEOUT && way_may_be_given();
     span = soon(shared, vain, gives_way ? SOON : SOON_KEPT, *timeout);
-    gives_way = gives_way || (vain > 0 && is_alone());
+    gives_way = gives_way || (vain > 0 && way_is_confined());
     begun = now = clock_monotonic();
     for (;;) {
         r = look(shared, is_recursive, vain == 0, &is_over);
         if (is_over || now >= begun + span)
             break;
         if (gives_way) {
-            now = give_way(now);
+            now = way_give(now, &way);
+            longest = way > longest ? way : longest;
         } else {
-            pause_briefly();
+            way_pause();
             now = clock_monotonic();
         }
     }
+    if (longest > 0)
+        way_note(longest);
     if (r > 0)
         atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
     *timeout = fmax(*timeout - (double) (now - begun) / (double) NSEC_PER_SEC, 0);
@@ -210,8 +166,13 @@ static void ring(const struct page_word *word, uint64_t slot)
     _Atomic uint32_t *bell = &shared_page_of(word)->bells[slot].is_set;
 
     if (atomic_exchange(bell, 0) != 0 && syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0) > 0 &&
-        may_give_way())
-        (void) give_way(clock_monotonic()); /* who has been woken is to run: here, where others are busy */
+        way_may_be_given()) {
+        int64_t span;
+
+        /* who has been woken is to run: here, where others are busy */
+        (void) way_give(clock_monotonic(), &span);
+        way_note(span);
+    }
 }
 
 /* A look that the one at the link comes behind. */
@@ -253,11 +214,11 @@ static bool has_looked(const struct page_word *word, uint64_t *seen)
         shared_self.hurries--;
         return false;
     }
-    if (is_alone())
+    if (way_is_confined())
         return false;
     until = clock_monotonic() + LOOKED_MOST;
     do {
-        pause_briefly();
+        way_pause();
         *seen = atomic_load_explicit(&word->value, memory_order_relaxed);
         if (!(*seen & WORD_LOOKED) || word_is_gone(*seen))
             return !word_is_gone(*seen);

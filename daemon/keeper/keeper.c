@@ -73,8 +73,8 @@ static void signals_of_the_c_library(void)
 
 /*
  * All are blocked for good, and none is ignored or handled but the closer's, so that a child has nothing but
- * that and its mask to reset. A sanitizer's own handlers go with the exec. SIGABRT is let through: the service
- * manager's watchdog ends us by it.
+ * that and its mask to reset. A sanitizer's own handlers go with the exec. SIGABRT is let through: the
+ * service manager's watchdog ends us by it.
  */
 static int signals_open(struct keeper *keeper)
 {

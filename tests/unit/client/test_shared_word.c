@@ -167,6 +167,19 @@ START_TEST(what_was_taken_of_the_dead_is_put_back)
 }
 END_TEST
 
+/* The daemon did not answer in time, and may still hand it over: that is not for the next wait. */
+START_TEST(who_has_given_up_has_no_bell)
+{
+    struct bell bell;
+
+    have(TAKEN(7) | WORD_CLOSED);
+    ck_assert(shared_bell(&handle, &bell));
+    shared_self.has_given_up = true;
+    ck_assert(!shared_bell(&handle, &bell));
+    shared_self.has_given_up = false;
+}
+END_TEST
+
 START_TEST(a_grant_of_the_dead_is_not_taken)
 {
     struct bell bell;
@@ -352,6 +365,7 @@ int main(void)
     tcase_add_test(tcase, who_has_a_number_elsewhere_owns_nothing);
     tcase_add_loop_test(tcase, nothing_is_done_to_the_words_of_the_dead, 0, 2);
     tcase_add_loop_test(tcase, what_was_taken_of_the_dead_is_put_back, 0, 8);
+    tcase_add_test(tcase, who_has_given_up_has_no_bell);
     tcase_add_test(tcase, a_grant_of_the_dead_is_not_taken);
     tcase_add_loop_test(tcase, who_lets_go_names_the_next_but_one, 0, 6);
     tcase_add_loop_test(tcase, the_last_one_opens_it, 0, 12);
