@@ -3,6 +3,7 @@
  * memory that is shared with the daemon. */
 #include "client/lib/procd.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/peers.h"
 #include "tests/bench/subject.h"
 
 #include <pthread.h>
@@ -110,6 +111,7 @@ int main(int argc, char **argv)
     event = procd_event_new(NULL);
     if (!lock || !rlock || !semaphore || !event)
         bench_die("no object: %s", procd_last_error()->message);
+    peers_python("mutex");
     bench_compare(FIGURE_FAST_LOCK, &of);
     of.subject = with_rlock;
     bench_compare(FIGURE_FAST_RLOCK, &of);

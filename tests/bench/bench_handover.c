@@ -28,7 +28,7 @@
 #define ROUND   400 /* hand-overs */
 #define SLOW    100 /* where each takes a millisecond and more */
 #define NOBODY  UINT32_MAX
-#define LOOK    100e-6 /* seconds, as long as procd's */
+#define LOOK    1e-3 /* seconds, as long as procd's, and giving way as that */
 
 enum work { STOPPED, WITH_FUTEX, WITH_LOOKS, WITH_ORDER, WITH_PROCD, OVER };
 enum result { MEAN_GAP, LONGEST_WAIT, LEAST_SHARE };
@@ -91,6 +91,7 @@ static void looking_acquire(void)
 
         if (atomic_load(&shared->futex) == 0 && atomic_compare_exchange_strong(&shared->futex, &seen, 1))
             return;
+        sched_yield();
     } while (bench_seconds() < until);
     futex_acquire();
 }
@@ -335,8 +336,8 @@ static const struct hand_over {
     {FIGURE_HANDOVER_SHARE, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, false, LEAST_SHARE},
     {FIGURE_HANDOVER_MANY_PINNED, WITH_PROCD, 4, ROUND, 100, 100, APART, false, MEAN_GAP},
     {FIGURE_HANDOVER_MANY_CORE, WITH_PROCD, 4, ROUND, 100, 100, TOGETHER, false, MEAN_GAP},
-    {FIGURE_HANDOVER_MANY_ASLEEP, WITH_PROCD, 4, SLOW, 1000, 100, ANYWHERE, false, MEAN_GAP},
-    {FIGURE_HANDOVER_MANY_ASLEEP_ORDER, WITH_ORDER, 4, SLOW, 1000, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_ASLEEP, WITH_PROCD, 4, SLOW, 3000, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_MANY_ASLEEP_ORDER, WITH_ORDER, 4, SLOW, 3000, 100, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES_LOOKS, WITH_LOOKS, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},

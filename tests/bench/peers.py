@@ -6,7 +6,7 @@
     peers.py WORK NAME   "ready", then for each line that comes in a round's value, until its input ends
 
 A round of "spawn" is microseconds for one start and end; of "throughput" how many a second; of "ping" and
-"lock" microseconds for one. peers.c asks.
+"lock" microseconds for one; of "mutex" nanoseconds for one. peers.c asks.
 """
 import contextlib
 import http.client
@@ -24,6 +24,7 @@ import xmlrpc.client
 
 BEST_EFFORT = 0.2  # seconds of a round, where one takes long
 OUTSTANDING = 64
+MANY = 100000
 
 
 def nothing():
@@ -72,6 +73,19 @@ def python_throughput(method):
         for process in alive:
             process.join()
         return count / (time.monotonic() - begin)
+    return round_of_many
+
+
+def python_mutex(method):
+    """A semaphore of the C library, between processes."""
+    lock = multiprocessing.get_context(method).Lock()
+
+    def round_of_many():
+        begin = time.monotonic()
+        for _ in range(MANY):
+            lock.acquire()
+            lock.release()
+        return (time.monotonic() - begin) / MANY * 1e9
     return round_of_many
 
 
@@ -210,9 +224,11 @@ def peers(work):
         make = python_spawn if work == 'spawn' else python_throughput
         for method in ('fork', 'forkserver', 'spawn'):
             found[f'multiprocessing, {method}'] = lambda method=method: python(make, method)
+    if work == 'mutex':
+        found['multiprocessing'] = lambda: python(python_mutex, 'fork')
     if work in ('ping', 'lock'):
         found['SyncManager'] = lambda: managed(work)
-    if work != 'lock' and shutil.which('supervisord'):
+    if work not in ('lock', 'mutex') and shutil.which('supervisord'):
         found['supervisord'] = lambda: supervised(work)
     return found
 

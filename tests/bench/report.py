@@ -71,7 +71,7 @@ def row(figure):
     floor = figure.get('floor')
     cells = [
         figure['name'],
-        f'{amount(floor, figure["unit"])}: {figure["floor_is"]}' if floor else '',
+        f'{span(floor, figure["unit"])}: {figure["floor_is"]}' if floor else '',
         span(figure['subject'], figure['unit']),
         ratio_of(figure) if floor else '',
         aim_of(figure),
@@ -88,7 +88,7 @@ def part(document, picture):
           f'({document["processor"]}), {memory:.0f} GiB, {document["kernel"]}; {seconds // 60} minutes, ' \
           f'from a load of {document["load"]:.2f} on; each child {trees}.'
     yield ''
-    yield '| | floor | procd: median (least to greatest) | ratio | aim | others, as ratios |'
+    yield '| | floor: median (least to greatest) | procd | ratio | aim | others, as ratios |'
     yield '|---|---|---|---|---|---|'
     yield from (row(figure) for figure in document['figures'])
     yield ''
