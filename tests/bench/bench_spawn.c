@@ -119,6 +119,17 @@ static double large_round(void *context)
     return spawns_one_at_a_time(&large, child[0], COUNT);
 }
 
+/* How far two daemons are apart that differ in nothing. */
+static void compare_alike(void)
+{
+    struct bench_case of = {.floor = small_round, .subject = large_round};
+
+    subject_connect(subject_start(), &large);
+    large.looks = true;
+    bench_compare(FIGURE_SPAWN_ALIKE, &of);
+    wire_close(&large);
+}
+
 static void compare_large(void)
 {
     struct bench_case of = {.floor = small_round, .subject = large_round};
@@ -135,6 +146,7 @@ static void compare_large(void)
         bench_die("the daemon that was to be large has %ld bytes", subject_memory(large_subject));
     bench_compare(FIGURE_SPAWN_LARGE, &of);
     wire_close(&large);
+    compare_alike();
     wire_close(&small);
 }
 
