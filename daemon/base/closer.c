@@ -23,6 +23,7 @@
 #define MEMORY_MAJOR 1 /* /dev/null, zero, full, random */
 #define PTS_FIRST    136 /* the slaves of pseudo-terminals */
 #define PTS_LAST     143
+#define BLOCKS_FEW   (16 << 20 >> 9) /* of 512 bytes: a millisecond at most */
 
 /* One lock guards the queue and the counts; the threads hold it only to take a descriptor. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -44,6 +45,12 @@ static bool is_harmless_device(const struct statx *info)
             (info->stx_rdev_major >= PTS_FIRST && info->stx_rdev_major <= PTS_LAST));
 }
 
+/* What the last one of a large one leaves takes long to free. */
+static bool is_small_memory(int fd, const struct statx *info)
+{
+    return info->stx_blocks <= BLOCKS_FEW && fcntl(fd, F_GET_SEALS) >= 0;
+}
+
 /* What is only a path has nothing to write back. Of the rest the kernel tells from what it knows: to ask the
  * server of a file system might block, too. */
 static bool cannot_block(int fd)
@@ -55,9 +62,9 @@ static bool cannot_block(int fd)
         return false;
     if (flags & O_PATH)
         return true;
-    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &info) < 0)
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_BLOCKS, &info) < 0)
         return false;
-    return S_ISFIFO(info.stx_mode) || is_harmless_device(&info) || fcntl(fd, F_GET_SEALS) >= 0;
+    return S_ISFIFO(info.stx_mode) || is_harmless_device(&info) || is_small_memory(fd, &info);
 }
 
 bool closer_may_close_now(int fd)

@@ -213,7 +213,7 @@ END_TEST
 START_TEST(at_once)
 {
     char name[32];
-    int fds[9], ends[2], pair[2], master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int fds[9], ends[2], pair[2], large, master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
     fds[0] = ends[0];
@@ -233,6 +233,10 @@ START_TEST(at_once)
     ck_assert_uint_eq(closer_pending(), 0);
     close(master);
     make_pair(pair);
+    ck_assert_int_ge(large = memfd_create("large", MFD_CLOEXEC), 0);
+    ck_assert_int_eq(posix_fallocate(large, 0, 32 << 20), 0);
+    ck_assert(!closer_close_now(large));
+    close(large);
     ck_assert(!closer_close_now(pair[0]) && !closer_close_now(-1) && !closer_close_now(fds[0]));
     ck_assert(descriptor_open(pair[0]));
     close(pair[0]);
