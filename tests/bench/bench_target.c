@@ -55,20 +55,65 @@ static int raw_start_again(void)
     return pidfd;
 }
 
-static double floor_round(void *context)
+/* ---- what standard output and standard error are meanwhile: whatever ours are makes no difference ---- */
+
+static int a_pipe, a_file;
+
+static void make_outputs(void)
+{
+    FILE *file = tmpfile();
+    int ends[2];
+
+    if (!file || fcntl(fileno(file), F_SETFD, FD_CLOEXEC) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        bench_die("a pipe and a file");
+    a_pipe = ends[1];
+    a_file = fileno(file);
+}
+
+static void put(int output, int error)
+{
+    fflush(NULL);
+    if (dup2(output, STDOUT_FILENO) < 0 || dup2(error, STDERR_FILENO) < 0)
+        bench_die("dup2");
+}
+
+static double with_output(int output, double (*round)(void))
+{
+    int ours[] = {fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+    double value;
+
+    put(output, output);
+    value = round();
+    put(ours[0], ours[1]);
+    close(ours[0]);
+    close(ours[1]);
+    return value;
+}
+
+/* ---- the rounds ---- */
+
+static double start_raw_ones(void)
 {
     double begin = bench_seconds();
 
-    (void) context;
     for (int i = 0; i < COUNT; i++)
         raw_reap(raw_start_again()); /* waitid(P_PIDFD) waits */
     return (bench_seconds() - begin) / COUNT * 1e6;
 }
 
-static double subject_round(void *context)
+static double start_targets(void)
 {
-    (void) context;
     return targets_one_at_a_time(COUNT);
+}
+
+static double floor_round(void *output)
+{
+    return with_output(*(int *) output, start_raw_ones);
+}
+
+static double subject_round(void *output)
+{
+    return with_output(*(int *) output, start_targets);
 }
 
 /* ---- what a copy takes at least: a fork that reads its arguments and ends ---- */
@@ -95,7 +140,7 @@ static double fork_round(void *context)
 
 int main(int argc, char **argv)
 {
-    struct bench_case of = {.floor = floor_round, .subject = subject_round, .count = COUNT};
+    struct bench_case of = {.floor = floor_round, .subject = subject_round, .context = &a_pipe, .count = COUNT};
     const struct subject *subject;
 
     if (argc == 2 && strcmp(argv[1], TARGETS_NOTHING) == 0)
@@ -105,9 +150,13 @@ int main(int argc, char **argv)
     program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
     if (program < 0)
         bench_die("/proc/self/exe");
+    make_outputs();
     subject = subject_start();
     setenv("PROCD_SOCKET", subject->socket, 1);
     bench_compare(FIGURE_TARGET, &of);
+    of.context = &a_file;
+    bench_compare(FIGURE_TARGET_FILE, &of);
+    of.context = &a_pipe;
     errno = 0;
     if (procd_zygote() != 0)
         bench_die("procd_zygote: %s", procd_last_error()->message);
