@@ -18,8 +18,8 @@
  * it, so one that comes late does no harm. */
 #define CLOSER_SIGNAL SIGURG
 
-/* Closes it where that cannot block: pipes, memfds that are not large, descriptors of mere paths, /dev/null and
- * its like, and pseudo-terminals. False: it is still open, or was none. Asks no file server about it. */
+/* Closes it where that cannot block: pipes, memfds that are not large, descriptors of mere paths, /dev/null
+ * and its like, and pseudo-terminals. False: it is still open, or was none. Asks no file server about it. */
 bool closer_close_now(int fd);
 /* Would it? */
 bool closer_may_close_now(int fd);

@@ -140,7 +140,12 @@ static double fork_round(void *context)
 
 int main(int argc, char **argv)
 {
-    struct bench_case of = {.floor = floor_round, .subject = subject_round, .context = &a_pipe, .count = COUNT};
+    struct bench_case of = {
+        .floor = floor_round,
+        .subject = subject_round,
+        .context = &a_pipe,
+        .count = COUNT,
+    };
     const struct subject *subject;
 
     if (argc == 2 && strcmp(argv[1], TARGETS_NOTHING) == 0)
