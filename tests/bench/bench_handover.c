@@ -30,7 +30,7 @@
 #define NOBODY  UINT32_MAX
 #define LOOK    1e-3 /* seconds, as long as procd's, and giving way as that */
 
-enum work { STOPPED, WITH_FUTEX, WITH_LOOKS, WITH_ORDER, WITH_PROCD, OVER };
+enum work { STOPPED, WITH_FUTEX, WITH_LOOKS, WITH_ORDER, WITH_PROCD, WITH_RLOCK, WITH_SEMAPHORE, OVER };
 enum result { MEAN_GAP, LONGEST_WAIT, LEAST_SHARE };
 
 struct shared {
@@ -54,6 +54,8 @@ struct shared {
 static struct shared *shared, *recorded, *unrecorded;
 
 static procd_lock *lock;
+static procd_rlock *rlock;
+static procd_semaphore *semaphore; /* of one permit */
 
 static void sleep_on(_Atomic uint32_t *word, uint32_t value)
 {
@@ -145,6 +147,20 @@ static void order_release(void)
 
 /* ---- the work ---- */
 
+static int procd_acquire(enum work kind, double timeout)
+{
+    return kind == WITH_RLOCK       ? procd_rlock_acquire(rlock, timeout)
+           : kind == WITH_SEMAPHORE ? procd_semaphore_acquire(semaphore, timeout)
+                                    : procd_lock_acquire(lock, timeout);
+}
+
+static int procd_release(enum work kind)
+{
+    return kind == WITH_RLOCK       ? procd_rlock_release(rlock)
+           : kind == WITH_SEMAPHORE ? procd_semaphore_release(semaphore)
+                                    : procd_lock_release(lock);
+}
+
 static void acquire(uint32_t me, enum work kind)
 {
     if (kind == WITH_FUTEX)
@@ -153,8 +169,8 @@ static void acquire(uint32_t me, enum work kind)
         looking_acquire();
     else if (kind == WITH_ORDER)
         order_acquire(me);
-    else if (procd_lock_acquire(lock, PROCD_FOREVER) != 1)
-        bench_die("lock: %s", procd_last_error()->message);
+    else if (procd_acquire(kind, PROCD_FOREVER) != 1)
+        bench_die("acquire: %s", procd_last_error()->message);
 }
 
 static void release(enum work kind)
@@ -163,7 +179,7 @@ static void release(enum work kind)
         futex_release();
     else if (kind == WITH_ORDER)
         order_release();
-    else if (procd_lock_release(lock) != 0)
+    else if (procd_release(kind) != 0)
         bench_die("release: %s", procd_last_error()->message);
 }
 
@@ -216,8 +232,11 @@ static _Noreturn void worker(uint32_t me)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     lock = procd_lock_new("bench");
-    if (!lock || procd_lock_acquire(lock, 60) != 1 || procd_lock_release(lock) != 0)
-        bench_die("no lock: %s", procd_last_error()->message);
+    rlock = procd_rlock_new("bench-rlock");
+    semaphore = procd_bounded_semaphore_new("bench-semaphore", 1);
+    for (enum work kind = WITH_PROCD; kind < OVER; kind++)
+        if (procd_acquire(kind, 60) != 1 || procd_release(kind) != 0)
+            bench_die("no lock: %s", procd_last_error()->message);
     for (;;) {
         enum work kind = atomic_load(&shared->work);
 
@@ -299,6 +318,28 @@ static double with_procd(void *context)
     return measure(WITH_PROCD);
 }
 
+static double with_rlock(void *context)
+{
+    (void) context;
+    return measure(WITH_RLOCK);
+}
+
+static double with_semaphore(void *context)
+{
+    (void) context;
+    return measure(WITH_SEMAPHORE);
+}
+
+static bench_round *round_of(enum work kind)
+{
+    static bench_round *const rounds[] = {
+        [WITH_LOOKS] = with_looks, [WITH_ORDER] = with_order,         [WITH_PROCD] = with_procd,
+        [WITH_RLOCK] = with_rlock, [WITH_SEMAPHORE] = with_semaphore,
+    };
+
+    return rounds[kind];
+}
+
 /* By the workers of a daemon that keeps no journal. */
 static double without_journal(void *context)
 {
@@ -341,6 +382,10 @@ static const struct hand_over {
     {FIGURE_HANDOVER_DOZES, WITH_PROCD, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES_LOOKS, WITH_LOOKS, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
     {FIGURE_HANDOVER_DOZES_ORDER, WITH_ORDER, 4, ROUND, 100, 100, ANYWHERE, true, MEAN_GAP},
+    {FIGURE_HANDOVER_RLOCK, WITH_RLOCK, 2, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_RLOCK_MANY, WITH_RLOCK, 4, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_SEMAPHORE, WITH_SEMAPHORE, 2, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
+    {FIGURE_HANDOVER_SEMAPHORE_MANY, WITH_SEMAPHORE, 4, ROUND, 100, 100, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_TIGHT, WITH_PROCD, 2, ROUND, 0, 0, ANYWHERE, false, MEAN_GAP},
     {FIGURE_HANDOVER_TIGHT_PINNED, WITH_PROCD, 2, ROUND, 0, 0, APART, false, MEAN_GAP},
     {FIGURE_HANDOVER_TIGHT_MANY, WITH_PROCD, 4, ROUND, 0, 0, ANYWHERE, false, MEAN_GAP},
@@ -383,9 +428,7 @@ static void prepare(const struct hand_over *with)
 static void compare(const struct hand_over *with)
 {
     struct bench_case of = {.floor = with_futex,
-                            .subject = with->kind == WITH_ORDER   ? with_order
-                                       : with->kind == WITH_LOOKS ? with_looks
-                                                                  : with_procd,
+                            .subject = round_of(with->kind),
                             .count = with->round};
     pid_t workers[WORKERS];
 
