@@ -145,7 +145,7 @@ def ratios(figures):
     for index, (name, points) in enumerate(peers.items()):
         yield from table(f'peer{index}', points)
     yield 'set logscale x; set xtics format "%g"; set xlabel "cost, as a multiple of the floor\'s"'
-    yield f'set yrange [0.4:{len(figures) + 0.6}]; set grid xtics; set key below maxcols 3 font ",10"'
+    yield f'set yrange [0.4:{len(figures) + 0.6}]; set grid xtics; set key below maxcols 1 font ",10"'
     yield 'set title "against the floor"'
     plots = ['$own using 1:2:ytic(3) with points pt 7 ps 0.9 lc rgb "#c0392b" title "procd"',
              '$aims using 1:2 with points pt "|" lc rgb "black" title "aim"']
@@ -175,7 +175,8 @@ def plot(document, path):
     if not shutil.which('gnuplot'):
         print('no gnuplot: no plot')
         return
-    script = ['set terminal svg size 1240,1300 font "sans,11" background "white"',
+    height = 300 + 17 * len(document['figures'])
+    script = [f'set terminal svg size 1240,{height} font "sans,11" background "white"',
               f'set output {quoted(path)}',
               'set multiplot', 'set origin 0,0; set size 0.55,1']
     script += ratios(document['figures'])
