@@ -201,6 +201,19 @@ static struct m_hold *hold_like(struct model *model, const struct m_object *mine
     return NULL;
 }
 
+/* The model's hold of a permit that a word says is known: taken in that word, or in an earlier one. */
+static struct m_hold *known_hold(struct model *model, const struct m_object *mine, const struct word *word)
+{
+    struct m_hold *expected;
+
+    for (size_t i = 0; i < model->hold_count; i++)
+        if (model->holds[i].object == mine && model->holds[i].word == word->data.index)
+            model->holds[i].is_met = false; /* seen, and the word opened again, at once */
+    expected = hold_like(model, mine, word->permit);
+    expected->word = word->data.index;
+    return expected;
+}
+
 /* Returns how many permits more are free by this word than the core knows. */
 static int64_t compare_permit(struct model *model, const struct m_object *mine, const struct word *word,
                               uint64_t value)
@@ -214,7 +227,7 @@ static int64_t compare_permit(struct model *model, const struct m_object *mine, 
     }
     must(!(value & WORD_CLOSED) && word_order(value) == word->data.order);
     if (value & WORD_KNOWN)
-        (expected = hold_like(model, mine, word->permit))->word = word->data.index;
+        expected = known_hold(model, mine, word);
     for (size_t i = 0; i < model->hold_count && !expected; i++)
         if (model->holds[i].object == mine && model->holds[i].word == word->data.index)
             expected = &model->holds[i];
