@@ -43,16 +43,18 @@
  * round. All other answers, as to who finds it set, whose time is up, or who asks again after the daemon has
  * died, come through the socket, with the bell behind them.
  *
- * A semaphore has a word for each of its permits, as many as it had, or can have, when it was mapped
- * first, and PAGE_PERMITS at most. Each is the word of a lock that nobody is handed and nobody goes deeper
- * into: who takes a permit is named by the swap that takes it. Who finds no word open and free asks; so
- * does who is in none and gives a permit back, as it is for the daemon to say whose that is. Of several
- * that a slot is in it gives back any: in words holds have no age, and among those that the daemon meets
- * at one time the lowest counts as the oldest. Words that have no permit are closed, and permits beyond
- * the words, or of an owner without a slot, are had by asking. While somebody waits, or somebody is to be
- * told that a permit's last owner has died, all words are closed: the first in the queue, and the next who
- * takes any of them, are not known to one word. A thread that has given up waiting for an answer gives back
- * by asking from then on: it could not tell a permit that it is still granted from those that it has.
+ * A semaphore has a word for each of its permits, as many as it had, or can have, when it was mapped first,
+ * and PAGE_PERMITS at most. Each is the word of a lock that nobody is handed and nobody goes deeper into:
+ * who takes a permit is named by the swap that takes it. Who finds no word open and free asks; so does who
+ * is in none and gives a permit back, as it is for the daemon to say whose that is. Of several that a slot
+ * is in it gives back any: in words holds have no age, and among those that the daemon meets at one time the
+ * lowest counts as the oldest. Words that have no permit are closed, and permits beyond the words, or of an
+ * owner without a slot, are had by asking. MORE in any of them says that one is free to who asks, and in no
+ * word: then it is not worth a moment to look whether one is given back. While somebody waits, or somebody
+ * is to be told that a permit's last owner has died, all words are closed: the first in the queue, and the
+ * next who takes any of them, are not known to one word. A thread that has given up waiting for an answer
+ * gives back by asking from then on: it could not tell a permit that it is still granted from those that it
+ * has.
  *
  * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an
  * atomic or, which also tells it what the clients have left there. It decides, on its own record, as for a
@@ -151,6 +153,7 @@
 #define WORD_KNOWN       (UINT64_C(1) << 38)
 #define WORD_LOOKED      (UINT64_C(1) << 39) /* only with CLOSED */
 #define WORD_OPENED      (UINT64_C(1) << 40) /* by the last one that it was offered to */
+#define WORD_MORE        WORD_OPENED         /* of a semaphore, which nobody is offered */
 #define WORD_ORDER_SHIFT 41
 #define WORD_ORDER_MAX   ((UINT64_C(1) << 23) - 1)
 #define WORD_ORDER_MASK  (WORD_ORDER_MAX << WORD_ORDER_SHIFT)

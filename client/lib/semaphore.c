@@ -88,7 +88,13 @@ static int ask_for(procd_semaphore *semaphore, double timeout)
 
 static __attribute__((noinline)) int acquire_seen(procd_semaphore *semaphore, double timeout)
 {
-    return !isnan(timeout) && take(semaphore) ? 1 : ask_for(semaphore, timeout);
+    if (!isnan(timeout) && take(semaphore))
+        return 1;
+    if (timeout > 0 && shared_take_soon(&semaphore->shared, &timeout)) {
+        order_go_by_word(&semaphore->object);
+        return 1;
+    }
+    return ask_for(semaphore, timeout);
 }
 
 int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout)

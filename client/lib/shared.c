@@ -6,7 +6,6 @@
 #include "daemon/base/clock.h"
 
 #include <linux/futex.h>
-#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,20 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* As long as some others may have it in turn: to be put to sleep and woken takes 20 us of each turn, to ask
- * the daemon for it as much of somebody's processor. Who keeps its processor meanwhile looks for longer than
- * it takes to wake somebody who then lets go of it: else both sleep in turn. */
-#define SOON        NSEC_PER_MSEC
-#define SOON_KEPT   (NSEC_PER_MSEC / 10)
-#define SOON_HALVED 5
-#define VAIN_MOST   24
-
 /* Some times of what it takes the daemon to look and decide; to ask it takes more. Give-backs. */
 #define LOOKED_MOST (NSEC_PER_MSEC / 50)
 #define HURRIES_FOR 5
-
-/* Seconds: some turns of others. Who has less time keeps its processor. */
-#define WAY_TIMEOUT 0.05
 
 /* There may be numbers again by then. */
 #define REFUSED_FOR 1000
@@ -90,66 +78,6 @@ int shared_acquire_seen(struct shared *shared, bool is_recursive, uint64_t seen)
         }
     }
     return 0;
-}
-
-/* In full at first, and once in a while; half as long each time that it was in vain, as where it is held for
- * long. Half of a time-out is left for a wait in line. */
-static int64_t soon(struct shared *shared, uint8_t vain, int64_t span, double timeout)
-{
-    span >>= vain < SOON_HALVED ? vain : SOON_HALVED;
-    atomic_store_explicit(&shared->vain, vain == VAIN_MOST ? 0 : vain + 1, memory_order_relaxed);
-    if (timeout / 2 < (double) span / (double) NSEC_PER_SEC)
-        span = (int64_t) (timeout / 2 * (double) NSEC_PER_SEC);
-    return span;
-}
-
-/* One look, and whether it is worth another. */
-static int look(struct shared *shared, bool is_recursive, bool in_full, bool *ret_is_over)
-{
-    struct page_word *word = shared_word(shared);
-    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
-    int r = shared_acquire_seen(shared, is_recursive, seen);
-
-    *ret_is_over = r > 0 || word_is_gone(seen) || (seen & WORD_CLOSED && !in_full) ||
-                   word_owner(seen) == shared_self.slot || shared_has_died(word);
-    return r;
-}
-
-/* A look in full goes on where the daemon has the word. Else threads that sleep in turn, each woken by the
- * one before, would never find it open, however short a time each has it. Between two looks its processor is
- * there for the owner, and for others who want to run; by who keeps it, only where it has no other. */
-int shared_acquire_soon(struct shared *shared, bool is_recursive, double *timeout)
-{
-    struct page_word *word = shared_word(shared);
-    uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
-    int64_t begun, now, span, way, longest = 0;
-    bool gives_way, is_over;
-    int r;
-
-    if (!word || !shared_knows_slot(shared) || shared_self.unsure == word)
-        return 0;
-    gives_way = *timeout >= WAY_TIMEOUT && way_may_be_given();
-    span = soon(shared, vain, gives_way ? SOON : SOON_KEPT, *timeout);
-    gives_way = gives_way || (vain > 0 && way_is_confined());
-    begun = now = clock_monotonic();
-    for (;;) {
-        r = look(shared, is_recursive, vain == 0, &is_over);
-        if (is_over || now >= begun + span)
-            break;
-        if (gives_way) {
-            now = way_give(now, &way);
-            longest = way > longest ? way : longest;
-        } else {
-            way_pause();
-            now = clock_monotonic();
-        }
-    }
-    if (longest > 0)
-        way_note(longest);
-    if (r > 0)
-        atomic_store_explicit(&shared->vain, 0, memory_order_relaxed);
-    *timeout = fmax(*timeout - (double) (now - begun) / (double) NSEC_PER_SEC, 0);
-    return r;
 }
 
 /* Only its owner may give an rlock back, and knows how deep it is. */

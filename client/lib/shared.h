@@ -169,6 +169,8 @@ static inline bool shared_release_guessed(struct shared *shared, bool is_recursi
 /* The same in each word. False: the daemon must be asked; that no word says that it has one. */
 bool shared_take_seen(struct shared *shared);
 bool shared_give_seen(struct shared *shared);
+/* Looks for a moment whether one is given back, as shared_acquire_soon does. */
+bool shared_take_soon(struct shared *shared, double *timeout);
 
 /* Where a thread looks first: threads of one semaphore are to meet in no word. */
 static inline struct page_word *shared_own_word(const struct shared *shared, struct page_word *words)

@@ -80,7 +80,7 @@ static uint64_t value_of(const struct word *word, uint64_t *free_left)
 
 void permits_decide(struct core *core, struct object *semaphore)
 {
-    uint64_t free_left = semaphore->data.value;
+    uint64_t free_left = semaphore->data.value, more;
     bool is_open = may_be_open(semaphore), differs = false;
     struct word *word;
 
@@ -89,8 +89,11 @@ void permits_decide(struct core *core, struct object *semaphore)
             return;
     if (is_open)
         lay_out_holds(semaphore);
-    for (word = semaphore->word; word; word = word->next) {
+    for (word = semaphore->word; word; word = word->next)
         word->value = is_open ? value_of(word, &free_left) : NO_PERMIT;
+    more = TAILQ_EMPTY(&semaphore->waiters) && free_left > 0 ? WORD_MORE : 0;
+    for (word = semaphore->word; word; word = word->next) {
+        word->value |= more;
         differs |= !(word->value & WORD_CLOSED) || word->value != word->data.stored;
     }
     for (word = differs ? semaphore->word : NULL; word; word = word->next)

@@ -273,6 +273,94 @@ START_TEST(no_less_than_nothing_is_left)
 }
 END_TEST
 
+/* ---- permits ---- */
+
+#define PERMITS   3
+#define NO_PERMIT (ORDER | WORD_CLOSED | WORD_KNOWN | WORD_OWNER_MAX)
+
+static void have_permits(const uint64_t values[PERMITS])
+{
+    have(values[0]);
+    handle.words = PERMITS;
+    handle.mask = 1;
+    for (unsigned i = 0; i < PERMITS; i++)
+        atomic_store(&page->words[3 + i].value, values[i]);
+}
+
+static void give_back_the_last(void)
+{
+    atomic_store(&page->words[5].value, ORDER);
+}
+
+static bool take_soon(double timeout)
+{
+    return shared_take_soon(&handle, &timeout);
+}
+
+/* Whichever it is; others are ours, or nobody's. */
+START_TEST(who_looks_takes_a_permit_that_is_given_back)
+{
+    static const uint64_t values[][PERMITS] = {{OTHERS, OTHERS, OTHERS},
+                                               {TAKEN(9), TAKEN(9), OTHERS},
+                                               {NO_PERMIT, TAKEN(9), OTHERS},
+                                               {NO_PERMIT, NO_PERMIT, NO_PERMIT}};
+
+    for (unsigned look = 2; look < 100; look++) {
+        have_permits(values[_i]);
+        act_at(look, give_back_the_last);
+        ck_assert(take_soon(PROCD_FOREVER));
+        ck_assert_uint_eq(looks, look);
+        ck_assert_uint_eq(word(5), TAKEN(9));
+        ck_assert_uint_eq(word(3), values[_i][0]);
+        ck_assert_uint_eq(word(4), values[_i][1]);
+        ck_assert_uint_eq(atomic_load(&handle.vain), 0);
+    }
+}
+END_TEST
+
+/* All are ours; one is to be had by asking, in whichever word that is said; it is gone; others wait, and it
+ * was in vain before. */
+START_TEST(there_is_no_permit_to_look_for)
+{
+    static const struct {
+        uint64_t words[PERMITS];
+        uint8_t vain;
+    } cases[] = {{{TAKEN(9), TAKEN(9), TAKEN(9)}, 0},
+                 {{OTHERS, OTHERS, OTHERS | WORD_MORE}, 0},
+                 {{OTHERS | WORD_MORE, OTHERS, OTHERS}, 0},
+                 {{NO_PERMIT | WORD_MORE, NO_PERMIT | WORD_MORE, NO_PERMIT | WORD_MORE}, 0},
+                 {{WORD_GONE, WORD_GONE, WORD_GONE}, 0},
+                 {{NO_PERMIT, NO_PERMIT, NO_PERMIT}, 1},
+                 {{TAKEN(9), NO_PERMIT, NO_PERMIT}, 1}};
+    int64_t begun = now;
+
+    have_permits(cases[_i].words);
+    atomic_store(&handle.vain, cases[_i].vain);
+    ck_assert(!take_soon(PROCD_FOREVER));
+    ck_assert_int_le(now - begun, 2 * A_LOOK);
+    for (unsigned i = 0; i < PERMITS; i++)
+        ck_assert_uint_eq(word(3 + i), cases[_i].words[i]);
+}
+END_TEST
+
+/* As for a lock. */
+START_TEST(who_looks_for_a_permit_in_vain_looks_less)
+{
+    static const uint64_t values[PERMITS] = {OTHERS, OTHERS, OTHERS};
+    double left = 0.5;
+    int64_t begun = now;
+
+    have_permits(values);
+    ck_assert(!shared_take_soon(&handle, &left));
+    ck_assert_int_ge(now - begun, NSEC_PER_MSEC);
+    ck_assert_int_le(now - begun, NSEC_PER_MSEC + 2 * A_LOOK);
+    ck_assert(left > 0.498 && left <= 0.499);
+    begun = now;
+    ck_assert(!take_soon(PROCD_FOREVER));
+    ck_assert_int_le(now - begun, NSEC_PER_MSEC / 2 + 2 * A_LOOK);
+}
+END_TEST
+
 /* ---- who lets go ---- */
 
 #define LOOKED_AT (TAKEN(9) | WORD_KNOWN | WORD_CLOSED | WORD_LOOKED)
@@ -350,6 +438,9 @@ int main(void)
     tcase_add_test(tcase, one_long_way_is_none);
     tcase_add_loop_test(tcase, nobody_looks_for_longer_than_wanted, 0, 4);
     tcase_add_test(tcase, no_less_than_nothing_is_left);
+    tcase_add_loop_test(tcase, who_looks_takes_a_permit_that_is_given_back, 0, 4);
+    tcase_add_loop_test(tcase, there_is_no_permit_to_look_for, 0, 7);
+    tcase_add_test(tcase, who_looks_for_a_permit_in_vain_looks_less);
     tcase_add_test(tcase, who_lets_go_waits_for_a_look);
     tcase_add_test(tcase, who_lets_go_does_not_wait_in_vain);
     suite_add_tcase(suite, tcase);

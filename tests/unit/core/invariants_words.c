@@ -65,7 +65,8 @@ static void check_permits(const struct core *core, const struct word *word)
     must(!hold || (hold->word == word && hold->object == object));
     must((word->hold.object != NULL) == (hold == &word->hold));
     if (word->data.state == WORD_STATE_OPEN)
-        must(word->data.stored == (hold ? hold->owner->slot | WORD_DEPTH_ONE | WORD_KNOWN : 0));
+        must((word->data.stored & ~WORD_MORE) ==
+             (hold ? hold->owner->slot | WORD_DEPTH_ONE | WORD_KNOWN : 0));
     else if (word->list != &core->changed && is_left_alone) /* it is none, as there are fewer */
         must(!hold);
     must(!word->next || (word->next->data.index == word->data.index + 1 &&
@@ -73,19 +74,23 @@ static void check_permits(const struct core *core, const struct word *word)
                          word->next->data.order == word->data.order));
 }
 
-/* While a word has no permit, no permit is without a word. */
+/* While a word has no permit, no permit is without a word; and, once it is decided, all say if one is. */
 static void check_lay_out(const struct core *core, const struct object *semaphore)
 {
-    bool is_left_alone = TAILQ_EMPTY(&semaphore->waiters) && semaphore->data.abandoned == 0;
+    bool is_waited_for = !TAILQ_EMPTY(&semaphore->waiters), is_decided = true;
+    bool is_left_alone = !is_waited_for && semaphore->data.abandoned == 0;
     uint64_t free = 0, none = 0;
     const struct word *word;
 
     for (word = semaphore->word; word; word = word->next) {
         free += word->data.state == WORD_STATE_OPEN && !word->permit;
         none += word->data.state == WORD_STATE_CLOSED && word->list != &core->changed;
+        is_decided = is_decided && word->list != &core->changed;
     }
     must(free <= semaphore->data.value);
     must(none == 0 || !is_left_alone || free == semaphore->data.value);
+    for (word = is_decided ? semaphore->word : NULL; word; word = word->next)
+        must(((word->data.stored & WORD_MORE) != 0) == (!is_waited_for && free < semaphore->data.value));
 }
 
 static uint64_t check_mappings(const struct core *core, const struct word *word)

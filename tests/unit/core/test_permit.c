@@ -187,6 +187,57 @@ START_TEST(there_may_be_more_than_words)
 }
 END_TEST
 
+static bool says_more(void)
+{
+    bool is_said = *word(0) & WORD_MORE;
+
+    for (uint32_t i = 0; i < word_count(); i++)
+        must(is_said == ((*word(i) & WORD_MORE) != 0));
+    return is_said;
+}
+
+/* That one is free to who asks is said in each word, whoever has that, until it is taken or waited for. */
+START_TEST(words_say_that_there_are_more)
+{
+    uint64_t waits;
+
+    begin(OBJECT_SEMAPHORE, 2);
+    must(!says_more());
+    must_reply(world, RELEASE(mine, 0), REPLY_EMPTY);
+    must(says_more());
+    ck_assert_int_eq(take(my_slot), 0);
+    ck_assert_int_eq(take(their_slot), 1);
+    must(give(my_slot));
+    ck_assert_int_eq(take(their_slot), 0);
+    must(says_more());
+    must_get(world, ACQUIRE(mine, 0));
+    must(!says_more());
+    must_be(0, 3);
+    waits = ACQUIRE(mine, 0);
+    must_wait(world, waits);
+    must_reply(world, RELEASE(other, .value = 3), REPLY_EMPTY);
+    must_get(world, waits);
+    must_be(2, 1); /* one of them is in a word */
+    must(says_more());
+    ck_assert_int_ge(take(their_slot), 0);
+    ck_assert_int_eq(take(their_slot), -1);
+    must(says_more());
+}
+END_TEST
+
+/* And where words are closed as somebody is to be told that one has died. */
+START_TEST(who_is_to_be_told_need_not_look)
+{
+    begin(OBJECT_BOUNDED_SEMAPHORE, 2);
+    take(my_slot);
+    must(!says_more());
+    world_number(world, INPUT_CLIENT_DEAD, me);
+    must(is_closed() && says_more());
+    must_get(world, ACQUIRE(other, 0));
+    must(!is_closed() && !says_more());
+}
+END_TEST
+
 /* The oldest first, as the daemon has met them: in words, in the order of these. */
 START_TEST(a_release_by_the_socket_ends_the_oldest)
 {
@@ -363,6 +414,8 @@ int main(void)
     tcase_add_test(tcase, a_bound_is_kept);
     tcase_add_test(tcase, who_has_no_slot_is_in_no_word);
     tcase_add_test(tcase, there_may_be_more_than_words);
+    tcase_add_test(tcase, words_say_that_there_are_more);
+    tcase_add_test(tcase, who_is_to_be_told_need_not_look);
     tcase_add_test(tcase, a_release_by_the_socket_ends_the_oldest);
     tcase_add_test(tcase, a_bounded_one_gets_back_what_the_dead_had);
     tcase_add_test(tcase, a_plain_one_does_not);
