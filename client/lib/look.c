@@ -36,7 +36,8 @@ static int64_t soon(struct shared *shared, uint8_t vain, int64_t span, double ti
 
 /* A look in full goes on where the daemon has the word. Else threads that sleep in turn, each woken by the
  * one before, would never find it open, however short a time each has it. Between two looks its processor is
- * there for the owner, and for others who want to run; by who keeps it, only where it has no other. */
+ * there for the owner, and for others who want to run. Who keeps it looks in vain where the owner is to run
+ * there, too, and would give a short time-out to others: it does not look. */
 static int look_soon(struct shared *shared, look *once, double *timeout)
 {
     uint8_t vain = atomic_load_explicit(&shared->vain, memory_order_relaxed);
@@ -48,7 +49,8 @@ static int look_soon(struct shared *shared, look *once, double *timeout)
         return 0;
     gives_way = *timeout >= WAY_TIMEOUT && way_may_be_given();
     span = soon(shared, vain, gives_way ? SOON : SOON_KEPT, *timeout);
-    gives_way = gives_way || (vain > 0 && way_is_confined());
+    if (!gives_way && vain > 0 && way_is_confined())
+        return 0;
     begun = now = clock_monotonic();
     for (;;) {
         r = once(shared, vain == 0, &is_over);
