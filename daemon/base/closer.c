@@ -27,13 +27,13 @@
 
 /* One lock guards the queue and the counts; the threads hold it only to take a descriptor. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t filled = PTHREAD_COND_INITIALIZER, wanted = PTHREAD_COND_INITIALIZER;
 static int *queue; /* from queue_first on: who came first is closed first */
 static size_t queue_first, queue_count, queue_room;
-static pthread_t threads[CLOSER_THREADS_MAX]; /* they never end */
+static pthread_t threads[CLOSER_THREADS_MAX]; /* they never end, nor does relief */
 static size_t thread_count, idle;
 static size_t taken; /* from the queue, ever */
-static bool is_relieving;
+static bool has_relief, is_relief_wanted;
 static atomic_size_t pending;
 
 /* ---- at once ---- */
@@ -136,18 +136,20 @@ static void sleep_unlocked(int64_t patience)
     pthread_mutex_lock(&lock);
 }
 
-static void *relieve(void *unused)
+static bool add_thread(void);
+
+/* Until somebody is there for what waits now. */
+static void relieve_once(void)
 {
     int64_t patience = PATIENCE_FIRST;
     bool has_signalled = false;
 
-    (void) unused;
-    pthread_mutex_lock(&lock);
     while (queue_count > 0) {
         size_t before = taken;
 
         sleep_unlocked(patience);
         if (taken == before) {
+            (void) add_thread(); /* no room for one may have been a moment's */
             signal_threads();
             patience = patience < PATIENCE_MOST / 2 ? 2 * patience : PATIENCE_MOST;
             has_signalled = true;
@@ -155,20 +157,35 @@ static void *relieve(void *unused)
             patience = PATIENCE_LEAST;
         }
     }
-    is_relieving = false;
-    pthread_mutex_unlock(&lock);
+}
+
+static void *relieve(void *unused)
+{
+    (void) unused;
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        while (!is_relief_wanted)
+            pthread_cond_wait(&wanted, &lock);
+        relieve_once();
+        is_relief_wanted = false;
+    }
     return NULL;
 }
 
 static void *closer_run(void *unused);
 
+/* Relief is there before all others: once they are stuck there may be no room for it. */
 static bool add_thread(void)
 {
+    pthread_t thread;
+
     if (thread_count == CLOSER_THREADS_MAX)
         return false;
-    if (thread_count == 0)
+    if (!has_relief) {
         handle_signal();
-    if (thread_start(closer_run, &threads[thread_count]) < 0)
+        has_relief = thread_start(relieve, &thread) == 0;
+    }
+    if (!has_relief || thread_start(closer_run, &threads[thread_count]) < 0)
         return false;
     thread_count++;
     return true;
@@ -178,14 +195,14 @@ static bool add_thread(void)
  * that is free, to one more, or, where every close that goes on may be stuck, to whom relief frees. */
 static void see_to_the_queue(void)
 {
-    pthread_t thread;
-
     if (queue_count == 0)
         return;
-    if (idle > 0)
+    if (idle > 0) {
         pthread_cond_signal(&filled);
-    else if (!add_thread() && !is_relieving)
-        is_relieving = thread_start(relieve, &thread) == 0;
+    } else if (!add_thread() && has_relief) {
+        is_relief_wanted = true;
+        pthread_cond_signal(&wanted);
+    }
 }
 
 /* ---- the queue ---- */

@@ -117,6 +117,7 @@ unit_base_helpers = %D%/base/descriptors.h %D%/core/must.h
 %C%_base_test_cleanup_LDADD = $(unit_base_libs)
 %C%_base_test_cleanup_SOURCES = %D%/base/test_cleanup.c $(unit_base_helpers)
 %C%_base_test_closer_LDADD = $(unit_base_libs)
+%C%_base_test_closer_LDFLAGS = -Wl,--wrap=pthread_create
 %C%_base_test_closer_SOURCES = %D%/base/test_closer.c $(unit_base_helpers)
 %C%_base_test_fdpass_LDADD = $(unit_base_libs)
 %C%_base_test_fdpass_SOURCES = %D%/base/test_fdpass.c $(unit_base_helpers)

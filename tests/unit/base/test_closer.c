@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,24 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 20000
+
+static atomic_int admitted, refused; /* so many threads, then so many others: there is no room for them */
+
+typedef void *thread_main(void *context);
+
+int __real_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, thread_main *run, void *context);
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, thread_main *run, void *context);
+
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, thread_main *run, void *context)
+{
+    if (atomic_load(&admitted) > 0) {
+        atomic_fetch_sub(&admitted, 1);
+    } else if (atomic_load(&refused) > 0) {
+        atomic_fetch_sub(&refused, 1);
+        return EAGAIN;
+    }
+    return __real_pthread_create(ret, attributes, run, context);
+}
 
 /* The count falls just after the close that the other end saw: no descriptor tells when. */
 static void await_pending(size_t count)
@@ -209,6 +229,59 @@ START_TEST(nor_more_than_there_are_threads)
 }
 END_TEST
 
+/* One is stuck, and there was no room for another one when more came. */
+START_TEST(threads_that_could_not_be_made_are_made_later)
+{
+    int peer, ends[2], stuck = lingering_for(1000, &peer);
+
+    closer_close(&stuck, 1);
+    await_begun(stuck);
+    atomic_store(&refused, 3);
+    make_pair(ends);
+    closer_close(&ends[1], 1);
+    await_closed(ends[0]);
+    read_all(peer);
+    await_pending(0);
+}
+END_TEST
+
+/* A file server's close, which no signal ends, keeps its thread: more of them are needed. */
+START_TEST(and_not_only_where_signals_help)
+{
+    int peer, ends[2], stuck = lingering_for(1000, &peer);
+
+    closer_close(&stuck, 1);
+    await_begun(stuck);
+    signal(CLOSER_SIGNAL, SIG_IGN);
+    atomic_store(&refused, 3);
+    make_pair(ends);
+    closer_close(&ends[1], 1);
+    await_closed(ends[0]);
+    await_pending(1);
+    read_all(peer);
+    await_pending(0);
+}
+END_TEST
+
+START_TEST(without_threads_it_closes_by_itself)
+{
+    int ends[2];
+
+    make_pair(ends);
+    atomic_store(&admitted, _i);
+    atomic_store(&refused, 1000);
+    closer_close(&ends[1], 1);
+    ck_assert(!descriptor_open(ends[1]));
+    ck_assert_uint_eq(closer_pending(), 0);
+    close(ends[0]);
+    atomic_store(&refused, 0);
+    make_pair(ends);
+    closer_close(&ends[1], 1);
+    await_closed(ends[0]);
+    await_pending(0);
+}
+END_TEST
+
 /* What cannot block is closed when the call returns, and no thread is begun for it. */
 START_TEST(at_once)
 {
@@ -303,6 +376,9 @@ int main(void)
     tcase_add_test(tcase, nor_what_was_queued_with_it);
     tcase_add_test(tcase, nor_what_comes_to_idle_threads);
     tcase_add_test(tcase, nor_more_than_there_are_threads);
+    tcase_add_test(tcase, threads_that_could_not_be_made_are_made_later);
+    tcase_add_test(tcase, and_not_only_where_signals_help);
+    tcase_add_loop_test(tcase, without_threads_it_closes_by_itself, 0, 2);
     tcase_add_test(tcase, at_once);
     tcase_add_test(tcase, many_in_one_go);
     tcase_add_test(tcase, its_threads_take_no_signals);
