@@ -304,6 +304,7 @@ struct reply_data {
 struct key {
     char text[PROTO_KEY_MAX + 1];
     uint32_t answered;
+    uint32_t told; /* how many answers may have been read */
     uint64_t digest;
     struct reply_data reply;
     struct record *record;   /* of reply.process */

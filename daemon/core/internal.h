@@ -117,6 +117,8 @@ void key_undo(struct core *core, struct key *key);
 void key_attach(struct key *key, struct waiter *waiter);
 /* Its waiter is about to be answered: records the answer (or forgets the key) and answers its followers. */
 void key_answered(struct core *core, struct key *key, struct waiter *waiter);
+/* An answer to it, or to a request without a key, is found not to have been read. Was it the last one? */
+bool key_lose_answer(const struct client *client, const struct blob *text, uint64_t hold);
 /* The grant that it recorded is taken back: asked again, the request is made anew. */
 void key_forget(struct core *core, struct client *client, const struct blob *text, uint64_t hold);
 /* Forgets the key; followers must be gone. */

@@ -62,6 +62,13 @@ static void key_show_end(struct core *core, const struct reply_data *reply)
         process->data.flags |= PROCESS_READ;
 }
 
+/* Whether it was granted stands as long as one of its answers may have been read. */
+static void count_told(struct key *key, const struct waiter *waiter)
+{
+    if (waiter->connection && !waiter->connection->is_closing && key->told < UINT32_MAX)
+        key->told++;
+}
+
 /* The recorded answer once more. */
 static int key_repeat(struct core *core, const struct core_input *input, struct key *key)
 {
@@ -72,8 +79,7 @@ static int key_repeat(struct core *core, const struct core_input *input, struct 
     waiter->reply = key->reply;
     if (key->grant)
         absence_asked(core, key); /* this is the first */
-    else
-        waiter->reply.sync.hold = 0; /* its first answer decides whether the grant stands */
+    count_told(key, waiter);
     key_show_end(core, &key->reply);
     waiter->record = record_ref(key->record);
     for (int i = 0; i < 2; i++)
@@ -143,10 +149,9 @@ void key_answered(struct core *core, struct key *key, struct waiter *waiter)
 {
     struct waiter *follower;
 
-    if (!TAILQ_EMPTY(&key->followers))
-        waiter->reply.sync.hold = 0; /* of several answers one that is lost must not take the grant back */
     key->waiter = NULL;
     key->answered = 1;
+    count_told(key, waiter);
     key->reply = waiter->reply;
     key->record = record_ref(waiter->record);
     for (int i = 0; i < 2; i++)
@@ -154,6 +159,7 @@ void key_answered(struct core *core, struct key *key, struct waiter *waiter)
     while ((follower = TAILQ_FIRST(&key->followers))) {
         TAILQ_REMOVE(&key->followers, follower, of_key);
         follower->key = NULL;
+        count_told(key, follower);
         follower->reply = waiter->reply;
         follower->record = record_ref(waiter->record);
         for (int i = 0; i < 2; i++)
@@ -166,11 +172,26 @@ void key_answered(struct core *core, struct key *key, struct waiter *waiter)
         key_forget_oldest(core, key->client);
 }
 
+static struct key *find_granted(const struct client *client, const struct blob *text, uint64_t hold)
+{
+    struct key *key = NULL;
+
+    if (client && text->size > 0)
+        HASH_FIND(hh, client->key_table, text->data, text->size, key);
+    return key && key->answered && key->reply.sync.hold == hold ? key : NULL;
+}
+
+bool key_lose_answer(const struct client *client, const struct blob *text, uint64_t hold)
+{
+    struct key *key = find_granted(client, text, hold);
+
+    return !key || key->told == 0 || --key->told == 0;
+}
+
 void key_forget(struct core *core, struct client *client, const struct blob *text, uint64_t hold)
 {
-    struct key *key;
+    struct key *key = find_granted(client, text, hold);
 
-    HASH_FIND(hh, client->key_table, text->data, text->size, key);
-    if (key && key->answered && key->reply.sync.hold == hold)
+    if (key)
         key_free(core, key);
 }

@@ -34,6 +34,7 @@ static void take_key(struct core *core, struct in *in, struct client *client)
     in_take(in, key->text, sizeof key->text);
     size = in_number(in);
     key->answered = (uint32_t) in_number(in);
+    key->told = (uint32_t) in_number(in);
     key->digest = in_number(in);
     in_take(in, &key->reply, sizeof key->reply);
     key->record = in_record(core, in);

@@ -215,7 +215,9 @@ int step_undelivered(struct core *core, const struct core_input *input)
     struct object *object = core_object(core, body->request.uid, name->data, name->size);
     struct client *client = core_client(core, body->request.creator);
 
-    if (object && grant_take_back(core, object, body->token, body->value) && key->size > 0 && client)
+    if (!key_lose_answer(client, key, body->token))
+        return 0; /* who asked again may know */
+    if (object && grant_take_back(core, object, body->token, body->value))
         key_forget(core, client, key, body->token);
     return 0;
 }

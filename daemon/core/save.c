@@ -59,6 +59,7 @@ static void put_key(struct out *out, const struct key *key)
     put(out, key->text, sizeof key->text);
     put_number(out, key->hh.keylen);
     put_number(out, key->answered);
+    put_number(out, key->told);
     put_number(out, key->digest);
     put(out, &key->reply, sizeof key->reply);
     put_record(out, key->record);

@@ -306,6 +306,28 @@ def test_a_grant_that_nobody_has_read(daemon):
             client.call('lock.release', name=lock)
 
 
+def test_an_answer_that_is_asked_for_again_stands(daemon):
+    """A grant is taken back when none of its answers was read, not when one of several was not."""
+    with Made(daemon) as made:
+        lock, client = made('lock'), made.client
+        for reads in (True, False):
+            with Client(daemon.path) as first, Client(daemon.path) as again:
+                first.start('lock.acquire', _key=lock, name=lock)
+                assert ready(first.socket, SOON), 'the grant comes'
+                first.close()
+                number = again.start('lock.acquire', _key=lock, name=lock)
+                if reads:
+                    same(again.result(number)['acquired'], True)
+                    time.sleep(0.2)  # for longer than the daemon waits to see whether a process has died
+                    same(len(client.call('object.info', name=lock)['holders']), 1)
+                    again.call('lock.release', name=lock)
+                else:
+                    assert ready(again.socket, SOON), 'it comes again'
+            same(client.call('lock.acquire', name=lock, timeout=SOON)['acquired'], True)
+            client.call('lock.release', name=lock)
+            lock = made('lock')
+
+
 def program(built):
     return os.path.join(os.environ.get('TOP_BUILDDIR', '.'), 'tests/integration', built)
 

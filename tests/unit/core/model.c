@@ -89,8 +89,12 @@ static void record(struct model *model, uint64_t client, const char *text, struc
 
 static void put_answer(struct model *model, uint64_t ticket, uint64_t connection, struct m_answer answer)
 {
+    struct m_key *key = answer.key[0] ? find_key(model, answer.asker, answer.key) : NULL;
+
     if (!find_connection(model, connection))
         return;
+    if (key)
+        key->told++;
     must(model->answer_count < MODEL_MOST);
     answer.ticket = ticket;
     model->answers[model->answer_count++] = answer;

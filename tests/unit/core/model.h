@@ -105,6 +105,7 @@ struct m_key {
     uint64_t client, digest, hold;
     char text[MODEL_TEXT];
     bool answered;
+    unsigned told; /* answers that are not known to be lost */
     bool unasked; /* a grant to one that was absent, and has not asked for it */
     struct m_answer answer;
     uint64_t token;

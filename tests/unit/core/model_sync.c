@@ -370,7 +370,7 @@ void m_timed_out(struct model *model, struct m_wait *wait)
                       (struct m_answer){.kind = wait->sleep == M_EVENT ? REPLY_SET : REPLY_ACQUIRED});
 }
 
-static void forget_grant(struct model *model, uint64_t client, const struct blob *text, uint64_t hold)
+static struct m_key *granted_key(struct model *model, uint64_t client, const struct blob *text, uint64_t hold)
 {
     char name[MODEL_TEXT];
 
@@ -378,11 +378,10 @@ static void forget_grant(struct model *model, uint64_t client, const struct blob
     for (size_t i = 0; name[0] && i < model->key_count; i++) {
         struct m_key *key = &model->keys[i];
 
-        if (key->client != client || strcmp(key->text, name) != 0 || !key->answered || key->hold != hold)
-            continue;
-        *key = model->keys[--model->key_count];
-        return;
+        if (key->client == client && strcmp(key->text, name) == 0 && key->answered && key->hold == hold)
+            return key;
     }
+    return NULL;
 }
 
 static void give_back(struct model *model, struct m_hold *hold, uint64_t levels)
@@ -403,11 +402,14 @@ static void give_back(struct model *model, struct m_hold *hold, uint64_t levels)
 void m_undelivered(struct model *model, const struct core_input *input)
 {
     const struct input_sync *body = &input->body.sync;
+    struct m_key *key = granted_key(model, body->request.creator, &input->blob[BLOB_KEY], body->token);
     struct m_hold *hold = NULL;
     struct m_object *object;
     char name[MODEL_TEXT];
 
     m_text(name, &input->blob[BLOB_NAME]);
+    if (key && key->told > 0 && --key->told > 0)
+        return;
     object = m_find(model, body->request.uid, name);
     if (object && object->action && object->run_hold == body->token)
         m_break_barrier(model, object);
@@ -416,7 +418,8 @@ void m_undelivered(struct model *model, const struct core_input *input)
             hold = &model->holds[i];
     if (!hold)
         return;
-    forget_grant(model, body->request.creator, &input->blob[BLOB_KEY], body->token);
+    if (key)
+        m_forget_key(model, key);
     give_back(model, hold, body->value);
 }
 

@@ -359,17 +359,44 @@ START_TEST(an_undelivered_keyed_grant_is_made_anew)
 }
 END_TEST
 
+/* Of several answers it is the last one that is found not to be read. */
 START_TEST(what_a_repeat_was_told_stands)
 {
-    uint64_t second = world_connect_as(world, them, 1000, 0), first, repeat;
+    uint64_t second = world_connect_as(world, them, 1000, 0), first, repeat, later, waits;
 
     must_get(world, ACQUIRE(mine, 0));
     first = ACQUIRE(other, .key = "k", .digest = 1);
     repeat = ACQUIRE(second, .key = "k", .digest = 1);
     RELEASE(mine, 0);
     must_get(world, first);
-    ck_assert_uint_eq(world_answer(world, first)->reply.sync.hold, 0);
-    ck_assert_uint_eq(must_get(world, repeat)->reply.sync.hold, 0);
+    must_get(world, repeat);
+    waits = ACQUIRE(third, 0);
+    undelivered(first, "k");
+    must_wait(world, waits);
+    later = ACQUIRE(second, .key = "k", .digest = 1);
+    must_get(world, later);
+    undelivered(repeat, "k");
+    must_wait(world, waits);
+    undelivered(later, "k");
+    must_get(world, waits);
+    must_wait(world, ACQUIRE(second, .key = "k", .digest = 1));
+}
+END_TEST
+
+/* Whose connection has ended meanwhile is told nothing. */
+START_TEST(who_is_not_there_is_not_told)
+{
+    uint64_t second = world_connect_as(world, them, 1000, 0), first, waits;
+
+    must_get(world, ACQUIRE(mine, 0));
+    first = ACQUIRE(other, .key = "k", .digest = 1);
+    ACQUIRE(second, .key = "k", .digest = 1);
+    world_number(world, INPUT_DISCONNECT, second);
+    RELEASE(mine, 0);
+    must_get(world, first);
+    waits = ACQUIRE(third, 0);
+    undelivered(first, "k");
+    must_get(world, waits);
 }
 END_TEST
 
@@ -402,6 +429,7 @@ int main(void)
     tcase_add_test(tcase, an_undelivered_grant_has_told_nobody);
     tcase_add_test(tcase, an_undelivered_keyed_grant_is_made_anew);
     tcase_add_test(tcase, what_a_repeat_was_told_stands);
+    tcase_add_test(tcase, who_is_not_there_is_not_told);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
 }
