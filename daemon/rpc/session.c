@@ -364,11 +364,12 @@ static void session_end_of_input(struct session *session)
 {
     struct call *call;
 
-    /* what still waits is cancelled; what was answered is still written */
-    while ((call = TAILQ_FIRST(&session->calls)))
-        call_free(call);
+    /* what still waits is cancelled; what was answered is still written, and what it was handed and has not
+     * taken yet is answered by this */
     session->flags |= SESSION_CLOSING;
     peer_disconnect(session);
+    while ((call = TAILQ_FIRST(&session->calls)))
+        call_free(call);
     session_wants_flush(session);
 }
 

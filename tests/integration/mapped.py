@@ -7,6 +7,8 @@ import struct
 LINE = 64         # bytes of a word or a bell
 WORDS = 16384
 DIED = 1 << 30    # PAGE_DIED
+OWNER, NEXT = (1 << 14) - 1, 14
+CLOSED, ORDER = 1 << 36, ((1 << 23) - 1) << 41
 
 
 class Mapped:
@@ -29,6 +31,17 @@ class Mapped:
     def round(self):
         """Of an event's word."""
         return struct.unpack_from('<Q', self.page, self.reply['word'] * LINE + 8)[0]
+
+    def word(self):
+        return struct.unpack_from('<Q', self.page, self.reply['word'] * LINE)[0]
+
+    def hand_over(self):
+        """As its owner does: a lock that is held goes to who is offered it, who is not to be rung here."""
+        word = self.word()
+        owner, following = word & OWNER, word >> NEXT & OWNER
+        assert owner and following and word & CLOSED, hex(word)
+        word = word & (ORDER | CLOSED) | following
+        struct.pack_into('<Q', self.page, self.reply['word'] * LINE, word)
 
     def keeper(self):
         return struct.unpack_from('<I', self.page, 0)[0]

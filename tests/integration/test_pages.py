@@ -8,7 +8,7 @@ import json
 import os
 import termios
 
-from clients import Client, Peer, same, wait_for
+from clients import SOON, Client, Peer, same, wait_for
 from harness import main, options, targets_of
 from mapped import Mapped
 
@@ -108,6 +108,20 @@ def test_who_does_not_read_is_rung(daemon):
             wait_for(page.is_rung, 'its bell')
             same(unread(waiter), found, 'the premise: its answer is not there yet')
             waiter.call('lock.release', name='l', token=waiter.result(number)['token'])
+        holder.call('object.unlink', name='l')
+
+
+def test_who_has_gone_does_not_keep_what_it_was_handed(daemon):
+    """It was handed the lock, and has ended its connection without a look: the next one gets it."""
+    with Client(daemon.path) as holder, Client(daemon.path) as waiter:
+        holder.call('lock.acquire', name='l', holder='first')
+        with Mapped(holder, 'l', 'first') as page, Mapped(waiter, 'l', 'second'):
+            waiter.start('lock.acquire', name='l', holder='second', bell=True)
+            wait_for(lambda: holder.call('object.info', name='l')['waiters'], 'its wait')
+            page.hand_over()
+            waiter.close()
+            same(holder.call('lock.acquire', name='l', holder='third', timeout=SOON)['acquired'], True)
+            holder.call('lock.release', name='l')
         holder.call('object.unlink', name='l')
 
 
