@@ -108,7 +108,11 @@ active proctype fate()
 #if HANGUPS > 0
     :: atomic {
         hangups < HANGUPS && alive[HANGS] && !hung_up[HANGS] && up ->
-        hangups++; links[HANGS]++; hung_up[HANGS] = 1; STOP_IF_SPENT
+        hangups++;
+#ifdef AT_HANGUP
+        AT_HANGUP(HANGS);
+#endif
+        links[HANGS]++; hung_up[HANGS] = 1; STOP_IF_SPENT
     }
 #endif
     :: atomic { crashes < CRASHES && !crash -> crashes++; crash = 1; STOP_IF_SPENT }

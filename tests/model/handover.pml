@@ -44,16 +44,63 @@
 #ifndef FOREIGN
 #define FOREIGN 0       /* 1: what is handed and not taken somebody else releases, once: it excludes nobody */
 #endif
+#ifndef LEAVES
+#define LEAVES 0        /* 1: client 1 gives up once, as the daemon does not answer; of 2 clients */
+#endif
+#define LEAVER 1
+#define LEFT 3          /* who waits, for the daemon, in its place */
+
+#if LEAVES
+#define IDS 4
+#define SLOT(x) ((x) == LEFT -> LEAVER : (x))
+#define ID(slot) (has_left && (slot) == LEAVER -> LEFT : (slot)) /* who is offered the lock with that slot */
+#define HOLDS(x) (holds == (x) || ((x) == LEAVER && holds == LEFT))
+#else
+#define IDS SLOTS
+#define SLOT(x) (x)
+#define ID(slot) (slot)
+#define HOLDS(x) (holds == (x))
+#endif
+
+#if IN_TURN || LEAVES
+/* Where one order is as another, or one client is not as another, anybody may be who dies. */
+#define MAY_DIE(x) (deaths < DEATHS && alive[x])
+#endif
 
 #if IN_TURN
-/* Clients differ by their number alone: one order is as another, and then anybody may be who dies. */
-#define MAY_DIE(x) (deaths < DEATHS && alive[x])
+/* Clients differ by their number alone: one order is as another. */
 #define IS_TURN(x) (begun[x] || ((x) == 1 -> up : begun[(x) - 1] || !alive[(x) - 1]))
 #endif
 
 byte holds; /* ghost: who has the lock, whoever knows it: 0 nobody */
-#define HOLDS(x) (holds == (x))
+bit has_left;
+bit stands[4];  /* ghost: its grant was answered by a broker that has died. No other can know whether that was
+                 * read: it stands until its process gives it back, or dies, which is here at any time. */
 #define WORD short
+
+#define NONE 0
+#define GRANTED 1
+#define TOLD 2      /* granted, and the holder before had died */
+#define LATE 3      /* its time is over */
+#define RELEASED 4
+
+#define ALL_IDS 4
+chan answers[ALL_IDS] = [3] of { bit, byte };
+bit by_answer[ALL_IDS]; /* of the record: it was granted by that, and not taken from the word */
+byte lost[ALL_IDS];     /* how many answers were not read, as the broker knows, or is about to see */
+#define HAS_ANSWER(x, what) (answers[x]??[0, what] || answers[x]??[1, what])
+
+/* It closes the connection, with what it has not read in it. */
+#define AT_HANGUP(x) at_hangup(x)
+inline at_hangup(x)
+{
+    lost[x] = lost[x] + (by_answer[x] && (HAS_ANSWER(x, GRANTED) || HAS_ANSWER(x, TOLD)));
+    do
+    :: answers[x]?_, _
+    :: empty(answers[x]) -> break
+    od
+}
+
 #include "common.pml"
 #if IN_TURN
 bit begun[SLOTS];
@@ -78,16 +125,10 @@ bit begun[SLOTS];
 
 #define once 7      /* nobody is answered what the word has told it */
 
-mtype = { ACQUIRE, RELEASE, TIME, DEATH, RESTART, SEIZE };
-#define NONE 0
-#define GRANTED 1
-#define TOLD 2      /* granted, and the holder before had died */
-#define LATE 3      /* its time is over */
-#define RELEASED 4
-
-/* Requests carry their key: two are enough, as the one before is answered before the next is made. */
-chan requests[SLOTS] = [3] of { mtype, bit };
-chan answers[SLOTS] = [3] of { bit, byte };
+mtype = { ACQUIRE, ACQUIRE_QUIETLY, RELEASE, TIME, DEATH, HANGUP, UNREAD, ABSENCE, SEIZE };
+/* Requests carry their key, two are enough, as the one before is answered before the next is made; and come
+ * by a connection of that number. */
+chan requests[SLOTS] = [3] of { mtype, bit, byte };
 bit bell[SLOTS], asleep[SLOTS];
 short link_of[SLOTS];
 short seen[SLOTS];  /* what the word was for who is about to swap it; [0]: who is no client */
@@ -97,9 +138,12 @@ bit is_seized;      /* it is released by a request of somebody else */
 chan queue = [SLOTS] of { byte };
 byte holder, order_of_record;
 byte offered[SLOTS];    /* to whom the word of the last store offers it, one behind the other */
-bit abandoned, is_open, told[SLOTS];
-bit known[SLOTS], keys[SLOTS], present[SLOTS];  /* the last request of each, and whether it is connected */
-byte results[SLOTS];    /* what it was answered; NONE: it waits */
+bit abandoned, is_open, told[IDS];
+bit known[IDS], keys[IDS], by_bell[IDS];    /* the last request of each */
+byte lead[IDS], follower[IDS];  /* the connections that wait for its answer; 0: none, as a broker died */
+byte results[IDS];      /* what it was answered; NONE: it waits */
+byte answered[IDS];     /* how many answers may have been read */
+bit to_answer[IDS];     /* the broker's alone */
 
 /* Ghosts. */
 chan line = [SLOTS] of { byte };    /* the queue without those who were handed the lock */
@@ -138,6 +182,7 @@ inline leave_line(x)
 #endif
 
 #define CONNECTED (link == links[me])
+#define NOW(x) (links[x] + 1)   /* the number of its last connection */
 
 inline wake(x) { asleep[x] = 0 }
 
@@ -145,7 +190,7 @@ inline wake(x) { asleep[x] = 0 }
 inline connect()
 {
     atomic {
-        up && !hung_up[me] -> link = links[me];
+        up -> link = links[me];
         do
         :: answers[me]?_, _
         :: empty(answers[me]) -> break
@@ -156,7 +201,7 @@ inline connect()
 inline ask(what)
 {
     do
-    :: atomic { CONNECTED && nfull(requests[me]) -> requests[me]!what, key; break }
+    :: atomic { CONNECTED && nfull(requests[me]) -> requests[me]!what, key, link + 1; break }
     :: !CONNECTED -> connect()
     od
 }
@@ -230,9 +275,9 @@ inline swap_word()
             word = OF_ORDER(ORDER(seen[me])) | OPENED; holds = 0; seen[me] = 0; following = 0; goto again
         :: IS_AS_SEEN(word) && MAY_HAND(seen[me]) ->
             next = NEXT(seen[me]);
-            must(order, line?[eval(next)]);
-            leave_line(next);
-            word = OF_ORDER(ORDER(seen[me])) | CLOSED | HANDED | OFFER(following) | next; holds = next;
+            must(order, line?[eval(ID(next))]);
+            leave_line(ID(next));
+            word = OF_ORDER(ORDER(seen[me])) | CLOSED | HANDED | OFFER(following) | next; holds = ID(next);
             unreported = unreported || !alive[next];
             seen[me] = 0; following = 0
         :: else -> seen[me] = 0; following = 0; key = !key; taken[me] = 0; goto through_socket
@@ -254,9 +299,77 @@ inline ring()
     fi
 }
 
+#if LEAVES
+#define BE_LEFT(list) \
+    count = len(list); \
+    do \
+    :: count > 0 -> list?next; list!(next == me -> LEFT : next); next = 0; count-- \
+    :: count == 0 -> break \
+    od
+
+/* What the daemon knows of its wait is that of somebody else who has the same slot. Atomic. */
+inline be_left()
+{
+    has_left = 1;
+    BE_LEFT(queue);
+    BE_LEFT(line);
+    offered[0] = (offered[0] == me -> LEFT : offered[0]);
+    offered[1] = (offered[1] == me -> LEFT : offered[1]);
+    holder = (holder == me -> LEFT : holder);
+    holds = (holds == me -> LEFT : holds);
+    if
+    :: known[me] && keys[me] == key ->
+        known[LEFT] = 1; keys[LEFT] = key; by_bell[LEFT] = by_bell[me]; lead[LEFT] = lead[me];
+        follower[LEFT] = follower[me]; results[LEFT] = results[me]; told[LEFT] = told[me];
+        by_answer[LEFT] = by_answer[me]; answered[LEFT] = answered[me]; to_answer[LEFT] = to_answer[me];
+        lost[LEFT] = lost[me];
+        known[me] = 0; by_bell[me] = 0; lead[me] = 0; follower[me] = 0; results[me] = NONE; told[me] = 0;
+        by_answer[me] = 0; answered[me] = 0; to_answer[me] = 0; lost[me] = 0;
+        stands[LEFT] = stands[me]; stands[me] = 0
+    :: else
+    fi
+}
+
+/* The daemon cannot write any more from here on; what it has written is read before the end. */
+inline leave()
+{
+    atomic {
+        leaves_left > 0 && me == LEAVER ->
+        leaves_left--; asleep[me] = 0;
+#ifndef WRONG_LEAVE_QUIETLY
+        links[me]++; hung_up[me] = 1;
+#endif
+        do
+        :: answers[me]?its, answer ->
+            if
+            :: its == key -> break
+            :: else -> answer = NONE
+            fi
+        :: empty(answers[me]) -> break
+        od;
+        its = 0;
+        if
+        :: answer == GRANTED || answer == TOLD -> goto got
+        :: answer == LATE -> answer = NONE
+        :: answer == NONE -> be_left()
+        fi;
+        waits[me] = 0; bell[me] = 0; goto again
+    }
+}
+#endif
+
+#ifdef WRONG_BELL_OF_BEFORE
+#define RINGS_FOR(x) true
+#else
+#define RINGS_FOR(x) (!has_left || (x) != LEAVER)
+#endif
+
 proctype client(byte me)
 {
     byte rounds = (me == 1 -> ROUNDS + AGAIN : ROUNDS), link, answer, next, following;
+#if LEAVES
+    byte count, leaves_left = LEAVES;
+#endif
     bit key, its, was_set;
 
 birth:
@@ -277,6 +390,12 @@ again:  do
                 :: else -> waits[me] = 1; key = !key; taken[me] = 0
                 fi
             };
+#if LEAVES
+            if
+            :: !RINGS_FOR(me) -> ask(ACQUIRE_QUIETLY); goto end_socket
+            :: RINGS_FOR(me)
+            fi;
+#endif
 #ifdef WRONG_BELL_LATE
             ask(ACQUIRE);
             bell[me] = 1;
@@ -305,7 +424,12 @@ look:       atomic {
 #elif defined(WRONG_NO_SLEEP)
             atomic { asleep[me] = 0 };
 #else
-            !asleep[me];
+            if
+            :: !asleep[me]
+#if LEAVES
+            :: leave()
+#endif
+            fi;
 #endif
 #ifndef WRONG_BELL_AGAIN_LATE
             bell[me] = 1;
@@ -324,6 +448,19 @@ socket:     if
             :: CONNECTED && empty(answers[me])
             fi;
             goto look;
+#if LEAVES
+end_socket: if
+            :: atomic {
+                answers[me]?its, answer ->
+                if
+                :: its == key && answer == LATE -> waits[me] = 0; answer = NONE; its = 0; goto again
+                :: its == key && answer != LATE -> its = 0; goto got
+                :: else -> its = 0; answer = NONE; goto end_socket
+                fi
+               }
+            :: !CONNECTED && empty(answers[me]) -> ask(ACQUIRE_QUIETLY); goto end_socket
+            fi;
+#endif
 got:        waits[me] = 0; bell[me] = 0;
 
 hold:       atomic {
@@ -377,9 +514,10 @@ done:
 /* ---- the daemon ---- */
 
 #ifdef WRONG_TAKE_NEXT_ONLY
-#define HAS_BEEN_HANDED (offered[0] != 0 && OWNER(said) == offered[0])
+#define HAS_BEEN_HANDED (offered[0] != 0 && OWNER(said) == SLOT(offered[0]))
 #else
-#define HAS_BEEN_HANDED (offered[0] != 0 && OWNER(said) != holder && queue??[eval(OWNER(said))])
+#define HAS_BEEN_HANDED \
+    (offered[0] != 0 && OWNER(said) != SLOT(holder) && queue??[eval(ID(OWNER(said)))])
 #endif
 #ifdef WRONG_OPENED_BY_CLOSED
 #define HAS_BEEN_OPENED ((said & CLOSED) == 0)
@@ -387,12 +525,18 @@ done:
 #define HAS_BEEN_OPENED ((said & OPENED) != 0)
 #endif
 #if defined(WRONG_ANSWER_DONE) || OWED
-#define END_WAIT(x) results[x] = GRANTED; to_answer[x] = 1
+#define END_WAIT(x) results[x] = GRANTED; by_answer[x] = 0; to_answer[x] = 1
 #elif defined(WRONG_KEEP_DONE)
 #define END_WAIT(x) queue!x
 #else
-#define END_WAIT(x) results[x] = GRANTED
+#define END_WAIT(x) results[x] = GRANTED; by_answer[x] = 0
 #endif
+
+/* By an answer. Nobody is told who is not there. What comes of lost answers matters only where some are. */
+#define MAY_LOSE (HANGUPS + LEAVES > 0)
+#define TELL(x, what) \
+    results[x] = what; to_answer[x] = 1; \
+    by_answer[x] = MAY_LOSE; answered[x] = (MAY_LOSE -> (lead[x] != 0) + (follower[x] != 0) : 0)
 
 /* It was offered, and its holder is another one: it was handed to each of them up to that one. Who has been
  * handed it and does not hold it any more has taken it, and given it back. */
@@ -405,18 +549,21 @@ inline take_hand_overs()
 #ifdef WRONG_TAKE_ONE
         :: true -> break
 #else
-        :: other == OWNER(said) -> break
+        :: SLOT(other) == OWNER(said) -> break
 #endif
-        :: other != OWNER(said) -> END_WAIT(other)
+        :: SLOT(other) != OWNER(said) -> END_WAIT(other)
         fi
     od;
-    results[other] = GRANTED; to_answer[other] = (OWED || (said & HANDED));
+    if
+    :: said & HANDED -> TELL(other, GRANTED)
+    :: else -> results[other] = GRANTED; by_answer[other] = 0; to_answer[other] = OWED
+    fi;
     holder = other; abandoned = 0; other = 0
 }
 
 inline take_holder()
 {
-    holder = OWNER(said);
+    holder = (OWNER(said) == SLOT(holder) -> holder : OWNER(said));
     abandoned = (holder == 0 && (said & ABANDONED));
     if
     :: holder != 0 -> told[holder] = ((said & ABANDONED) != 0)
@@ -482,7 +629,7 @@ inline choose_order()
     od
 }
 
-#define MAY_OFFER(x) ((x) != holder && present[x])
+#define MAY_OFFER(x) (SLOT(x) != SLOT(holder) && lead[x] != 0 && by_bell[x])
 
 /* The first of the queue that look at the word, up to one that does not. Atomic. */
 inline offer()
@@ -497,7 +644,7 @@ inline offer()
         count++
     :: count == len(queue) -> count = 0; other = 0; break
     od;
-    value = value | OFFER(offered[0])
+    value = value | OFFER(SLOT(offered[0]))
 }
 
 /* Grants to the first in the queue what is free; then what the next store is to say. Atomic. */
@@ -507,15 +654,17 @@ inline decide()
     :: holder == 0 && len(queue) > 0 ->
         queue?other; leave_line(other);
         holder = other; told[other] = abandoned; abandoned = 0;
-        results[other] = (told[other] -> TOLD : GRANTED); to_answer[other] = 1;
-        holds = other; unreported = unreported || !alive[other]; other = 0
+        TELL(other, (told[other] -> TOLD : GRANTED));
+        holds = other; unreported = unreported || !alive[SLOT(other)]; other = 0
     :: else
     fi;
     choose_order();
     value = OF_ORDER(order_of_record);
     if
-    :: holder != 0 -> value = value | holder | (told[holder] -> ABANDONED : 0)
+    :: holder != 0 -> value = value | SLOT(holder) | (told[holder] -> ABANDONED : 0)
+#ifndef WRONG_TELL_BY_ANSWER
     :: holder == 0 && abandoned -> value = value | ABANDONED
+#endif
     :: else
     fi;
 #ifdef WRONG_STAY_CLOSED
@@ -529,23 +678,31 @@ inline decide()
     fi
 }
 
+/* To one connection. What it does not take any more is lost. */
+inline answer_to(x, connection)
+{
+    if
+    :: atomic {
+        connection != 0 && connection == NOW(SLOT(x)) && nfull(answers[SLOT(x)]) ->
+        must(once, !taken[SLOT(x)] || OWED || CRASHES + HANGUPS > 0);  /* or it may have asked twice */
+        answers[SLOT(x)]!keys[x], results[x]
+       }
+    :: atomic { connection != 0 && connection != NOW(SLOT(x)) -> lost[x] = lost[x] + by_answer[x] }
+    :: connection == 0
+    fi
+}
+
 inline answer_one(x)
 {
     if
     :: to_answer[x] ->
-        if
-        :: atomic {
-            present[x] && nfull(answers[x]) ->
-            must(once, !taken[x] || OWED || CRASHES + HANGUPS > 0);    /* or it may have asked twice */
-            answers[x]!keys[x], results[x]
-           }
-        :: !present[x]
-        fi;
+        answer_to(x, lead[x]);
+        answer_to(x, follower[x]);
 #ifndef WRONG_SILENT_ANSWER
-        atomic { bell[x] = 0 };
-        atomic { wake(x) };
+        atomic { bell[SLOT(x)] = 0 };
+        atomic { wake(SLOT(x)) };
 #endif
-        to_answer[x] = 0
+        atomic { to_answer[x] = 0; lead[x] = 0; follower[x] = 0 }
     :: else
     fi
 }
@@ -558,7 +715,7 @@ inline answer_one(x)
 #endif
 #define IS_LAST(i) (!HAS_LINK((i) + 1) && ARE_ALL(i))
 #define STORE_LINK(i) \
-    link_of[offered[i]] = LINK(order_of_record, offered[(i) + 1]) | (IS_LAST(i) -> LAST : 0)
+    link_of[SLOT(offered[i])] = LINK(order_of_record, SLOT(offered[(i) + 1])) | (IS_LAST(i) -> LAST : 0)
 
 inline store_links()
 {
@@ -585,9 +742,13 @@ inline finish()
 #endif
     answer_one(1);
     answer_one(2);
-#if CLIENTS > 2
+#if CLIENTS > 2 || LEAVES
     answer_one(3);
 #endif
+    if
+    :: to_ring != 0 -> bell[to_ring] = 0; atomic { wake(to_ring); to_ring = 0 }
+    :: to_ring == 0
+    fi;
     value = 0
 }
 
@@ -602,18 +763,80 @@ inline finish()
 #define DRAINED(x) (len(requests[x]) == 0)
 #endif
 #if TIMEOUTS
-#define LATE_ONE(x) (queue??[x] && present[x] && (HASTY == 0 || (x) == HASTY))
+#define LATE_ONE(x) (queue??[x] && lead[x] != 0 && (HASTY == 0 || (x) == HASTY))
 #else
 #define LATE_ONE(x) false
 #endif
 #define EVENT(x) (len(requests[x]) > 0 || died[x] || hung_up[x])
+/* What it has sent by the connection that has ended is read first. */
+#define HAS_ENDED(x) (empty(requests[x]) || requests[x]?[what, key, eval(NOW(x))])
+#define IS_ACQUIRE (what == ACQUIRE || what == ACQUIRE_QUIETLY)
+#define IS_REQUEST (IS_ACQUIRE || what == RELEASE)
+/* A process gets the time to die, so that what it did not read counts as held. */
+#define UNREAD_ONE(x) (lost[x] > 0 && !hung_up[SLOT(x)] && !died[SLOT(x)])
+/* Its place is kept, and what it was granted, for as long as it may take to come back. */
+#if LEAVES
+#define IS_ABSENT(x) (known[x] && lead[x] == 0 && (queue??[x] || (holder == x && answered[x] == 0)))
+#else
+#define IS_ABSENT(x) false
+#endif
+
+inline forget(x)
+{
+    known[x] = 0; lead[x] = 0; follower[x] = 0; results[x] = NONE;
+    by_answer[x] = 0; answered[x] = 0; lost[x] = 0; stands[x] = 0
+}
+
+inline give_up_wait(x)
+{
+    if
+    :: queue??[eval(x)] -> queue??eval(x); leave_line(x); forget(x)
+    :: else
+    fi
+}
+
+#ifdef WRONG_TAKE_BACK_NEWS
+#define IS_TOLD_AGAIN 0
+#else
+#define IS_TOLD_AGAIN 1
+#endif
+
+/* Nobody has known of this hold: if its process dies meanwhile, that is no news. */
+inline take_back(x)
+{
+    if
+    :: holder == x && by_answer[x] ->
+        holder = 0; holds = 0; abandoned = told[x] && IS_TOLD_AGAIN; unreported = told[x]; told[x] = 0
+    :: else
+    fi;
+    forget(x)
+}
+
+#ifdef WRONG_ANSWER_NOBODY
+#define ANSWERS_GONE 0
+#else
+#define ANSWERS_GONE 1  /* what it was handed, as was just seen, is answered */
+#endif
+
+/* Who has asked again waits on. */
+inline lose_connection(x)
+{
+    if
+    :: lead[x] == NOW(SLOT(x))
+    :: lead[x] != NOW(SLOT(x)) && follower[x] != 0 -> lead[x] = follower[x]; follower[x] = 0
+    :: lead[x] != NOW(SLOT(x)) && lead[x] != 0 && follower[x] == 0 ->
+        to_ring = (queue??[eval(x)] && by_bell[x] -> SLOT(x) : 0); give_up_wait(x);
+        lost[x] = lost[x] + (to_answer[x] && by_answer[x] && ANSWERS_GONE); lead[x] = 0
+    :: lead[x] == 0
+    fi
+}
 
 proctype daemon()
 {
-    byte me, other, count;
+    byte me, other, count, from, to_ring;
     short said, value;
     mtype what;
-    bit key, to_answer[SLOTS];
+    bit key;
 
     atomic { is_open = 1 };
 start:
@@ -640,20 +863,29 @@ end_idle:
             :: is_seized -> what = SEIZE; goto known_event
             :: LATE_ONE(1) -> me = 1; what = TIME; goto known_event
             :: LATE_ONE(2) -> me = 2; what = TIME; goto known_event
+            :: UNREAD_ONE(1) -> me = 1; what = UNREAD; goto known_event
+            :: UNREAD_ONE(2) -> me = 2; what = UNREAD; goto known_event
 #if CLIENTS > 2
             :: LATE_ONE(3) -> me = 3; what = TIME; goto known_event
+            :: UNREAD_ONE(3) -> me = 3; what = UNREAD; goto known_event
+#endif
+#if LEAVES
+            :: LATE_ONE(LEFT) -> me = LEFT; what = TIME; goto known_event
+            :: UNREAD_ONE(LEFT) -> me = LEFT; what = UNREAD; goto known_event
+            :: IS_ABSENT(LEFT) || (stands[LEFT] && holder == LEFT) ->
+                me = LEFT; what = ABSENCE; goto known_event
 #endif
             fi;
             if
-            :: len(requests[me]) > 0 -> requests[me]?<what, key>
+            :: len(requests[me]) > 0 -> requests[me]?<what, key, from>
             :: DRAINED(me) && died[me] -> what = DEATH
-            :: len(requests[me]) == 0 && hung_up[me] && !died[me] -> what = RESTART
+            :: hung_up[me] && !died[me] && HAS_ENDED(me) -> what = HANGUP
             fi
         };
 known_event:
 #ifdef WRONG_DECIDE_BLINDLY
         if
-        :: what == ACQUIRE -> take()
+        :: IS_ACQUIRE -> take()
         :: else
         fi;
 #else
@@ -662,21 +894,37 @@ known_event:
         /* the input, and what it decides: one commit */
         atomic {
             if
-            :: what == ACQUIRE && IS_REPEATED(me) ->
+            :: IS_REQUEST -> requests[me]?_, _, _
+            :: else
+            fi;
+#if LEAVES
+            if
+            :: IS_ACQUIRE && me == LEAVER && from != NOW(me) -> me = LEFT
+            :: else
+            fi;
+#endif
+            if
+            :: IS_ACQUIRE && IS_REPEATED(me) ->
                 /* asked again: it is there again, or was answered */
-                requests[me]?_, _; present[me] = 1;
                 if
-                :: results[me] != NONE -> to_answer[me] = 1
-                :: else
+                :: results[me] != NONE ->
+                    lead[me] = from; to_answer[me] = 1;
+                    answered[me] = answered[me] + by_answer[me]
+                :: results[me] == NONE && lead[me] != 0 && lead[me] != from -> follower[me] = from
+                :: results[me] == NONE && (lead[me] == 0 || lead[me] == from) -> lead[me] = from
                 fi
-            :: what == ACQUIRE && !IS_REPEATED(me) ->
-                requests[me]?_, _; known[me] = 1; keys[me] = key; present[me] = 1; results[me] = NONE;
-                queue!me; line!me
-            :: what == RELEASE && known[me] && keys[me] == key ->
-                requests[me]?_, _; present[me] = 1; to_answer[me] = 1
+            :: IS_ACQUIRE && !IS_REPEATED(me) ->
+                forget(me);
+                known[me] = 1; keys[me] = key; lead[me] = from; by_bell[me] = (what == ACQUIRE);
+                if
+                :: holder != 0 && SLOT(holder) == me ->
+                    results[me] = LATE; to_answer[me] = 1   /* it has it already: a deadlock */
+                :: else -> queue!me; line!me
+                fi
+            :: what == RELEASE && known[me] && keys[me] == key -> lead[me] = from; to_answer[me] = 1
             :: what == RELEASE && !(known[me] && keys[me] == key) ->
-                requests[me]?_, _; known[me] = 1; keys[me] = key; present[me] = 1;
-                results[me] = RELEASED; to_answer[me] = 1;
+                forget(me);
+                known[me] = 1; keys[me] = key; lead[me] = from; results[me] = RELEASED; to_answer[me] = 1;
                 must(exclusion, holder == me && holds == me);
                 holder = 0; holds = 0; unreported = 0   /* one who dies behind this request has released */
             :: what == TIME ->
@@ -686,8 +934,31 @@ known_event:
                 :: else   /* it has been handed the lock meanwhile */
                 fi
             :: what == SEIZE -> is_seized = 0; holder = 0; holds = 0
-            :: what == RESTART -> /* the end of a connection: with a key it asks again */
-                present[me] = 0; hung_up[me] = 0
+            :: what == HANGUP -> lose_connection(me); hung_up[me] = 0;
+#ifdef WRONG_END_IS_DEATH
+                if
+                :: holder == me -> holder = 0; abandoned = 1
+                :: else
+                fi;
+#endif
+#if LEAVES
+                if
+                :: me == LEAVER && has_left -> lose_connection(LEFT)
+                :: else
+                fi
+#endif
+            :: what == UNREAD ->
+                lost[me]--;
+                answered[me] = answered[me] - (answered[me] > 0);
+                if
+#ifdef WRONG_TAKE_BACK_TOLD
+                :: true -> take_back(me)
+#else
+                :: answered[me] == 0 -> take_back(me)
+                :: answered[me] > 0
+#endif
+                fi
+            :: what == ABSENCE -> give_up_wait(me); take_back(me)
             :: what == DEATH ->
                 if
                 :: queue??[eval(me)] -> queue??eval(me); leave_line(me)
@@ -697,7 +968,19 @@ known_event:
                 :: holder == me -> holder = 0; abandoned = IS_TOLD; holds = (holds == me -> 0 : holds)
                 :: else
                 fi;
-                known[me] = 0; present[me] = 0; results[me] = NONE; told[me] = 0
+                forget(me); told[me] = 0;
+#if LEAVES
+                if
+                :: me == LEAVER && has_left ->
+                    give_up_wait(LEFT);
+                    if
+                    :: holder == LEFT -> holder = 0; abandoned = IS_TOLD; holds = (holds == LEFT -> 0 : holds)
+                    :: else
+                    fi;
+                    forget(LEFT); told[LEFT] = 0
+                :: else
+                fi
+#endif
             fi;
             decide();
             if
@@ -706,22 +989,28 @@ known_event:
             fi
         };
         finish();
-        atomic { me = 0; what = 0; key = 0; goto end_idle };
+        atomic { me = 0; what = 0; key = 0; from = 0; goto end_idle };
     } unless {
         atomic {
             crash -> crash = 0; up = 0;
+            stands[holder] = (LEAVES && answered[holder] > 0);
             me = 1;
             do
-            :: me <= CLIENTS ->
-                links[me]++; hung_up[me] = 0; present[me] = 0; to_answer[me] = 0;
-                do
-                :: requests[me]?_, _
-                :: empty(requests[me]) -> break
-                od;
+            :: me < IDS ->
+                lead[me] = 0; follower[me] = 0; to_answer[me] = 0; lost[me] = 0;
+                if
+                :: me <= CLIENTS ->
+                    links[me]++; hung_up[me] = 0;
+                    do
+                    :: requests[me]?_, _, _
+                    :: empty(requests[me]) -> break
+                    od
+                :: else
+                fi;
                 me++
-            :: me > CLIENTS -> break
+            :: me == IDS -> break
             od;
-            me = 0; other = 0; said = 0; value = 0; what = 0; key = 0;
+            me = 0; other = 0; count = 0; said = 0; value = 0; what = 0; key = 0; from = 0; to_ring = 0;
             goto start
         }
     }
