@@ -22,6 +22,8 @@
 #define WAITERS 1000 /* for one event */
 #define VOLLEYS 40   /* of a round: all wait, and are woken; fills the journal once */
 #define SLEEPERS 500 /* that are killed */
+#define LISTS 20     /* of them */
+#define RATED 40000  /* pings, with as many under way as connections have room for */
 
 /* Of many at once: each has an id of its own, or none. */
 #define WAIT "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"event.wait\",\"params\":{\"name\":\"gun\"}}\n"
@@ -131,25 +133,65 @@ static char *kill_all(const long *ids, size_t *ret_size)
     return text;
 }
 
-enum end { THEIR_START, THEIR_END };
+static double list_them(struct side *side)
+{
+    static const char list[] = WIRE_REQUEST("process.list", "\"alive\":true");
+    double begin = bench_seconds();
 
-/* One of the two, of each child. */
-static double sleepers(struct side *side, enum end end)
+    for (int i = 0; i < LISTS; i++)
+        wire_call(&side->wire, list, sizeof list - 1);
+    return (bench_seconds() - begin) / LISTS * 1e6;
+}
+
+enum life { THEIR_START, THEIR_LIST, THEIR_END };
+
+/* Their start or their end, of each; or the list of all. */
+static double sleepers(struct side *side, enum life life)
 {
     char line[SPAWNS_REQUEST_SIZE], *text;
     size_t size = (size_t) snprintf(line, sizeof line, SPAWNS_REQUEST, sleeper);
-    double begin = bench_seconds(), start;
+    double begin = bench_seconds(), start, list;
     long ids[SLEEPERS];
 
     for (int i = 0; i < SLEEPERS; i++)
         ids[i] = wire_number(wire_call(&side->wire, line, size), "\"id\":");
     start = bench_seconds() - begin;
+    list = life == THEIR_LIST ? list_them(side) : 0;
     text = kill_all(ids, &size);
     begin = bench_seconds();
     wire_send(&side->wire, text, size);
     wire_expect(wire_line(&side->wire), "\"done\":[");
     free(text);
-    return (end == THEIR_END ? bench_seconds() - begin : start) / SLEEPERS * 1e6;
+    return life == THEIR_LIST ? list : (life == THEIR_END ? bench_seconds() - begin : start) / SLEEPERS * 1e6;
+}
+
+static int unanswered, unasked;
+
+static void ask_ping(struct lane *lane)
+{
+    unasked--;
+    lane_ask(lane, "%.*s", (int) sizeof ping - 1, ping);
+}
+
+static void take_pong(struct lane *lane, char *line)
+{
+    wire_expect(line, "\"result\":");
+    unanswered--;
+    if (unasked > 0)
+        ask_ping(lane);
+}
+
+static double pings_a_second(struct side *side)
+{
+    double begin = bench_seconds();
+
+    unanswered = unasked = RATED;
+    for (int i = 0; i < LANES * LANE_DEEP; i++)
+        ask_ping(&side->lanes->lane[i % LANES]);
+    for (int i = 0; i < LANES; i++)
+        lane_flush(&side->lanes->lane[i]);
+    lanes_run(side->lanes, take_pong, &unanswered);
+    return RATED / (bench_seconds() - begin);
 }
 
 /* In bytes, of one of the objects. */
@@ -182,7 +224,9 @@ ROUNDS(holding, exchanges(side, PAIRS, acquire, release))
 ROUNDS(queueing, waits(side, WAITS))
 ROUNDS(waking, waits(side, WAKES))
 ROUNDS(sleeping, sleepers(side, THEIR_START))
+ROUNDS(listing, sleepers(side, THEIR_LIST))
 ROUNDS(killing, sleepers(side, THEIR_END))
+ROUNDS(rating, pings_a_second(side))
 ROUNDS(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS(alternating, spawns_one_at_a_time(&side->wire, child, SPAWNS_ONE))
 ROUNDS(starting, targets_worker_round(&side->targets, TARGETS))
@@ -243,6 +287,7 @@ int main(int argc, char **argv)
     if (has_processor)
         pin(processor, pin_broker);
     bench_compare(FIGURE_JOURNAL_PING, &asking);
+    bench_compare(FIGURE_JOURNAL_RATE, &rating);
     bench_compare(FIGURE_JOURNAL_WAIT, &queueing);
     bench_compare(FIGURE_JOURNAL_WAIT_NONE, &queueing_twice);
     bench_compare(FIGURE_JOURNAL_WAKE, &waking);
@@ -262,6 +307,7 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_JOURNAL_TARGET, &starting);
     bench_compare(FIGURE_JOURNAL_ZYGOTE, &copying);
     bench_compare(FIGURE_JOURNAL_SLEEPERS, &sleeping);
+    bench_compare(FIGURE_JOURNAL_LIST, &listing);
     bench_compare(FIGURE_JOURNAL_KILL, &killing);
     pin(-1, subject_pin);
     compare_crowd();
