@@ -18,7 +18,7 @@ static void begin_anew(struct object *barrier)
 {
     barrier->data.generation++;
     barrier->data.value = 0;
-    barrier->data.flags &= ~(uint32_t) OBJECT_ACTION;
+    barrier->data.flags &= ~(uint32_t) (OBJECT_ACTION | OBJECT_REPEATED);
 }
 
 static void let_go(struct core *core, struct object *barrier)
@@ -58,6 +58,8 @@ static void begin_action(struct core *core, struct object *barrier, struct waite
     last->reply.kind = REPLY_RUN_ACTION;
     barrier->data.bound = ++core->counters.hold; /* a grant of its own, as a hold is */
     last->reply.sync.hold = barrier->data.bound;
+    if (waiter_is_repeated(last))
+        barrier->data.flags |= OBJECT_REPEATED;
     if (last->absent)
         absence_grant(core, last->key, barrier->data.uid, barrier->name);
     waiter_answer(core, last);

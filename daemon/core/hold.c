@@ -62,7 +62,7 @@ void hold_begin(struct core *core, struct hold *hold, struct object *object, str
     ret_reply->hold = hold->data.id;
     ret_reply->flag = 1;
     ret_reply->abandoned = object->data.abandoned > 0;
-    hold->data.flags &= ~(uint32_t) HOLD_TOLD;
+    hold->data.flags &= ~(uint32_t) (HOLD_TOLD | HOLD_REPEATED);
     if (object->data.abandoned > 0) {
         object->data.abandoned--;
         hold->data.flags |= HOLD_TOLD;

@@ -97,6 +97,8 @@ void waiter_answer_process(struct core *core, struct waiter *waiter, enum reply_
 uint32_t waiter_bell(const struct waiter *waiter);
 /* Has it a key to be asked for again by, and a place to keep? */
 bool waiter_can_be_absent(const struct waiter *waiter);
+/* Will its answer be that of others, too, who have asked the same? */
+bool waiter_is_repeated(const struct waiter *waiter);
 /* Its client, which was absent, has asked again: the one that repeated the request waits in its place. */
 void waiter_come_back(struct core *core, struct waiter *waiter);
 /* Its connection was closed. */
@@ -117,8 +119,9 @@ void key_undo(struct core *core, struct key *key);
 void key_attach(struct key *key, struct waiter *waiter);
 /* Its waiter is about to be answered: records the answer (or forgets the key) and answers its followers. */
 void key_answered(struct core *core, struct key *key, struct waiter *waiter);
-/* An answer to it, or to a request without a key, is found not to have been read. Was it the last one? */
-bool key_lose_answer(const struct client *client, const struct blob *text, uint64_t hold);
+/* An answer to it, or to a request without a key, is found not to have been read. Was it the last one? Where
+ * the key is not known any more: not where there were more of them, ever. */
+bool key_lose_answer(const struct client *client, const struct blob *text, uint64_t hold, bool is_repeated);
 /* The grant that it recorded is taken back: asked again, the request is made anew. */
 void key_forget(struct core *core, struct client *client, const struct blob *text, uint64_t hold);
 /* Forgets the key; followers must be gone. */

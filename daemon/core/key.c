@@ -69,6 +69,18 @@ static void count_told(struct key *key, const struct waiter *waiter)
         key->told++;
 }
 
+/* So that it stands, too, when nothing is known of its key any more. */
+static void note_repeat(struct core *core, const struct core_input *input, const struct key *key)
+{
+    const struct blob *name = &input->blob[BLOB_NAME];
+    struct object *object = core_object(core, input->body.request.uid, name->data, name->size);
+
+    if (object && key->reply.kind == REPLY_NOTIFIED)
+        object = object->lock;
+    if (object && key->told > 0)
+        grant_repeat(object, key->reply.sync.hold);
+}
+
 /* The recorded answer once more. */
 static int key_repeat(struct core *core, const struct core_input *input, struct key *key)
 {
@@ -79,6 +91,8 @@ static int key_repeat(struct core *core, const struct core_input *input, struct 
     waiter->reply = key->reply;
     if (key->grant)
         absence_asked(core, key); /* this is the first */
+    if (waiter->reply.sync.hold > 0)
+        note_repeat(core, input, key);
     count_told(key, waiter);
     key_show_end(core, &key->reply);
     waiter->record = record_ref(key->record);
@@ -181,11 +195,13 @@ static struct key *find_granted(const struct client *client, const struct blob *
     return key && key->answered && key->reply.sync.hold == hold ? key : NULL;
 }
 
-bool key_lose_answer(const struct client *client, const struct blob *text, uint64_t hold)
+bool key_lose_answer(const struct client *client, const struct blob *text, uint64_t hold, bool is_repeated)
 {
     struct key *key = find_granted(client, text, hold);
 
-    return !key || key->told == 0 || --key->told == 0;
+    if (!key)
+        return text->size == 0 || !is_repeated;
+    return key->told == 0 || --key->told == 0;
 }
 
 void key_forget(struct core *core, struct client *client, const struct blob *text, uint64_t hold)

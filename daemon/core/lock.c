@@ -185,12 +185,35 @@ int step_release(struct core *core, const struct core_input *input)
 
 /* ---- a grant that nobody was told of ---- */
 
+static bool runs_action(const struct object *object, uint64_t grant)
+{
+    return object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
+           object->data.bound == grant;
+}
+
+void grant_repeat(struct object *object, uint64_t grant)
+{
+    struct hold *hold = hold_find(object, grant);
+
+    if (hold)
+        hold->data.flags |= HOLD_REPEATED;
+    else if (runs_action(object, grant))
+        object->data.flags |= OBJECT_REPEATED;
+}
+
+static bool is_repeated(const struct object *object, uint64_t grant)
+{
+    const struct hold *hold = hold_find(object, grant);
+
+    return hold ? hold->data.flags & HOLD_REPEATED
+                : runs_action(object, grant) && object->data.flags & OBJECT_REPEATED;
+}
+
 bool grant_take_back(struct core *core, struct object *object, uint64_t grant, uint64_t levels)
 {
     struct hold *hold = hold_find(object, grant);
 
-    if (object->data.kind == OBJECT_BARRIER && object->data.flags & OBJECT_ACTION &&
-        object->data.bound == grant)
+    if (runs_action(object, grant))
         barrier_break(core, object);
     if (!hold)
         return false;
@@ -215,9 +238,9 @@ int step_undelivered(struct core *core, const struct core_input *input)
     struct object *object = core_object(core, body->request.uid, name->data, name->size);
     struct client *client = core_client(core, body->request.creator);
 
-    if (!key_lose_answer(client, key, body->token))
+    if (!object || !key_lose_answer(client, key, body->token, is_repeated(object, body->token)))
         return 0; /* who asked again may know */
-    if (object && grant_take_back(core, object, body->token, body->value))
+    if (grant_take_back(core, object, body->token, body->value))
         key_forget(core, client, key, body->token);
     return 0;
 }

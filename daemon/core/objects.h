@@ -129,6 +129,8 @@ bool slot_take(struct account *account, struct owner *owner, uint32_t slot);
 
 /* ---- lock.c ---- */
 
+/* One more answer tells of it. */
+void grant_repeat(struct object *object, uint64_t grant);
 /* Nobody was told of this grant (its number as in reply_sync), of so many levels: it goes to the next, or
  * breaks the barrier that waits for its action. False: it is no more. */
 bool grant_take_back(struct core *core, struct object *object, uint64_t grant, uint64_t levels);

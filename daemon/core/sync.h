@@ -41,6 +41,7 @@ enum object_flags {
     OBJECT_BROKEN = 1 << 5,    /* barrier */
     OBJECT_ACTION = 1 << 6,    /* barrier: all are there, and one of them runs the action */
     OBJECT_GONE = 1 << 7,      /* unlinked, and about to be freed */
+    OBJECT_REPEATED = 1 << 8,  /* barrier: more than one answer has told who runs the action */
 };
 
 #define OBJECT_MODE_READ  4 /* of each class, as in a file's mode: look at it */
@@ -117,6 +118,7 @@ enum hold_flags {
     HOLD_UNDO = 1 << 0, /* semaphores: the permit comes back when the holder dies */
     HOLD_TOLD = 1 << 1, /* its grant told that what is held was abandoned */
     HOLD_UNASKED = 1 << 2, /* granted to one that is absent and has not asked for it */
+    HOLD_REPEATED = 1 << 3, /* more than one answer has told of it */
 };
 
 struct hold_data {

@@ -247,6 +247,11 @@ static bool waiter_hand_over(struct core *core, struct waiter *waiter)
     return true;
 }
 
+bool waiter_is_repeated(const struct waiter *waiter)
+{
+    return waiter->key && waiter->data.kind != WAIT_FOLLOW && !TAILQ_EMPTY(&waiter->key->followers);
+}
+
 bool waiter_can_be_absent(const struct waiter *waiter)
 {
     return waiter->key && waiter->data.kind != WAIT_FOLLOW && waiter->data.kind != WAIT_SPAWN;

@@ -131,6 +131,8 @@ static struct hold *begin_hold(struct core *core, struct waiter *waiter, struct 
     waiter->hold = NULL;
     owner->refs++; /* the hold's */
     hold_begin(core, hold, object, owner, open, &waiter->reply.sync);
+    if (waiter_is_repeated(waiter))
+        hold->data.flags |= HOLD_REPEATED;
     waiter->reply.kind = waiter->data.kind == WAIT_RELOCK ? REPLY_NOTIFIED : REPLY_ACQUIRED;
     if (waiter->data.kind == WAIT_RELOCK)
         waiter->reply.sync.flag = notified;

@@ -3,6 +3,8 @@
  * lost. */
 #include "tests/unit/core/world.h"
 
+#include <stdio.h>
+
 static struct world *world;
 static uint64_t mine, me, other, them, third;
 
@@ -383,6 +385,53 @@ START_TEST(what_a_repeat_was_told_stands)
 }
 END_TEST
 
+/* More keys than are kept, all newer. */
+static void use_many_keys(uint64_t connection)
+{
+    char key[16];
+
+    world->unchecked = true;
+    for (int i = 0; i <= KEYS_KEPT_MAX; i++) {
+        snprintf(key, sizeof key, "newer-%d", i);
+        ASK(world, OBJECT_OPEN, .connection = connection, .name = "l", .key = key, .digest = 2);
+    }
+    world->unchecked = false;
+}
+
+enum { AS_FOLLOWER, AS_REPEAT, READS_REPEAT };
+
+/* And also when nothing is known of its key any more. */
+START_TEST(what_was_told_long_ago_stands)
+{
+    uint64_t second = world_connect_as(world, them, 1000, 0), first, repeat = 0, waits;
+
+    must_get(world, ACQUIRE(mine, 0));
+    first = ACQUIRE(other, .key = "k", .digest = 1);
+    if (_i == AS_FOLLOWER)
+        repeat = ACQUIRE(second, .key = "k", .digest = 1);
+    RELEASE(mine, 0);
+    if (_i != AS_FOLLOWER)
+        repeat = ACQUIRE(second, .key = "k", .digest = 1);
+    must_get(world, first);
+    must_get(world, repeat);
+    use_many_keys(other);
+    waits = ACQUIRE(third, 0);
+    undelivered(_i == READS_REPEAT ? first : repeat, "k");
+    must_wait(world, waits);
+}
+END_TEST
+
+/* What nobody has repeated is taken back all the same. */
+START_TEST(what_was_lost_long_ago_is_taken_back)
+{
+    uint64_t lost = ACQUIRE(mine, .key = "k", .digest = 1), waits = ACQUIRE(other, 0);
+
+    use_many_keys(mine);
+    undelivered(lost, "k");
+    must_get(world, waits);
+}
+END_TEST
+
 /* Whose connection has ended meanwhile is told nothing. */
 START_TEST(who_is_not_there_is_not_told)
 {
@@ -429,6 +478,8 @@ int main(void)
     tcase_add_test(tcase, an_undelivered_grant_has_told_nobody);
     tcase_add_test(tcase, an_undelivered_keyed_grant_is_made_anew);
     tcase_add_test(tcase, what_a_repeat_was_told_stands);
+    tcase_add_loop_test(tcase, what_was_told_long_ago_stands, AS_FOLLOWER, READS_REPEAT + 1);
+    tcase_add_test(tcase, what_was_lost_long_ago_is_taken_back);
     tcase_add_test(tcase, who_is_not_there_is_not_told);
     suite_add_tcase(suite, tcase);
     return RUN_SUITE(suite);
