@@ -278,7 +278,7 @@ inline swap_word()
             must(order, line?[eval(ID(next))]);
             leave_line(ID(next));
             word = OF_ORDER(ORDER(seen[me])) | CLOSED | HANDED | OFFER(following) | next; holds = ID(next);
-            unreported = unreported || !alive[next];
+            unreported = unreported || died[next];
             seen[me] = 0; following = 0
         :: else -> seen[me] = 0; following = 0; key = !key; taken[me] = 0; goto through_socket
         fi
@@ -326,7 +326,7 @@ inline be_left()
         known[me] = 0; by_bell[me] = 0; lead[me] = 0; follower[me] = 0; results[me] = NONE; told[me] = 0;
         by_answer[me] = 0; answered[me] = 0; to_answer[me] = 0; lost[me] = 0;
         stands[LEFT] = stands[me]; stands[me] = 0
-    :: else
+    :: else -> known[me] = 0    /* it is under way; no key comes a second time */
     fi
 }
 
@@ -655,7 +655,7 @@ inline decide()
         queue?other; leave_line(other);
         holder = other; told[other] = abandoned; abandoned = 0;
         TELL(other, (told[other] -> TOLD : GRANTED));
-        holds = other; unreported = unreported || !alive[SLOT(other)]; other = 0
+        holds = other; unreported = unreported || died[SLOT(other)]; other = 0
     :: else
     fi;
     choose_order();
