@@ -301,13 +301,14 @@ PROCD_PUBLIC int procd_active_children(procd_process ***list);
  * Every KIND_json returns the caller's reference, or NULL. Every KIND_free closes the object with this
  * process's last handle of it, which ends what the process holds there; NULL is fine.
  *
- * Waiting: any number of threads, each for itself; first come, first served. Who wants a lock or rlock that
- * somebody has looks for up to a millisecond whether it is let go, while others who want to run have its
- * processor, and comes to wait after that: mostly only where nobody waits yet, and never if timeout is 0. Who
- * lets go of one that a thread sleeps for may offer it its processor. Time-outs count from the call. A wait
- * that ends without what it was for leaves nothing behind. It goes on in its place when the broker is
- * replaced. Threads are not cancelled (pthread_cancel) inside any of these. -ETIMEDOUT: the daemon itself did
- * not answer, 10 s after the time-out.
+ * Waiting: any number of threads, each for itself; first come, first served. Who wants a lock, an rlock or a
+ * permit that somebody has looks for up to a millisecond whether it is let go, while others who want to run
+ * have its processor, and comes to wait after that: mostly only where nobody waits yet, and never if timeout
+ * is 0. Who lets go of a lock that a thread sleeps for may offer it its processor. Time-outs count from the
+ * call. A wait that ends without what it was for leaves nothing behind. It goes on in its place when the
+ * broker is replaced. Threads are not cancelled (pthread_cancel) inside any of these. -ETIMEDOUT: the daemon
+ * itself did not answer, 10 s after the time-out; what it granted just before it died, and nobody has heard
+ * of, is then this process's, as object.info tells once another answers.
  */
 
 typedef struct procd_lock procd_lock;
