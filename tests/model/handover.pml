@@ -44,6 +44,9 @@
 #ifndef FOREIGN
 #define FOREIGN 0       /* 1: what is handed and not taken somebody else releases, once: it excludes nobody */
 #endif
+#ifndef QUIET
+#define QUIET 0         /* which client waits by the socket; 0: none */
+#endif
 #ifndef LEAVES
 #define LEAVES 0        /* 1: client 1 gives up once, as the daemon does not answer; of 2 clients */
 #endif
@@ -359,9 +362,9 @@ inline leave()
 #endif
 
 #ifdef WRONG_BELL_OF_BEFORE
-#define RINGS_FOR(x) true
+#define RINGS_FOR(x) ((x) != QUIET)
 #else
-#define RINGS_FOR(x) (!has_left || (x) != LEAVER)
+#define RINGS_FOR(x) ((x) != QUIET && (!has_left || (x) != LEAVER))
 #endif
 
 proctype client(byte me)
@@ -390,7 +393,7 @@ again:  do
                 :: else -> waits[me] = 1; key = !key; taken[me] = 0
                 fi
             };
-#if LEAVES
+#if LEAVES + QUIET > 0
             if
             :: !RINGS_FOR(me) -> ask(ACQUIRE_QUIETLY); goto end_socket
             :: RINGS_FOR(me)
@@ -448,7 +451,7 @@ socket:     if
             :: CONNECTED && empty(answers[me])
             fi;
             goto look;
-#if LEAVES
+#if LEAVES + QUIET > 0
 end_socket: if
             :: atomic {
                 answers[me]?its, answer ->
