@@ -47,6 +47,12 @@
 #ifndef QUIET
 #define QUIET 0         /* which client waits by the socket; 0: none */
 #endif
+#ifndef SLOTLESS
+#define SLOTLESS 0      /* which client has no slot: it asks for all, and no word names it; 0: none */
+#endif
+#ifndef ABSENCES
+#define ABSENCES 0      /* 1: who is away after a crash may come back too late */
+#endif
 #ifndef LEAVES
 #define LEAVES 0        /* 1: client 1 gives up once, as the daemon does not answer; of 2 clients */
 #endif
@@ -146,6 +152,7 @@ bit known[IDS], keys[IDS], by_bell[IDS];    /* the last request of each */
 byte lead[IDS], follower[IDS];  /* the connections that wait for its answer; 0: none, as a broker died */
 byte results[IDS];      /* what it was answered; NONE: it waits */
 byte answered[IDS];     /* how many answers may have been read */
+bit unasked[IDS];       /* granted while it was away */
 bit to_answer[IDS];     /* the broker's alone */
 
 /* Ghosts. */
@@ -328,7 +335,7 @@ inline be_left()
         lost[LEFT] = lost[me];
         known[me] = 0; by_bell[me] = 0; lead[me] = 0; follower[me] = 0; results[me] = NONE; told[me] = 0;
         by_answer[me] = 0; answered[me] = 0; to_answer[me] = 0; lost[me] = 0;
-        stands[LEFT] = stands[me]; stands[me] = 0
+        stands[LEFT] = stands[me]; stands[me] = 0; unasked[LEFT] = unasked[me]; unasked[me] = 0
     :: else -> known[me] = 0    /* it is under way; no key comes a second time */
     fi
 }
@@ -362,10 +369,11 @@ inline leave()
 #endif
 
 #ifdef WRONG_BELL_OF_BEFORE
-#define RINGS_FOR(x) ((x) != QUIET)
+#define RINGS_FOR(x) ((x) != QUIET && (x) != SLOTLESS)
 #else
-#define RINGS_FOR(x) ((x) != QUIET && (!has_left || (x) != LEAVER))
+#define RINGS_FOR(x) ((x) != QUIET && (x) != SLOTLESS && (!has_left || (x) != LEAVER))
 #endif
+#define MAY_BE_QUIET (LEAVES + QUIET + SLOTLESS > 0)
 
 proctype client(byte me)
 {
@@ -385,7 +393,7 @@ again:  do
                 IS_TURN(me) -> begun[me] = 1;
 #endif
                 if
-                :: MAY_TAKE(word) ->
+                :: MAY_TAKE(word) && me != SLOTLESS ->
                     must(order, (empty(queue) || (word & OPENED)) && empty(line));
                     word = word | me; holds = me;
                     answer = ((word & ABANDONED) -> TOLD : GRANTED);
@@ -393,7 +401,7 @@ again:  do
                 :: else -> waits[me] = 1; key = !key; taken[me] = 0
                 fi
             };
-#if LEAVES + QUIET > 0
+#if MAY_BE_QUIET
             if
             :: !RINGS_FOR(me) -> ask(ACQUIRE_QUIETLY); goto end_socket
             :: RINGS_FOR(me)
@@ -451,7 +459,7 @@ socket:     if
             :: CONNECTED && empty(answers[me])
             fi;
             goto look;
-#if LEAVES + QUIET > 0
+#if MAY_BE_QUIET
 end_socket: if
             :: atomic {
                 answers[me]?its, answer ->
@@ -471,7 +479,13 @@ hold:       atomic {
                 must(report, unreported == (answer == TOLD));
                 inside = me; unreported = 0; answer = NONE
             };
-            atomic { must(exclusion, inside == me); inside = 0; look_at_word(1) };
+            atomic {
+                must(exclusion, inside == me); inside = 0;
+                if
+                :: me == SLOTLESS -> key = !key; taken[me] = 0; goto through_socket
+                :: else -> look_at_word(1)
+                fi
+            };
 read:       read_link();
 swap:       swap_word();
             ring();
@@ -536,9 +550,9 @@ done:
 #endif
 
 /* By an answer. Nobody is told who is not there. What comes of lost answers matters only where some are. */
-#define MAY_LOSE (HANGUPS + LEAVES > 0)
+#define MAY_LOSE (HANGUPS + LEAVES + ABSENCES > 0)
 #define TELL(x, what) \
-    results[x] = what; to_answer[x] = 1; \
+    results[x] = what; to_answer[x] = 1; unasked[x] = (lead[x] == 0); \
     by_answer[x] = MAY_LOSE; answered[x] = (MAY_LOSE -> (lead[x] != 0) + (follower[x] != 0) : 0)
 
 /* It was offered, and its holder is another one: it was handed to each of them up to that one. Who has been
@@ -632,7 +646,12 @@ inline choose_order()
     od
 }
 
-#define MAY_OFFER(x) (SLOT(x) != SLOT(holder) && lead[x] != 0 && by_bell[x])
+/* A word names neither who has no slot nor who was away and has not asked yet; then it is closed, and nobody
+ * is offered the lock. */
+#define IS_NAMED (holder != 0 && holder != SLOTLESS && !unasked[holder])
+#define SOMEBODY 3
+
+#define MAY_OFFER(x) (IS_NAMED && SLOT(x) != SLOT(holder) && lead[x] != 0 && by_bell[x])
 
 /* The first of the queue that look at the word, up to one that does not. Atomic. */
 inline offer()
@@ -664,7 +683,8 @@ inline decide()
     choose_order();
     value = OF_ORDER(order_of_record);
     if
-    :: holder != 0 -> value = value | SLOT(holder) | (told[holder] -> ABANDONED : 0)
+    :: IS_NAMED -> value = value | SLOT(holder) | (told[holder] -> ABANDONED : 0)
+    :: holder != 0 && !IS_NAMED -> value = value | SOMEBODY
 #ifndef WRONG_TELL_BY_ANSWER
     :: holder == 0 && abandoned -> value = value | ABANDONED
 #endif
@@ -673,7 +693,7 @@ inline decide()
 #ifdef WRONG_STAY_CLOSED
     is_open = 0;
 #else
-    is_open = (len(queue) == 0);
+    is_open = (len(queue) == 0 && (holder == 0 || IS_NAMED));
 #endif
     if
     :: !is_open -> value = value | CLOSED; offer()
@@ -778,7 +798,7 @@ inline finish()
 /* A process gets the time to die, so that what it did not read counts as held. */
 #define UNREAD_ONE(x) (lost[x] > 0 && !hung_up[SLOT(x)] && !died[SLOT(x)])
 /* Its place is kept, and what it was granted, for as long as it may take to come back. */
-#if LEAVES
+#if LEAVES + ABSENCES > 0
 #define IS_ABSENT(x) (known[x] && lead[x] == 0 && (queue??[x] || (holder == x && answered[x] == 0)))
 #else
 #define IS_ABSENT(x) false
@@ -787,7 +807,7 @@ inline finish()
 inline forget(x)
 {
     known[x] = 0; lead[x] = 0; follower[x] = 0; results[x] = NONE;
-    by_answer[x] = 0; answered[x] = 0; lost[x] = 0; stands[x] = 0
+    by_answer[x] = 0; answered[x] = 0; lost[x] = 0; stands[x] = 0; unasked[x] = 0
 }
 
 inline give_up_wait(x)
@@ -866,6 +886,10 @@ end_idle:
             :: is_seized -> what = SEIZE; goto known_event
             :: LATE_ONE(1) -> me = 1; what = TIME; goto known_event
             :: LATE_ONE(2) -> me = 2; what = TIME; goto known_event
+#if ABSENCES
+            :: IS_ABSENT(1) -> me = 1; what = ABSENCE; goto known_event
+            :: IS_ABSENT(2) -> me = 2; what = ABSENCE; goto known_event
+#endif
             :: UNREAD_ONE(1) -> me = 1; what = UNREAD; goto known_event
             :: UNREAD_ONE(2) -> me = 2; what = UNREAD; goto known_event
 #if CLIENTS > 2
@@ -909,6 +933,7 @@ known_event:
             if
             :: IS_ACQUIRE && IS_REPEATED(me) ->
                 /* asked again: it is there again, or was answered */
+                unasked[me] = 0;
                 if
                 :: results[me] != NONE ->
                     lead[me] = from; to_answer[me] = 1;
