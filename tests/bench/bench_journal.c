@@ -235,6 +235,7 @@ ROUNDS(telling, source_round(side->source))
 ROUNDS(telling_all, source_round(side->crowd))
 ROUNDS(remembering, memory(side))
 ROUNDS_OF_ONE(queueing, waits(side, WAITS))
+ROUNDS_OF_ONE(holding, exchanges(side, PAIRS, acquire, release))
 ROUNDS_OF_ONE(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS_OF_ONE(telling, source_round(side->source))
 
@@ -293,8 +294,10 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_JOURNAL_WAKE, &waking);
     bench_compare(FIGURE_JOURNAL_LOCK, &holding);
     make_objects(&without);
+    make_objects(&again);
     make_objects(&with);
     bench_compare(FIGURE_JOURNAL_OBJECTS, &holding);
+    bench_compare(FIGURE_JOURNAL_OBJECTS_NONE, &holding_twice);
     bench_compare(FIGURE_JOURNAL_MEMORY, &remembering);
     pin(-1, pin_broker);
     bench_compare(FIGURE_JOURNAL_SPAWN, &spawning);
