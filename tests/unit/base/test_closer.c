@@ -75,6 +75,16 @@ static void await_closed(int other_end)
     close(other_end);
 }
 
+/* One that is not stuck. */
+static void close_another(void)
+{
+    int ends[2];
+
+    make_pair(ends);
+    closer_close(&ends[1], 1);
+    await_closed(ends[0]);
+}
+
 /* A connection whose close waits until its peer has read everything, but not longer than that: SO_LINGER, and
  * bytes that do not fit. */
 static int lingering_for(int seconds, int *ret_peer)
@@ -143,17 +153,14 @@ END_TEST
 
 START_TEST(a_stuck_one_holds_up_nobody)
 {
-    int peer, ends[2], stuck = lingering(&peer);
+    int peer, stuck = lingering(&peer);
     int64_t began = clock_monotonic();
 
     closer_close(&stuck, 1);
     ck_assert_int_lt(clock_monotonic() - began, PATIENCE_MS / 2 * NSEC_PER_MSEC); /* nor the caller */
     await_begun(stuck); /* its thread is not there for the next */
-    for (int round = 0; round < 10; round++) {
-        make_pair(ends);
-        closer_close(&ends[1], 1);
-        await_closed(ends[0]);
-    }
+    for (int round = 0; round < 10; round++)
+        close_another();
     await_pending(1);
     read_all(peer);
     await_pending(0);
@@ -232,14 +239,12 @@ END_TEST
 /* One is stuck, and there was no room for another one when more came. */
 START_TEST(threads_that_could_not_be_made_are_made_later)
 {
-    int peer, ends[2], stuck = lingering_for(1000, &peer);
+    int peer, stuck = lingering_for(1000, &peer);
 
     closer_close(&stuck, 1);
     await_begun(stuck);
     atomic_store(&refused, 3);
-    make_pair(ends);
-    closer_close(&ends[1], 1);
-    await_closed(ends[0]);
+    close_another();
     read_all(peer);
     await_pending(0);
 }
@@ -248,15 +253,13 @@ END_TEST
 /* A file server's close, which no signal ends, keeps its thread: more of them are needed. */
 START_TEST(and_not_only_where_signals_help)
 {
-    int peer, ends[2], stuck = lingering_for(1000, &peer);
+    int peer, stuck = lingering_for(1000, &peer);
 
     closer_close(&stuck, 1);
     await_begun(stuck);
     signal(CLOSER_SIGNAL, SIG_IGN);
     atomic_store(&refused, 3);
-    make_pair(ends);
-    closer_close(&ends[1], 1);
-    await_closed(ends[0]);
+    close_another();
     await_pending(1);
     read_all(peer);
     await_pending(0);
@@ -275,9 +278,7 @@ START_TEST(without_threads_it_closes_by_itself)
     ck_assert_uint_eq(closer_pending(), 0);
     close(ends[0]);
     atomic_store(&refused, 0);
-    make_pair(ends);
-    closer_close(&ends[1], 1);
-    await_closed(ends[0]);
+    close_another();
     await_pending(0);
 }
 END_TEST
@@ -337,13 +338,11 @@ END_TEST
 START_TEST(its_threads_take_no_signals)
 {
     char line[256], path[280];
-    int ends[2], seen = 0, threads = 0;
+    int seen = 0, threads = 0;
     struct dirent *entry;
     DIR *tasks;
 
-    make_pair(ends);
-    closer_close(&ends[1], 1);
-    await_closed(ends[0]);
+    close_another();
     ck_assert_ptr_nonnull(tasks = opendir("/proc/self/task"));
     while ((entry = readdir(tasks))) {
         FILE *status;
