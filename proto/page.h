@@ -44,17 +44,30 @@
  * died, come through the socket, with the bell behind them.
  *
  * A semaphore has a word for each of its permits, as many as it had, or can have, when it was mapped first,
- * and PAGE_PERMITS at most. Each is the word of a lock that nobody is handed and nobody goes deeper into:
- * who takes a permit is named by the swap that takes it. Who finds no word open and free asks; so does who
- * is in none and gives a permit back, as it is for the daemon to say whose that is. Of several that a slot
- * is in it gives back any: in words holds have no age, and among those that the daemon meets at one time the
- * lowest counts as the oldest. Words that have no permit are closed, and permits beyond the words, or of an
- * owner without a slot, are had by asking. MORE in any of them says that one is free to who asks, and in no
- * word: then it is not worth a moment to look whether one is given back. While somebody waits, or somebody
- * is to be told that a permit's last owner has died, all words are closed: the first in the queue, and the
- * next who takes any of them, are not known to one word. A thread that has given up waiting for an answer
- * gives back by asking from then on: it could not tell a permit that it is still granted from those that it
- * has.
+ * and PAGE_PERMITS at most. Each is the word of a lock that nobody goes deeper into: who takes a permit is
+ * named by the swap that takes it. Who finds no word open and free asks; so does who is in none and gives a
+ * permit back, as it is for the daemon to say whose that is. Of several that a slot is in it gives back any:
+ * in words holds have no age, and among those that the daemon meets at one time the lowest counts as the
+ * oldest. Words that have no permit are closed, and permits beyond the words, or of an owner without a slot,
+ * are had by asking. MORE in any of them says that one is free to who asks, and in no word: then it is not
+ * worth a moment to look whether one is given back. While somebody waits, or somebody is to be told that a
+ * permit's last owner has died, all words are closed. A thread that has given up waiting for an answer gives
+ * back by asking from then on: it could not tell a permit that it is still granted from those that it has.
+ *
+ * Words that are closed as somebody waits may be offered, all that have a permit: they say whose it is, and
+ * any of them may be the next that is given back. So who is first in the queue stands beside the words, in
+ * their head, which is of their order, and who comes behind it in its link, which is of the first word. An
+ * owner gives its permit back by a swap of its word that puts it in the place of NEXT, and nobody in its own.
+ * That is all of its release, and it comes once of each owner in one order. What is given goes on in three
+ * swaps: the head is said to be at that word, as its step, which only who has given it does, and only where
+ * the head is at none; the first is put into the word, with a depth of 0; and the head goes on to the one
+ * behind it, with no step. Whoever finds the head at a word makes the other two, or finds them made, before
+ * anything else (a word that the first itself has given shows that, too): so permits go out in the order of
+ * the queue, whoever stops or dies between two swaps. Who puts the first into the word rings, and so does who
+ * has given it. The first takes it as it would a lock. Where nobody is first any more, who is to give asks;
+ * and who has given already has the daemon look. To look is enough: what is given is free, and whatever has
+ * been begun with the head has not happened unless a word says so. So the daemon never reads the head, and
+ * stores it before the words, and behind the links.
  *
  * The daemon takes a word before it decides anything about its lock: it sets CLOSED and LOOKED, by an
  * atomic or, which also tells it what the clients have left there. It decides, on its own record, as for a
@@ -73,12 +86,14 @@
  * together has been so at one instant, that of the last one: each of the others has been frozen since it
  * was taken, and what was done to those that were taken later is not lost but seen. So permits neither are
  * counted twice nor vanish, whatever moves from word to word meanwhile: who gave one back and took another
- * has done it in that order, and nobody can have done the second before the first. It opens them one
- * behind the other, too. Who finds some open and some not yet may take what is open, as nobody waits then,
- * and what the daemon has decided is on record. A daemon that dies between two stores, or before it has
- * taken the last, leaves words of two orders, or some that are still open; as each word tells of its own
- * permit and of no other, the next one takes those that it finds open and of the order on record as news,
- * and the others as decided.
+ * has done it in that order, and nobody can have done the second before the first. Of offered ones only all
+ * together tell who has been served: as many of the queue as come up to the last of those that any word
+ * names, as its owner or as who has given it; and of these, who is the owner of none has given back what it
+ * had. It stores them one behind the other, too. Who finds some open and some not yet may take what is open,
+ * as nobody waits then, and what the daemon has decided is on record. A daemon that dies between two stores,
+ * or before it has taken the last, leaves words of two orders, or some that are open or offered yet; as each
+ * word tells of its own permit and of no other, the next one takes those of the order on record as news, and
+ * the others as decided.
  *
  * Whether who was handed a lock knows that it has it, the depth tells. With 1 it does: the hold stands,
  * whatever becomes of its request, its connection or the daemon. With 0 it may have given up meanwhile, and
@@ -122,6 +137,8 @@
  * A link is stored before the word that it belongs to, in any order, as it says of what it is.
  * Setting a bell and then reading the word, and swapping the word and then clearing the bell, are each in
  * one order for all (seq_cst): else both could see what was before, and the thread sleep though it owns.
+ * So is each swap of a head and of an offered permit's word, and each look at one: a swap is made of what was
+ * so while the head was at it, which a second look at the head has shown.
  * So are the swap that makes a word one's own and the look at the keeper's life after it: a hold that is kept
  * had begun before the keeper died.
  *
@@ -238,6 +255,60 @@ static inline uint64_t word_opened(uint64_t word)
     return (word & WORD_KEPT_MASK) | WORD_OPENED;
 }
 
+/* Of a semaphore: may this owner give its permit to who is first? */
+static inline bool permit_can_be_given(uint64_t word, uint64_t slot)
+{
+    return (word & ~(WORD_ORDER_MASK | WORD_KNOWN)) == (WORD_CLOSED | WORD_DEPTH_ONE | slot);
+}
+
+/* What that makes of its word, */
+static inline uint64_t permit_given(uint64_t word)
+{
+    return (word & WORD_ORDER_MASK) | WORD_CLOSED | word_owner(word) << WORD_NEXT_SHIFT;
+}
+
+/* which it is until somebody puts who is first in it. */
+static inline bool permit_is_given(uint64_t word)
+{
+    return (word & ~(WORD_ORDER_MASK | WORD_NEXT_MASK)) == WORD_CLOSED && word_next(word) != 0;
+}
+
+static inline uint64_t permit_handed(uint64_t word, uint64_t first)
+{
+    return (word & WORD_ORDER_MASK) | WORD_CLOSED | first;
+}
+
+/* The parts of a head: as in a word who is first, or 0, and the order; and between them the step. */
+#define HEAD_STEP_SHIFT WORD_OWNER_BITS
+#define HEAD_STEP_MAX   UINT64_C(31)
+
+static inline uint64_t head_make(uint64_t word, uint64_t first)
+{
+    return (word & WORD_ORDER_MASK) | first;
+}
+
+static inline uint64_t head_first(uint64_t head)
+{
+    return head & WORD_OWNER_MAX;
+}
+
+/* 0: it is at no word. Else one more than the index of that word, from the first on. */
+static inline uint64_t head_step(uint64_t head)
+{
+    return head >> HEAD_STEP_SHIFT & HEAD_STEP_MAX;
+}
+
+/* It is at that word from now on. */
+static inline uint64_t head_at(uint64_t head, uint64_t index)
+{
+    return head | (index + 1) << HEAD_STEP_SHIFT;
+}
+
+static inline bool head_is_of(uint64_t head, uint64_t word)
+{
+    return ((head ^ word) & WORD_ORDER_MASK) == 0;
+}
+
 static inline bool word_is_gone(uint64_t word)
 {
     return (word & WORD_GONE) == WORD_GONE;
@@ -254,6 +325,7 @@ struct page_life {
 struct page_word {
     _Alignas(64) _Atomic uint64_t value;
     _Atomic uint64_t round; /* of an event's */
+    _Atomic uint64_t head;  /* of a semaphore's first */
 };
 
 /* What is slept on until there is another round: its lower half. */

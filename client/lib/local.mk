@@ -5,7 +5,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
 	%D%/children.c %D%/condition.c %D%/copies.c %D%/connection.c %D%/connection.h %D%/connection_state.h %D%/current.c %D%/detached.c %D%/detached.h \
 	%D%/endpoint.c %D%/endpoint.h %D%/environment.c %D%/environment.h %D%/error.c %D%/event.c %D%/events.c \
 	%D%/exit.c %D%/far.c %D%/forks.c %D%/forks.h %D%/give_way.c %D%/give_way.h %D%/handle.c %D%/incoming.c %D%/library.c %D%/library.h %D%/lock.c %D%/look.c \
-	%D%/memory.c %D%/memory.h %D%/object.c %D%/object.h %D%/opens.c %D%/order.h %D%/pending.c %D%/pending.h %D%/process.c %D%/process.h \
+	%D%/memory.c %D%/memory.h %D%/object.c %D%/object.h %D%/opens.c %D%/order.h %D%/pending.c %D%/pending.h %D%/permit.c %D%/process.c %D%/process.h \
 	%D%/reconnect.c %D%/references.c %D%/remote.c %D%/remote.h %D%/semaphore.c %D%/shared.c %D%/shared.h \
 	%D%/spawn.c %D%/subscriptions.c %D%/subscriptions.h \
 	%D%/target.c %D%/zygote.c %D%/zygote.h

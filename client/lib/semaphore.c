@@ -61,9 +61,17 @@ static int ask_back(procd_semaphore *semaphore)
     return object_tell((struct object *)semaphore, "semaphore.release", json_object());
 }
 
+/* Any request about it makes the daemon look. */
+static int have_looked(procd_semaphore *semaphore)
+{
+    (void) object_tell(&semaphore->object, "object.info", json_object());
+    return 0;
+}
+
 /* For the first time, or where no permit is free in memory. */
 static int ask_for(procd_semaphore *semaphore, double timeout)
 {
+    struct bell bell, *by_bell = NULL;
     int64_t deadline;
     int r = 0;
 
@@ -76,7 +84,13 @@ static int ask_for(procd_semaphore *semaphore, double timeout)
         if (shared_map(&semaphore->shared, &semaphore->object, deadline) && take(semaphore))
             return 1;
     }
-    r = object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, NULL, NULL);
+    if (timeout > 0 && shared_permit_bell(&semaphore->shared, &bell))
+        by_bell = &bell;
+    r = object_acquire((struct object *)semaphore, "semaphore.acquire", timeout, by_bell, NULL);
+    if (r == OBJECT_GRANTED) {
+        order_go_by_word(&semaphore->object);
+        return 1;
+    }
     if (r < 0 && r > -4096 && r != -EINVAL) /* not by the daemon, and it may have been asked */
         shared_self.is_in_doubt = true;
     else if (r > 0)
@@ -110,7 +124,14 @@ int procd_semaphore_acquire(procd_semaphore *semaphore, double timeout)
 
 static __attribute__((noinline)) int release_seen(procd_semaphore *semaphore)
 {
-    return shared_give_seen(&semaphore->shared) ? 0 : ask_back(semaphore);
+    switch (shared_give_seen(&semaphore->shared)) {
+    case SHARED_GIVEN:
+        return 0;
+    case SHARED_GIVEN_UNSEEN:
+        return have_looked(semaphore);
+    default:
+        return ask_back(semaphore);
+    }
 }
 
 int procd_semaphore_release(procd_semaphore *semaphore)

@@ -89,7 +89,7 @@ static bool may_release(const struct shared *shared, bool is_recursive, uint64_t
 }
 
 /* The swap has made the lock another thread's: it sleeps, or is about to look. */
-static void ring(const struct page_word *word, uint64_t slot)
+void shared_ring(const struct page_word *word, uint64_t slot)
 {
     _Atomic uint32_t *bell = &shared_page_of(word)->bells[slot].is_set;
 
@@ -112,20 +112,14 @@ static bool is_still(const struct page_word *word, uint64_t *seen)
     return *seen == before;
 }
 
-/* One that is older or newer says itself that it is of another order. */
-static uint64_t link_of(const struct page_word *word, uint64_t slot)
-{
-    return atomic_load_explicit(&shared_page_of(word)->bells[slot].link, memory_order_relaxed);
-}
-
 /* What its release makes of a closed word; WORD_GONE: that is for the daemon to say. */
 static uint64_t moved_on(const struct page_word *word, uint64_t seen)
 {
     uint64_t index = (uint64_t) (word - shared_page_of(word)->words);
 
     if (word_can_be_handed(seen))
-        return word_handed(seen, index, link_of(word, word_next(seen)));
-    if (word_can_be_opened(seen, index, link_of(word, word_owner(seen))))
+        return word_handed(seen, index, shared_link(word, word_next(seen)));
+    if (word_can_be_opened(seen, index, shared_link(word, word_owner(seen))))
         return word_opened(seen);
     return WORD_GONE;
 }
@@ -178,7 +172,7 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
             break;
         } else if (shared_swap(word, &seen, after, memory_order_seq_cst)) {
             if (next > 0)
-                ring(word, next);
+                shared_ring(word, next);
             return true;
         }
     }
@@ -187,19 +181,32 @@ bool shared_release_seen(struct shared *shared, bool is_recursive, uint64_t seen
 
 /* ---- waiting ---- */
 
-static bool take_grant(void *context)
+bool shared_take_handed(struct page_word *word)
 {
-    struct shared *shared = context;
-    struct page_word *word = shared_word(shared);
     uint64_t seen = atomic_load(&word->value);
 
-    if (shared_self.unsure == word)
-        return !shared_has_died(word) && shared_settle() > 0;
     /* whoever has not taken it from a word is told by an answer */
     while (word_is_handed(seen, shared_self.slot) && !shared_has_died(word))
         if (shared_take_word(word, &seen))
             return true;
     return false;
+}
+
+static bool take_grant(void *context)
+{
+    struct shared *shared = context;
+    struct page_word *word = shared_word(shared);
+
+    if (shared_self.unsure == word)
+        return !shared_has_died(word) && shared_settle() > 0;
+    return shared_take_handed(word);
+}
+
+struct bell shared_bell_of(const struct page_word *word, bool (*take)(void *context), void *context)
+{
+    return (struct bell){.is_set = &shared_page_of(word)->bells[shared_self.slot].is_set,
+                         .take_grant = take,
+                         .context = context};
 }
 
 bool shared_bell(const struct shared *shared, struct bell *ret_bell)
@@ -209,9 +216,7 @@ bool shared_bell(const struct shared *shared, struct bell *ret_bell)
     if (!word || shared_has_died(word) || !shared_knows_slot(shared) ||
         shared_owner(shared) == shared_self.slot || shared_self.has_given_up)
         return false;
-    *ret_bell = (struct bell){.is_set = &shared_page_of(word)->bells[shared_self.slot].is_set,
-                              .take_grant = take_grant,
-                              .context = (void *) shared};
+    *ret_bell = shared_bell_of(word, take_grant, (void *) shared);
     return true;
 }
 
@@ -221,57 +226,6 @@ uint64_t shared_owner(const struct shared *shared)
     uint64_t seen = word && !shared_has_died(word) ? atomic_load(&word->value) : WORD_GONE;
 
     return word_is_gone(seen) || word_owner(seen) == WORD_OWNER_MAX ? 0 : word_owner(seen);
-}
-
-/* ---- semaphores ---- */
-
-static bool take_one(struct shared *shared, struct page_word *word)
-{
-    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
-
-    while (!(seen & WORD_CLOSED) && word_owner(seen) == 0)
-        if (shared_take_word(word, &seen)) {
-            atomic_store_explicit(&shared->guess, seen & WORD_KEPT_MASK, memory_order_relaxed);
-            return true;
-        }
-    return false;
-}
-
-static bool give_one(struct shared *shared, struct page_word *word)
-{
-    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
-
-    (void) shared;
-    while (!(seen & WORD_CLOSED) && word_owner(seen) == shared_self.slot)
-        if (shared_swap(word, &seen, seen & WORD_KEPT_MASK, memory_order_release))
-            return true;
-    return false;
-}
-
-/* From the thread's own word on, round to it. */
-static bool try_each(struct shared *shared, bool (*one)(struct shared *shared, struct page_word *word))
-{
-    struct page_word *words = shared_word(shared);
-    uint32_t count = atomic_load_explicit(&shared->words, memory_order_relaxed);
-    uint32_t at = (uint32_t) (shared_own_word(shared, words) - words);
-
-    for (uint32_t i = 0; i < count && !shared_is_unsure(shared); i++, at = at + 1 < count ? at + 1 : 0)
-        if (one(shared, words + at))
-            return true;
-    return false;
-}
-
-bool shared_take_seen(struct shared *shared)
-{
-    return shared_word(shared) && shared_knows_slot(shared) && try_each(shared, take_one);
-}
-
-bool shared_give_seen(struct shared *shared)
-{
-    const struct page_word *words = shared_word(shared);
-
-    return words && shared_knows_slot(shared) && !shared_self.is_in_doubt && !shared_has_died(words) &&
-           try_each(shared, give_one);
 }
 
 /* ---- events ---- */

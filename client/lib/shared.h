@@ -40,6 +40,8 @@ bool shared_map_event(struct shared *shared, const struct object *object, int64_
 /* A bell by which the calling thread may wait for the lock, and its look at the word. False: it has none, or
  * could not tell a grant from what it has already, or may be given for a request before. */
 bool shared_bell(const struct shared *shared, struct bell *ret_bell);
+/* The same for a permit. */
+bool shared_permit_bell(const struct shared *shared, struct bell *ret_bell);
 
 /* Whose number the word has; 0: nobody's. */
 uint64_t shared_owner(const struct shared *shared);
@@ -164,11 +166,30 @@ static inline bool shared_release_guessed(struct shared *shared, bool is_recursi
     return shared_swap(word, ret_seen, guess, memory_order_release);
 }
 
+/* ---- what locks and semaphores have in common, for lib/shared.c and lib/permit.c ---- */
+
+/* Takes what a word has been handed to the calling thread with. */
+bool shared_take_handed(struct page_word *word);
+/* A bell of the calling thread, in the page that the word is in. */
+struct bell shared_bell_of(const struct page_word *word, bool (*take)(void *context), void *context);
+/* A swap has made something another thread's: it sleeps, or is about to look. */
+void shared_ring(const struct page_word *word, uint64_t slot);
+
+/* Who comes behind that slot. One that is older or newer says itself that it is of another order. */
+static inline uint64_t shared_link(const struct page_word *word, uint64_t slot)
+{
+    return atomic_load_explicit(&shared_page_of(word)->bells[slot].link, memory_order_relaxed);
+}
+
 /* ---- semaphores ---- */
 
-/* The same in each word. False: the daemon must be asked; that no word says that it has one. */
+/* The same in each word. False: the daemon must be asked. */
 bool shared_take_seen(struct shared *shared);
-bool shared_give_seen(struct shared *shared);
+
+/* Not: the daemon must be asked; that no word says that it has one. Unseen: it is given, to nobody; the
+ * daemon is to look at the semaphore. */
+enum shared_given { SHARED_NOT_GIVEN, SHARED_GIVEN, SHARED_GIVEN_UNSEEN };
+enum shared_given shared_give_seen(struct shared *shared);
 /* Looks for a moment whether one is given back, as shared_acquire_soon does. */
 bool shared_take_soon(struct shared *shared, double *timeout);
 

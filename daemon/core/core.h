@@ -495,11 +495,14 @@ void core_words_wanted(struct core *core, const struct core_input *input, core_w
                        void *context);
 /* The same for somebody who looks at an object. */
 void core_words_of_object(const struct object *object, core_want_word *want, void *context);
-/* Whom a lock's word may go to, from owner to owner, before the daemon looks again: the slots of the first in
- * the queue. 0: nobody. Those of a word that is stored as offered are to be in their links (proto/page.h).
- * ret_is_all, or NULL: nobody else waits for that lock, and the last of them may open its word. */
+/* Whom a lock's word, or a semaphore's permits, may go to, from owner to owner, before the daemon looks
+ * again: the slots of the first in the queue. 0: nobody. Those of a word that is stored as offered are to be
+ * in their links, and the first of a semaphore's in its head (proto/page.h). ret_is_all, or NULL: nobody else
+ * waits for that lock, and the last of them may open its word. */
 #define CORE_CHAIN_MAX 8
 size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX], bool *ret_is_all);
+/* Is any word of this object stored as offered? */
+bool core_is_offered(const struct object *object);
 /* The event of that seq; NULL: not kept any more, or not there yet. */
 const struct event_entry *core_event(const struct core *core, uint64_t seq);
 /* seq of the oldest event kept (last + 1 when there is none). */

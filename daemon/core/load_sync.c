@@ -137,7 +137,7 @@ static bool word_is_sound(const struct account *account, const struct word_data 
         return false;
     if (!object)
         return data->state == WORD_STATE_CLOSED;
-    return data->state <= (is_alone ? WORD_STATE_OFFERED : WORD_STATE_CLOSED) && object->account == account &&
+    return data->state <= (is_alone ? WORD_STATE_OFFERED : WORD_STATE_TAKEN) && object->account == account &&
            object_can_have_word(object) && (data->first == data->index ? !object->word : !is_alone);
 }
 

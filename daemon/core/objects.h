@@ -100,8 +100,12 @@ struct hold *word_begin_hold(struct core *core, struct word *word, uint64_t valu
 
 /* ---- permit.c ---- */
 
-/* What clients have left in a word of a semaphore. */
+/* What clients have left in a word of a semaphore that was open. */
 void permit_take_news(struct core *core, struct word *word, uint64_t value);
+/* What they have left in those that were offered, once all of them are taken. */
+void permits_take_offers(struct core *core, struct object *semaphore);
+/* Has any of its words a permit of this slot? */
+bool permits_name(const struct object *semaphore, uint32_t slot);
 /* What a semaphore's words are to say, once all of them are closed. */
 void permits_decide(struct core *core, struct object *semaphore);
 /* Is there a permit for each word that says so? */

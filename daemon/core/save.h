@@ -15,7 +15,7 @@
  * and of the numbers in them: an error, event or kind of object that is declared in the middle moves others.
  * A build of another number refuses the state, and goes on to serve without it being touched. */
 #ifndef STATE_FORMAT
-#define STATE_FORMAT 7
+#define STATE_FORMAT 8
 #endif
 
 typedef void core_sink(void *context, const void *data, size_t size);

@@ -144,7 +144,12 @@ struct hold {
 
 /* ---- locks in shared pages, see proto/page.h and word.c ---- */
 
-enum word_state { WORD_STATE_OPEN, WORD_STATE_CLOSED, WORD_STATE_OFFERED };
+enum word_state {
+    WORD_STATE_OPEN,
+    WORD_STATE_CLOSED,
+    WORD_STATE_OFFERED,
+    WORD_STATE_TAKEN, /* of a semaphore, was offered: `stored` is what it said; others are to be taken yet */
+};
 
 struct word_data {
     uint32_t index;

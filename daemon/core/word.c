@@ -150,17 +150,28 @@ static void take_hand_overs(struct core *core, struct word *word, uint64_t value
 static void close_word(struct core *core, struct word *word, uint64_t value)
 {
     enum word_state before = word->data.state;
+    /* another order is of a store that did not come through: nothing has happened */
+    bool is_news = word->object && word_order(value) == word->data.order;
 
     word->data.state = WORD_STATE_CLOSED;
-    if (!word->object)
+    if (is_news && before == WORD_STATE_OFFERED && !object_is_lock(word->object)) {
+        word->data.state = WORD_STATE_TAKEN;
+        word->data.stored = value;
         return;
-    word_changed(core, word->object);
-    if (word_order(value) != word->data.order) /* a store that did not come through: nothing has happened */
-        return;
-    if (before == WORD_STATE_OPEN)
+    }
+    if (word->object)
+        word_changed(core, word->object);
+    if (is_news && before == WORD_STATE_OPEN)
         take_news(core, word, value);
-    else if (before == WORD_STATE_OFFERED)
+    else if (is_news && before == WORD_STATE_OFFERED)
         take_hand_overs(core, word, value);
+}
+
+static void take_word(struct core *core, struct word *word, uint64_t value)
+{
+    close_word(core, word, value);
+    if (word->object && !object_is_lock(word->object))
+        permits_take_offers(core, word->object);
 }
 
 int step_words(struct core *core, const struct core_input *input)
@@ -174,7 +185,7 @@ int step_words(struct core *core, const struct core_input *input)
         memcpy(&entry, words->data + at, sizeof entry);
         account = core_account(core, entry.uid);
         if (account && account->words && entry.index < PAGE_WORDS && account->words->word[entry.index])
-            close_word(core, account->words->word[entry.index], entry.value);
+            take_word(core, account->words->word[entry.index], entry.value);
     }
     if (input->body.number)
         words_decide(core);
@@ -252,31 +263,67 @@ static uint32_t slot_of_waiter(const struct waiter *waiter)
     return waiter->connection && waiter->data.kind == WAIT_HOLD ? waiter_bell(waiter) : 0;
 }
 
-/* None is there twice, the holder included: its slot tells how far the lock has got. */
+/* Whose the lock, or any of the permits, is by a word. */
+static bool is_named(const struct object *object, uint32_t slot)
+{
+    const struct hold *hold = TAILQ_FIRST(&object->holds);
+
+    return object_is_lock(object) ? hold && word_slot_of(hold) == slot : permits_name(object, slot);
+}
+
+/* Is there anything to hand on? Who has got it where somebody had died is told by an answer. */
+static bool may_be_handed(const struct object *object)
+{
+    const struct hold *hold = TAILQ_FIRST(&object->holds);
+
+    if (object_is_lock(object))
+        return hold && word_slot_of(hold) > 0;
+    for (const struct word *word = object->word; word && object->data.abandoned == 0; word = word->next)
+        if (word->permit)
+            return true;
+    return false;
+}
+
+static bool is_among(const uint32_t *slots, size_t count, uint32_t slot)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slots[i] == slot)
+            return true;
+    return false;
+}
+
+/* None is there twice, who has it included: its slot tells how far it has got. */
 size_t core_word_chain(const struct word *word, uint32_t slots[CORE_CHAIN_MAX], bool *ret_is_all)
 {
-    const struct hold *hold = TAILQ_FIRST(&word->object->holds);
+    const struct object *object = word->object;
     const struct waiter *waiter;
     size_t count = 0;
 
     if (ret_is_all)
         *ret_is_all = false;
-    if (!hold || word_slot_of(hold) == 0)
+    if (!may_be_handed(object))
         return 0;
-    TAILQ_FOREACH(waiter, &word->object->waiters, of_object)
+    TAILQ_FOREACH(waiter, &object->waiters, of_object)
     {
         uint32_t slot = count < CORE_CHAIN_MAX ? slot_of_waiter(waiter) : 0;
 
-        if (slot == 0 || slot == slot_of(hold))
+        if (slot == 0 || is_named(object, slot))
             break;
-        for (size_t i = 0; i < count; i++)
-            if (slots[i] == slot)
-                return count;
+        if (is_among(slots, count, slot))
+            return count;
         slots[count++] = slot;
     }
     if (ret_is_all)
-        *ret_is_all = !waiter && !has_sleepers(word->object);
+        *ret_is_all = object_is_lock(object) && !waiter && !has_sleepers(object);
     return count;
+}
+
+bool core_is_offered(const struct object *object)
+{
+    for (const struct word *word = object->word; word; word = word->next)
+        if (word->data.state == WORD_STATE_OFFERED)
+            return true;
+    return false;
 }
 
 void word_store(struct core *core, struct word *word, enum word_state state, uint64_t value)
@@ -350,7 +397,7 @@ void core_words_of_object(const struct object *object, core_want_word *want, voi
     const struct word *word;
 
     for (word = lock->word; word; word = word->next)
-        if (word->data.state != WORD_STATE_CLOSED)
+        if (word->data.state == WORD_STATE_OPEN || word->data.state == WORD_STATE_OFFERED)
             want(context, word->account->uid, word->data.index);
 }
 
@@ -418,12 +465,10 @@ static void words_of_many_waits(struct client *client, core_want_word *want, voi
     if (client->wait_count < WAITS_UNSEEN_MAX || client->wait_count < client->wait_mark)
         return;
     TAILQ_FOREACH(waiter, &client->waits, of_client) {
-        const struct word *word = waiter->object ? waiter->object->word : NULL;
-
-        if (!word || word->data.state != WORD_STATE_OFFERED)
+        if (!waiter->object || !core_is_offered(waiter->object))
             continue;
         is_any = true;
-        want(context, word->account->uid, word->data.index);
+        core_words_of_object(waiter->object, want, context);
     }
     if (!is_any)
         client->wait_mark = 2 * client->wait_count;
@@ -453,7 +498,7 @@ static void words_let_go(const struct connection *connection, core_want_word *wa
     if (LIST_FIRST(&connection->client->connections) != connection || LIST_NEXT(connection, of_client))
         return;
     TAILQ_FOREACH(open, &connection->client->opens, of_owner)
-        if (open->object->word && open->object->word->data.state == WORD_STATE_OFFERED)
+        if (core_is_offered(open->object))
             core_words_of_object(open->object, want, context);
 }
 

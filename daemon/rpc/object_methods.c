@@ -182,7 +182,7 @@ static void look_at_waits(const struct call *call)
     if (!account)
         return;
     HASH_ITER(hh, account->objects, object, next)
-        if (object->word && object->word->data.state == WORD_STATE_OFFERED)
+        if (core_is_offered(object))
             pages_look_at(call->server, object);
 }
 

@@ -53,8 +53,6 @@ static struct outcome acquire(struct call *call, struct object_request *request)
 
     if (request->on_deadlock && strcmp(json_string_value(request->on_deadlock), "wait") == 0)
         *flags |= REQUEST_WAIT_ANYWAY;
-    if (json_is_true(request->bell))
-        set_bell(call, input);
     if (!object || *flags & (REQUEST_NO_WAIT | REQUEST_DEADLINE))
         return call_submit(call, input);
     return threads_submit(call, input, &wait);
@@ -76,6 +74,8 @@ struct outcome object_request_submit(struct call *call, struct object_request *r
         input->blob[BLOB_NAME] =
             (struct blob){json_string_value(request->name), json_string_length(request->name)};
     input->blob[BLOB_HOLDER] = holder_argument(call, request->holder, request->owner_pid, holder);
+    if (json_is_true(request->bell))
+        set_bell(call, input);
     if (input->kind == INPUT_ACQUIRE && input->body.sync.kind != OBJECT_SEMAPHORE)
         return acquire(call, request);
     if (request->round) {

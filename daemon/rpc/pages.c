@@ -345,12 +345,18 @@ void pages_look_at(struct server *server, const struct object *object)
     (void) tell(&look);
 }
 
-/* Behind whom the next ones come, before the word says that they do. */
+static bool has_head(const struct word *word)
+{
+    return word->object->data.kind == OBJECT_SEMAPHORE || word->object->data.kind == OBJECT_BOUNDED_SEMAPHORE;
+}
+
+/* Behind whom the next ones come, and of a semaphore who is first, before any word says that they do. */
 static void store_links(struct page *memory, const struct word *word)
 {
     uint32_t slots[CORE_CHAIN_MAX + 1];
-    bool is_all;
-    size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots, &is_all) : 0;
+    bool is_all, is_first = word->object && word->data.first == word->data.index;
+    size_t count =
+        is_first && core_is_offered(word->object) ? core_word_chain(word, slots, &is_all) : 0;
 
     slots[count] = 0;
     for (size_t i = 0; i < count; i++) {
@@ -360,6 +366,8 @@ static void store_links(struct page *memory, const struct word *word)
 
         atomic_store_explicit(&memory->bells[slots[i]].link, link, memory_order_relaxed);
     }
+    if (count > 0 && has_head(word))
+        atomic_store(&memory->words[word->data.index].head, head_make(word->value, slots[0]));
 }
 
 /* The round before the word, and then whoever sleeps on it. */

@@ -52,6 +52,7 @@ struct outcome handle_semaphore_acquire(struct call *call)
         .timeout = ARG(call, semaphore_acquire, timeout),
         .holder = ARG(call, semaphore_acquire, holder),
         .owner_pid = ARG(call, semaphore_acquire, owner_pid),
+        .bell = ARG(call, semaphore_acquire, bell),
     };
 
     if (undo)

@@ -35,6 +35,7 @@ unit_tests = \
 	%D%/client/test_round \
 	%D%/client/test_shared \
 	%D%/client/test_shared_look \
+	%D%/client/test_shared_permit \
 	%D%/client/test_shared_word \
 	%D%/client/test_sync \
 	%D%/core/test_absence \
@@ -59,6 +60,7 @@ unit_tests = \
 	%D%/core/test_open \
 	%D%/core/test_order \
 	%D%/core/test_permit \
+	%D%/core/test_permit_offer \
 	%D%/core/test_process \
 	%D%/core/test_property \
 	%D%/core/test_quota \
@@ -190,6 +192,8 @@ unit_page_helpers = $(unit_client_helpers) %D%/client/fake_page.c %D%/client/fak
 %C%_client_test_shared_SOURCES = %D%/client/test_shared.c $(unit_page_helpers)
 %C%_client_test_shared_word_LDADD = $(unit_client_libs)
 %C%_client_test_shared_word_SOURCES = %D%/client/test_shared_word.c %D%/client/one_word.c %D%/client/one_word.h $(unit_client_helpers)
+%C%_client_test_shared_permit_LDADD = $(unit_client_libs)
+%C%_client_test_shared_permit_SOURCES = %D%/client/test_shared_permit.c %D%/client/one_word.c %D%/client/one_word.h $(unit_client_helpers)
 %C%_client_test_shared_look_LDADD = $(unit_client_libs)
 %C%_client_test_shared_look_LDFLAGS = -Wl,--wrap=clock_gettime -Wl,--wrap=sched_getaffinity \
 	-Wl,--wrap=sched_getscheduler -Wl,--wrap=sched_yield
@@ -342,6 +346,8 @@ unit_keeper_helpers = %D%/keeper/harness.c %D%/keeper/harness.h %D%/keeper/spec_
 %C%_core_test_stop_SOURCES = %D%/core/test_stop.c $(unit_core_helpers)
 %C%_core_test_waiter_LDADD = $(unit_core_libs)
 %C%_core_test_waiter_SOURCES = %D%/core/test_waiter.c $(unit_core_helpers)
+%C%_core_test_permit_offer_LDADD = $(unit_core_libs)
+%C%_core_test_permit_offer_SOURCES = %D%/core/test_permit_offer.c $(unit_core_helpers)
 %C%_core_test_permit_LDADD = $(unit_core_libs)
 %C%_core_test_permit_SOURCES = %D%/core/test_permit.c $(unit_core_helpers)
 %C%_core_test_word_LDADD = $(unit_core_libs)

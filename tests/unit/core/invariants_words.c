@@ -51,6 +51,34 @@ static void check_object(const struct core *core, const struct word *word)
     must((word->hold.object != NULL) == (hold == &word->hold)); /* a word's own hold is nobody else's */
 }
 
+/* By those who have permits, to the first in the queue, who has none by a word. */
+static bool is_semaphore_offered(const struct object *semaphore)
+{
+    const struct waiter *next = TAILQ_FIRST(&semaphore->waiters);
+
+    if (!next || !next->connection || next->data.kind != WAIT_HOLD || !(next->data.flags & REQUEST_BELL) ||
+        next->owner->slot == 0 || semaphore->data.abandoned > 0)
+        return false;
+    for (const struct word *word = semaphore->word; word; word = word->next)
+        if (word->permit && word->permit->owner == next->owner)
+            return false;
+    return true;
+}
+
+static void check_value(const struct core *core, const struct word *word, bool is_left_alone)
+{
+    const struct hold *hold = word->permit;
+    uint64_t named = hold ? hold->owner->slot | WORD_DEPTH_ONE | WORD_KNOWN : 0;
+
+    if (word->data.state == WORD_STATE_OPEN)
+        must((word->data.stored & ~WORD_MORE) == named);
+    else if (word->data.state == WORD_STATE_OFFERED)
+        must(hold && word->data.stored == (named | WORD_CLOSED));
+    else if (word->data.state == WORD_STATE_CLOSED && word->list != &core->changed &&
+             (is_left_alone || core_is_offered(word->object))) /* it is none, as there are fewer */
+        must(!hold);
+}
+
 /* Of a semaphore: open only where nobody waits and nobody is to be told, and each open one is a permit. */
 static void check_permits(const struct core *core, const struct word *word)
 {
@@ -60,15 +88,12 @@ static void check_permits(const struct core *core, const struct word *word)
 
     must(object->account == word->account && object->word->data.index == word->data.first);
     must(!(object->data.flags & (OBJECT_SHARED | OBJECT_TRACE)));
-    must(word->data.state != WORD_STATE_OFFERED);
-    must(word->data.state == WORD_STATE_CLOSED || (is_left_alone && !word->list));
+    must(word->data.state == WORD_STATE_CLOSED || !word->list);
+    must(word->data.state != WORD_STATE_OPEN || is_left_alone);
+    must(word->data.state != WORD_STATE_OFFERED || is_semaphore_offered(object));
     must(!hold || (hold->word == word && hold->object == object));
     must((word->hold.object != NULL) == (hold == &word->hold));
-    if (word->data.state == WORD_STATE_OPEN)
-        must((word->data.stored & ~WORD_MORE) ==
-             (hold ? hold->owner->slot | WORD_DEPTH_ONE | WORD_KNOWN : 0));
-    else if (word->list != &core->changed && is_left_alone) /* it is none, as there are fewer */
-        must(!hold);
+    check_value(core, word, is_left_alone);
     must(!word->next || (word->next->data.index == word->data.index + 1 &&
                          word->next->data.first == word->data.first && word->next->object == object &&
                          word->next->data.order == word->data.order));

@@ -64,6 +64,7 @@ struct m_hold {
     bool undo, told;
     uint32_t word; /* of a permit: the index of that which says so, 0: none */
     bool is_met;   /* was taken in it, and the core has not seen that yet */
+    bool is_handed; /* the same, by who waited: `word` is 0 until it is in one */
 };
 
 enum m_sleep { M_ACQUIRE, M_EVENT, M_SLEEP, M_RELOCK, M_BARRIER, M_LATER, M_JOIN, M_SPAWN };
@@ -147,10 +148,14 @@ bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, u
                           const char *holder);
 /* Gives it back, to the first in the queue if there is one: the answer comes when the core sees it. */
 void model_shared_release(struct model *model, uint32_t uid, const char *name);
-/* A permit of a semaphore is taken and given back in the word of that index. */
+/* A permit of a semaphore is taken in the word of that index; and given back in it, to the first in the queue
+ * if there is one. */
 void model_shared_take(struct model *model, uint32_t uid, const char *name, const struct owner *owner,
                        uint32_t index);
 void model_shared_give(struct model *model, uint32_t uid, const char *name, uint32_t index);
+/* What was given is in this word that of who was first in the queue then. */
+void model_shared_handed(struct model *model, uint32_t uid, const char *name, const struct owner *owner,
+                         uint32_t index);
 /* An event is set or cleared in shared memory, where nobody waits for it. */
 void model_shared_event(struct model *model, uint32_t uid, const char *name, bool is_set);
 /* The core has just been told what words said: what it answers was to be answered. */

@@ -190,7 +190,7 @@ static struct m_hold *hold_like(struct model *model, const struct m_object *mine
         for (size_t i = 0; i < model->hold_count; i++) {
             struct m_hold *expected = &model->holds[i];
 
-            if (expected->object != mine || expected->is_met ||
+            if (expected->object != mine || expected->is_met || expected->is_handed ||
                 (is_known ? expected->token != hold->data.token : expected->token != 0))
                 continue;
             learn_hold(expected, hold);
@@ -225,7 +225,8 @@ static int64_t compare_permit(struct model *model, const struct m_object *mine, 
         must(value & WORD_CLOSED && !word->permit);
         return 0;
     }
-    must(!(value & WORD_CLOSED) && word_order(value) == word->data.order);
+    must(!(value & WORD_CLOSED) == (word->data.state == WORD_STATE_OPEN));
+    must(word_order(value) == word->data.order);
     if (value & WORD_KNOWN)
         expected = known_hold(model, mine, word);
     for (size_t i = 0; i < model->hold_count && !expected; i++)
@@ -233,7 +234,7 @@ static int64_t compare_permit(struct model *model, const struct m_object *mine, 
             expected = &model->holds[i];
     must((expected != NULL) == (word_owner(value) != 0));
     if (expected) {
-        must(word_depth(value) == 1);
+        must(word_depth(value) == 1 || word_is_handed(value, word_owner(value)));
         compare_owner(&expected->owner, owner);
     }
     return (word->permit != NULL) - (int64_t) (expected != NULL);
@@ -246,13 +247,18 @@ static void compare_permits(struct model *model, const struct m_object *mine, co
     uint64_t free_now = object->data.value, held = 0;
     const struct hold *hold;
 
-    must(!m_first(model, mine, M_ACQUIRE) && mine->abandoned == 0);
+    must(mine->abandoned == 0 && (core_is_offered(object) || !m_first(model, mine, M_ACQUIRE)));
     for (const struct word *word = object->word; word; word = word->next) {
         uint64_t value = *pages_word(pages, object->data.uid, word->data.index);
 
         free_now += (uint64_t) compare_permit(model, mine, word, value);
-        held += !(value & WORD_CLOSED) && word_owner(value) != 0;
+        held += word_owner(value) != 0 && word_owner(value) != WORD_OWNER_MAX;
     }
+    for (size_t i = 0; i < model->hold_count; i++) /* given, to who has it in no word yet */
+        if (model->holds[i].object == mine && model->holds[i].is_handed && model->holds[i].word == 0) {
+            free_now--;
+            held++;
+        }
     TAILQ_FOREACH(hold, &object->holds, of_object)
         if (!hold->word) {
             must(hold_like(model, mine, hold)->word == 0);
@@ -262,6 +268,24 @@ static void compare_permits(struct model *model, const struct m_object *mine, co
     for (size_t i = 0; i < model->hold_count; i++)
         held -= model->holds[i].object == mine;
     must(held == 0);
+}
+
+/* So many of the queue have got a permit, and the core has not seen it. */
+static size_t count_early(const struct model *model, const struct object *semaphore)
+{
+    const struct waiter *waiter;
+    size_t count = 0, at;
+
+    TAILQ_FOREACH(waiter, &semaphore->waiters, of_object)
+    {
+        for (at = 0; at < model->early_count; at++)
+            if (model->early[at].ticket == waiter->data.ticket)
+                break;
+        if (at == model->early_count)
+            break;
+        count++;
+    }
+    return count;
 }
 
 /* So many of the queue have got the lock, one behind the other, and the core has not seen it: all, where the
@@ -326,7 +350,7 @@ static void sort_met(struct model *model, const struct m_object *mine)
         }
     for (size_t i = 0; i < model->hold_count; i++)
         if (model->holds[i].object == mine)
-            model->holds[i].is_met = false;
+            model->holds[i].is_met = model->holds[i].is_handed = false;
 }
 
 void model_shared_look(struct model *model, const struct core *core)
@@ -433,7 +457,8 @@ static void compare_object(struct model *model, const struct m_object *mine, con
         compare_word(model, mine, object, value);
     else
         compare_holds(model, mine, object);
-    compare_queue(model, mine, object, count_served(object, value));
+    compare_queue(model, mine, object,
+                  m_is_semaphore(mine) ? count_early(model, object) : count_served(object, value));
     compare_opens(mine, object);
 }
 

@@ -19,6 +19,17 @@ bool model_shared_acquire(struct model *model, uint32_t uid, const char *name, u
     return false;
 }
 
+/* The answers come when the core sees it. */
+static void settle_early(struct model *model, struct m_object *object)
+{
+    model->answer_count = 0;
+    m_settle(model, object);
+    for (size_t i = 0; i < model->answer_count; i++)
+        model->early[model->early_count++] = model->answers[i];
+    model->answer_count = 0;
+    must(model->early_count < MODEL_MOST);
+}
+
 void model_shared_release(struct model *model, uint32_t uid, const char *name)
 {
     struct m_object *object = m_find(model, uid, name);
@@ -28,12 +39,7 @@ void model_shared_release(struct model *model, uint32_t uid, const char *name)
     if (--hold->count > 0)
         return;
     m_drop(model, hold);
-    model->answer_count = 0;
-    m_settle(model, object);
-    for (size_t i = 0; i < model->answer_count; i++)
-        model->early[model->early_count++] = model->answers[i];
-    model->answer_count = 0;
-    must(model->early_count < MODEL_MOST);
+    settle_early(model, object);
 }
 
 static struct m_hold *hold_in(struct model *model, const struct m_object *object, uint32_t index)
@@ -66,9 +72,35 @@ void model_shared_give(struct model *model, uint32_t uid, const char *name, uint
     struct m_object *object = m_find(model, uid, name);
     struct m_hold *hold = hold_in(model, object, index);
 
-    must(hold && !m_first(model, object, M_ACQUIRE));
+    size_t before;
+
+    must(hold && object->abandoned == 0);
     m_drop(model, hold);
     object->value++;
+    before = model->hold_count;
+    settle_early(model, object);
+    for (; before < model->hold_count; before++)
+        model->holds[before].is_handed = true;
+}
+
+void model_shared_handed(struct model *model, uint32_t uid, const char *name, const struct owner *owner,
+                         uint32_t index)
+{
+    struct m_object *object = m_find(model, uid, name);
+    struct m_owner taker = {.client = owner->client->data.id};
+
+    must(object && !hold_in(model, object, index));
+    strncpy(taker.holder, owner->holder->bytes, MODEL_TEXT - 1);
+    for (size_t i = 0; i < model->hold_count; i++) {
+        struct m_hold *hold = &model->holds[i];
+
+        if (hold->object == object && hold->is_handed && hold->word == 0 &&
+            m_same_owner(&hold->owner, &taker)) {
+            hold->word = index;
+            return;
+        }
+    }
+    must_fail("%s: somebody is handed a permit out of turn", name);
 }
 
 void model_shared_event(struct model *model, uint32_t uid, const char *name, bool is_set)

@@ -13,6 +13,11 @@ uint64_t *pages_word(struct pages *pages, uint32_t uid, uint32_t index)
     return &pages->words[page_of(uid)][index];
 }
 
+uint64_t pages_head(const struct pages *pages, uint32_t uid, uint32_t first)
+{
+    return pages->heads[page_of(uid)][first];
+}
+
 static void want(void *context, uint32_t uid, uint32_t index)
 {
     struct pages *pages = context;
@@ -36,6 +41,21 @@ bool pages_look(struct pages *pages, struct core *core, const struct core_input 
     return pages->seen_count > 0;
 }
 
+static void store_links(struct pages *pages, size_t page, const struct word *word)
+{
+    uint32_t slots[CORE_CHAIN_MAX + 1];
+    bool is_first = word->object && word->data.first == word->data.index, is_all;
+    size_t count = is_first && core_is_offered(word->object) ? core_word_chain(word, slots, &is_all) : 0;
+
+    slots[count] = 0;
+    for (size_t i = 0; i < count; i++)
+        pages->links[page][slots[i]] = word_link(word->value, word->data.index, slots[i + 1]);
+    if (count > 0 && is_all)
+        pages->links[page][slots[count - 1]] = word_last_link(word->value, word->data.index);
+    if (count > 0)
+        pages->heads[page][word->data.index] = head_make(word->value, slots[0]);
+}
+
 void pages_store(struct pages *pages, const struct core *core)
 {
     const struct word *word;
@@ -43,15 +63,8 @@ void pages_store(struct pages *pages, const struct core *core)
     TAILQ_FOREACH(word, &core->stores, of_list)
     {
         size_t page = page_of(word->account->uid);
-        uint32_t slots[CORE_CHAIN_MAX + 1];
-        bool is_all;
-        size_t count = word->data.state == WORD_STATE_OFFERED ? core_word_chain(word, slots, &is_all) : 0;
 
-        slots[count] = 0;
-        for (size_t i = 0; i < count; i++)
-            pages->links[page][slots[i]] = word_link(word->value, word->data.index, slots[i + 1]);
-        if (count > 0 && is_all)
-            pages->links[page][slots[count - 1]] = word_last_link(word->value, word->data.index);
+        store_links(pages, page, word);
         pages->words[page][word->data.index] = word->value;
     }
 }
@@ -85,6 +98,70 @@ bool pages_give(uint64_t *word, uint32_t slot)
     if (*word & WORD_CLOSED || word_owner(*word) != slot)
         return false;
     *word &= WORD_KEPT_MASK;
+    return true;
+}
+
+/* ---- hand-overs of permits ---- */
+
+static uint64_t *head_of(struct pages *pages, uint32_t uid, uint32_t first)
+{
+    return &pages->heads[page_of(uid)][first];
+}
+
+bool pages_offer(struct pages *pages, uint32_t uid, uint32_t first, uint32_t index, uint32_t slot)
+{
+    uint64_t *word = pages_word(pages, uid, index), head = *head_of(pages, uid, first);
+
+    if (!permit_can_be_given(*word, slot) || !head_is_of(head, *word) || head_step(head) > 0 ||
+        head_first(head) == 0)
+        return false;
+    *word = permit_given(*word);
+    return true;
+}
+
+bool pages_begin(struct pages *pages, uint32_t uid, uint32_t first, uint32_t index)
+{
+    uint64_t *head = head_of(pages, uid, first), word = *pages_word(pages, uid, index);
+
+    if (!permit_is_given(word) || !head_is_of(*head, word) || head_step(*head) > 0 || head_first(*head) == 0)
+        return false;
+    *head = head_at(*head, index - first);
+    return true;
+}
+
+/* The word that the head is at; NULL: it is at none that somebody may change. */
+static uint64_t *at_head(struct pages *pages, uint32_t uid, uint32_t first)
+{
+    uint64_t head = *head_of(pages, uid, first);
+    uint64_t *word = pages_word(pages, uid, first + (uint32_t) head_step(head) - 1);
+
+    return head_step(head) > 0 && !(*word & WORD_LOOKED) && head_is_of(head, *word) ? word : NULL;
+}
+
+/* Was it given by somebody before the one who is first? */
+static bool is_to_be_handed(uint64_t word, uint64_t head)
+{
+    return permit_is_given(word) && word_next(word) != head_first(head);
+}
+
+uint32_t pages_hand(struct pages *pages, uint32_t uid, uint32_t first)
+{
+    uint64_t head = *head_of(pages, uid, first), *word = at_head(pages, uid, first);
+
+    if (!word || !is_to_be_handed(*word, head))
+        return 0;
+    *word = permit_handed(*word, head_first(head));
+    return (uint32_t) head_first(head);
+}
+
+bool pages_go_on(struct pages *pages, uint32_t uid, uint32_t first)
+{
+    uint64_t *head = head_of(pages, uid, first), *word = at_head(pages, uid, first);
+    uint64_t link = pages->links[page_of(uid)][head_first(*head)];
+
+    if (!word || is_to_be_handed(*word, *head))
+        return false;
+    *head = head_make(*head, word_behind(link, head_make(*head, 0), first));
     return true;
 }
 

@@ -55,7 +55,8 @@ static void move_event(struct chance *chance, const struct word *word, uint64_t 
         model_shared_event(model, word->account->uid, word->object->name->bytes, is_set);
 }
 
-static void move_permit(struct chance *chance, const struct word *word, uint64_t *value, struct model *model)
+static void move_permit(struct chance *chance, const struct word *word, uint64_t *value, struct pages *pages,
+                        struct model *model)
 {
     const struct owner *user = pick_user(chance, word, *value);
     const char *name = word->object->name->bytes;
@@ -64,8 +65,42 @@ static void move_permit(struct chance *chance, const struct word *word, uint64_t
         return;
     if (pages_acquire(value, user->slot, false))
         model_shared_take(model, word->account->uid, name, user, word->data.index);
-    else if (pages_give(value, user->slot))
+    else if (pages_take(value, user->slot))
+        return;
+    else if (pages_give(value, user->slot) ||
+             pages_offer(pages, word->account->uid, word->data.first, word->data.index, user->slot))
         model_shared_give(model, word->account->uid, name, word->data.index);
+}
+
+/* One step for what was given; whoever goes on with it. True: there was one. */
+static bool move_given(const struct word *word, struct pages *pages, struct model *model)
+{
+    uint32_t uid = word->account->uid, first = word->data.first, at, slot;
+
+    if (pages_begin(pages, uid, first, word->data.index) || pages_go_on(pages, uid, first))
+        return true;
+    slot = pages_hand(pages, uid, first);
+    if (slot == 0)
+        return false;
+    at = first + (uint32_t) head_step(pages_head(pages, uid, first)) - 1;
+    model_shared_handed(model, uid, word->object->name->bytes, word->account->words->owner[slot], at);
+    return true;
+}
+
+/* Those of one semaphore; many, where it is handed from one to the other. */
+static void move_permits(struct chance *chance, const struct word *word, struct pages *pages,
+                         struct model *model)
+{
+    bool is_offered = core_is_offered(word->object);
+
+    do {
+        uint64_t *value = pages_word(pages, word->account->uid, word->data.index);
+
+        if (chance_once_in(chance, 3) || !move_given(word, pages, model))
+            move_permit(chance, word, value, pages, model);
+        if (word->next && chance_once_in(chance, 2))
+            word = word->next;
+    } while (is_offered && !chance_once_in(chance, 16));
 }
 
 void word_chance_move(struct chance *chance, const struct core *core, struct pages *pages,
@@ -83,7 +118,7 @@ void word_chance_move(struct chance *chance, const struct core *core, struct pag
     if (is_event)
         move_event(chance, word, value, model);
     else if (word && !is_lock)
-        move_permit(chance, word, value, model);
+        move_permits(chance, word, pages, model);
     if (!user || pages_take(value, user->slot))
         return;
     if (word_owner(*value) == 0 || (is_recursive && chance_once_in(chance, 3))) {
