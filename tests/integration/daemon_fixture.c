@@ -225,12 +225,17 @@ static bool is_stopped(void *pid)
     return state == 'T';
 }
 
+void daemon_fixture_halt(pid_t pid)
+{
+    kill(pid, SIGSTOP);
+    daemon_fixture_wait(is_stopped, &pid);
+}
+
 void daemon_fixture_kill(struct daemon_fixture *daemon)
 {
     pid_t broker = (pid_t) daemon_fixture_info("broker_pid");
 
-    kill(broker, SIGSTOP);
-    daemon_fixture_wait(is_stopped, &broker);
+    daemon_fixture_halt(broker);
     kill(daemon->pid, SIGKILL);
     ck_assert_int_eq(waitpid(daemon->pid, NULL, 0), daemon->pid);
     kill(broker, SIGKILL);

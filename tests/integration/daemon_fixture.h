@@ -36,6 +36,9 @@ void daemon_fixture_again(struct daemon_fixture *daemon);
 /* A member of daemon.info. */
 long daemon_fixture_info(const char *member);
 
+/* Stops it, and returns once it stands still; SIGCONT lets it go on. */
+void daemon_fixture_halt(pid_t pid);
+
 /* Polls until it is true; fails the test after 20 s. */
 void daemon_fixture_wait(bool (*is_true)(void *), void *data);
 

@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define WAITING 6
 
 /* As a client of any language does it: 1, 2, or 0 where nothing was acquired. */
 static int ask(const char *verb, double timeout)
@@ -239,6 +242,53 @@ START_TEST(first_come_first_served)
 }
 END_TEST
 
+struct turns {
+    procd_semaphore *semaphore;
+    _Atomic int count, wrong;
+};
+
+static void *have_a_turn(void *data)
+{
+    struct turns *turns = data;
+
+    turns->wrong += procd_semaphore_acquire(turns->semaphore, PROCD_FOREVER) != 1;
+    turns->count++;
+    turns->wrong += procd_semaphore_release(turns->semaphore) != 0;
+    return NULL;
+}
+
+static bool all_had_turns(void *count)
+{
+    return atomic_load((_Atomic int *) count) == WAITING;
+}
+
+/* Two permits go through the hands of all, who sleep, while nobody can be asked. */
+START_TEST(they_are_handed_out_where_the_daemon_stands_still)
+{
+    procd_semaphore *semaphore = procd_bounded_semaphore_new("s", 2);
+    pid_t broker = (pid_t) daemon_fixture_info("broker_pid");
+    struct turns turns = {.semaphore = semaphore};
+    pthread_t threads[WAITING];
+
+    must_take(semaphore, 2);
+    for (size_t i = 0; i < WAITING; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, have_a_turn, &turns), 0);
+        lib_sync_wait_for("s", i + 1);
+    }
+    daemon_fixture_halt(broker);
+    must_give(semaphore, 2);
+    daemon_fixture_wait(all_had_turns, &turns.count);
+    kill(broker, SIGCONT);
+    for (size_t i = 0; i < WAITING; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(turns.wrong, 0);
+    must_be(semaphore, 2, 0);
+    must_take(semaphore, 2);
+    must_give(semaphore, 2);
+    procd_semaphore_free(semaphore);
+}
+END_TEST
+
 /* ---- deaths ---- */
 
 PROCD_TARGET(die_with_two)
@@ -422,6 +472,7 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, it_may_have_more_permits_than_words);
     tcase_add_test(tcase, others_may_release);
     tcase_add_test(tcase, first_come_first_served);
+    tcase_add_test(tcase, they_are_handed_out_where_the_daemon_stands_still);
     tcase_add_test(tcase, a_bounded_one_gets_back_what_the_dead_had);
     tcase_add_test(tcase, a_plain_one_does_not);
     tcase_add_test(tcase, brokers_come_and_go);
