@@ -50,8 +50,11 @@ struct shared {
     uint32_t last, count, got[WORKERS];
 };
 
-/* Of the workers that are measured, one of the others. */
-static struct shared *shared, *recorded, *unrecorded;
+/* Whose workers: of a daemon with a journal, or of one of two without. */
+enum daemon { RECORDED, UNRECORDED, ANOTHER, DAEMONS };
+
+/* Of the workers that are measured, and of those of each daemon. */
+static struct shared *shared, *of_daemon;
 
 static procd_lock *lock;
 static procd_rlock *rlock;
@@ -343,11 +346,12 @@ static bench_round *round_of(enum work kind)
 /* By the workers of a daemon that keeps no journal. */
 static double without_journal(void *context)
 {
+    struct shared *before = shared;
     double value;
 
-    shared = unrecorded;
+    shared = &of_daemon[UNRECORDED];
     value = with_procd(context);
-    shared = recorded;
+    shared = before;
     return value;
 }
 
@@ -440,50 +444,64 @@ static void compare(const struct hand_over *with)
     end_workers(workers);
 }
 
+static const struct subject *daemons[DAEMONS];
+
 static void serve(const struct subject *subject)
 {
     if (setenv("PROCD_SOCKET", subject->socket, 1) < 0)
         bench_die("setenv");
 }
 
-static void compare_journal(const struct subject *with, const struct subject *without)
-{
-    static const struct hand_over asleep = {
-        FIGURE_JOURNAL_HANDOVER, WITH_PROCD, 2, SLOW, 3000, 100, ANYWHERE, false, MEAN_GAP,
-    };
-    struct bench_case of = {.floor = without_journal, .subject = with_procd};
-    pid_t workers[2][WORKERS];
+#define ROUNDS_JOURNAL 9 /* a third of a second each */
 
-    shared = unrecorded;
-    serve(without);
-    prepare(&asleep);
-    start_workers(workers[0]);
-    shared = recorded;
-    serve(with);
-    prepare(&asleep);
-    start_workers(workers[1]);
-    bench_compare(asleep.figure, &of);
-    end_workers(workers[1]);
-    shared = unrecorded;
-    end_workers(workers[0]);
-    shared = recorded;
+/* Held for 3 ms, of two that hand it over or of four. */
+static void compare_journal(enum bench_figure figure, uint32_t workers, enum daemon daemon)
+{
+    const struct hand_over asleep = {
+        figure, WITH_PROCD, workers, SLOW, 3000, 100, ANYWHERE, false, MEAN_GAP,
+    };
+    struct bench_case of = {.floor = without_journal, .subject = with_procd, .rounds = ROUNDS_JOURNAL};
+    const enum daemon of_both[] = {UNRECORDED, daemon};
+    pid_t pids[2][WORKERS];
+
+    for (int i = 0; i < 2; i++) {
+        shared = &of_daemon[of_both[i]];
+        serve(daemons[of_both[i]]);
+        prepare(&asleep);
+        start_workers(pids[i]);
+    }
+    bench_compare(figure, &of);
+    for (int i = 0; i < 2; i++) {
+        shared = &of_daemon[of_both[i]];
+        end_workers(pids[i]);
+    }
+}
+
+static void compare_journals(void)
+{
+    const char *other = bench_beside("procd_unrecorded");
+
+    daemons[UNRECORDED] = subject_start_program(other);
+    daemons[ANOTHER] = subject_start_program(other);
+    compare_journal(FIGURE_JOURNAL_HANDOVER, 2, RECORDED);
+    compare_journal(FIGURE_JOURNAL_HANDOVER_NONE, 2, ANOTHER);
+    compare_journal(FIGURE_JOURNAL_HANDOVER_MANY, 4, RECORDED);
+    compare_journal(FIGURE_JOURNAL_HANDOVER_MANY_NONE, 4, ANOTHER);
 }
 
 int main(int argc, char **argv)
 {
-    const struct subject *subject;
-
     bench_begin(argc, argv, "from a release until the next has it");
-    recorded = mmap(NULL, 2 * sizeof *recorded, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (recorded == MAP_FAILED)
+    of_daemon = mmap(NULL, DAEMONS * sizeof *of_daemon, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (of_daemon == MAP_FAILED)
         bench_die("mmap");
-    shared = recorded;
-    unrecorded = recorded + 1;
-    subject = subject_start();
-    serve(subject);
+    shared = &of_daemon[RECORDED];
+    daemons[RECORDED] = subject_start();
+    serve(daemons[RECORDED]);
     for (size_t i = 0; i < sizeof hand_overs / sizeof *hand_overs; i++)
         compare(&hand_overs[i]);
     if (!bench_is_watched()) /* there is one daemon then */
-        compare_journal(subject, subject_start_program(bench_beside("procd_unrecorded")));
+        compare_journals();
     return 0;
 }

@@ -29,13 +29,13 @@ struct shared {
     _Atomic int last; /* a futex: all are awake */
 };
 
-enum side { FUTEX, LIBRARY, SOCKET, WRITER, UNRECORDED, SIDES };
+enum side { FUTEX, LIBRARY, SOCKET, WRITER, UNRECORDED, ANOTHER, SIDES };
 
 static struct shared *shared; /* of the side whose turn it is */
 static struct shared *sides;
 static procd_event *event;
 static const struct subject *subject;
-static struct wire wire, unrecorded; /* the second: of a daemon that keeps no journal */
+static struct wire wire, unrecorded, another; /* those behind it: of daemons that keep no journal */
 
 #define NAMED(name) "\"name\":\"" name "\""
 
@@ -277,6 +277,11 @@ static void clear_unrecorded(void)
     wire_call(&unrecorded, clear_shot, sizeof clear_shot - 1);
 }
 
+static void clear_another(void)
+{
+    wire_call(&another, clear_shot, sizeof clear_shot - 1);
+}
+
 static void clear_recorded(void)
 {
     wire_call(&wire, clear_shot, sizeof clear_shot - 1);
@@ -290,9 +295,23 @@ static void prepare_journal(bool of_floor)
         lay_down(LIBRARY, clear_recorded);
 }
 
+/* How much two daemons differ that do not. */
+static void prepare_twice(bool of_floor)
+{
+    if (of_floor)
+        lay_down(UNRECORDED, clear_unrecorded);
+    else
+        lay_down(ANOTHER, clear_another);
+}
+
 static void shoot_unrecorded(void)
 {
     wire_send(&unrecorded, set_shot, sizeof set_shot - 1);
+}
+
+static void shoot_another(void)
+{
+    wire_send(&another, set_shot, sizeof set_shot - 1);
 }
 
 static void shoot_recorded(void)
@@ -309,6 +328,15 @@ static double unrecorded_round(void *context)
     return span;
 }
 
+static double another_round(void *context)
+{
+    double span = wake(shoot_another);
+
+    (void) context;
+    wire_expect(wire_line(&another), "");
+    return span;
+}
+
 static double recorded_round(void *context)
 {
     double span = wake(shoot_recorded);
@@ -318,15 +346,26 @@ static double recorded_round(void *context)
     return span;
 }
 
-static void begin_unrecorded(void)
+static void begin_unrecorded(enum side side, struct wire *ret_wire)
 {
     const struct subject *other = subject_start_program(bench_beside("procd_unrecorded"));
 
-    subject_connect(other, &unrecorded);
+    subject_connect(other, ret_wire);
     if (setenv("PROCD_SOCKET", other->socket, 1) < 0)
         bench_die("setenv");
-    shared = &sides[UNRECORDED];
+    shared = &sides[side];
     begin_sleepers(sleep_in_library);
+}
+
+static void compare_journal(void)
+{
+    const struct bench_case journal = {
+        .floor = unrecorded_round, .subject = recorded_round, .prepare = prepare_journal};
+    const struct bench_case twice = {
+        .floor = unrecorded_round, .subject = another_round, .prepare = prepare_twice};
+
+    bench_compare(FIGURE_JOURNAL_WAKE_ALL, &journal);
+    bench_compare(FIGURE_JOURNAL_WAKE_ALL_NONE, &twice);
 }
 
 /* ---- the event ---- */
@@ -359,15 +398,13 @@ int main(int argc, char **argv)
     struct bench_case by_socket = {
         .floor = floor_round, .subject = socket_round, .prepare = prepare_socket};
 
-    struct bench_case journal = {
-        .floor = unrecorded_round, .subject = recorded_round, .prepare = prepare_journal};
-
     bench_begin(argc, argv, "event.set until the last of 1,000 processes runs");
     sides = mmap(NULL, SIDES * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sides == MAP_FAILED)
         bench_die("mmap");
     (void) setpgid(0, 0); /* what is of this group ends with us, and nobody else */
-    begin_unrecorded();
+    begin_unrecorded(UNRECORDED, &unrecorded);
+    begin_unrecorded(ANOTHER, &another);
     subject = subject_start();
     subject_connect(subject, &wire);
     if (setenv("PROCD_SOCKET", subject->socket, 1) < 0)
@@ -388,9 +425,10 @@ int main(int argc, char **argv)
     bench_compare(FIGURE_WAKE, &library);
     bench_peer("a loop that writes to each", writer_round, NULL);
     bench_compare(FIGURE_WAKE_SOCKET, &by_socket);
-    bench_compare(FIGURE_JOURNAL_WAKE_ALL, &journal);
+    compare_journal();
     wire_close(&wire);
     wire_close(&unrecorded);
+    wire_close(&another);
     signal(SIGTERM, SIG_IGN); /* the sleepers are of our group, and end here; the daemon at our exit */
     kill(0, SIGTERM);
     while (wait(NULL) > 0)

@@ -2,7 +2,7 @@
 # Measurements: built and run by `make bench` only.
 bench_programs = %D%/bench_bare %D%/bench_calls %D%/bench_children %D%/bench_clients %D%/bench_events %D%/bench_fast \
 	%D%/bench_handover %D%/bench_journal %D%/bench_lock %D%/bench_ping %D%/bench_spawn %D%/bench_target \
-	%D%/bench_throughput %D%/bench_wake
+	%D%/bench_throughput %D%/bench_wake %D%/bench_journal_many
 bench_scripts = %D%/lookers.py %D%/peers.py %D%/profile.py %D%/report.py %D%/run.py
 
 # What they share. The children that they start have no C library and run no code before or after their own.
@@ -44,6 +44,7 @@ CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES) %D%/run.json %D%/run.svg
 # As a user's program is linked, and started again from /proc/self/exe.
 %C%_bench_journal_LDADD = %D%/libbench.la libprocd.la $(JANSSON_LIBS)
 %C%_bench_journal_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_bench_journal_many_LDADD = %D%/libbench.la
 %C%_bench_target_LDADD = %D%/libbench.la libprocd.la $(JANSSON_LIBS)
 %C%_bench_target_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_throughput_LDADD = %D%/libbench.la
@@ -53,6 +54,7 @@ EXTRA_%C%_bench_bare_DEPENDENCIES = %D%/bench_target %D%/nothing %D%/sleeper
 EXTRA_%C%_bench_children_DEPENDENCIES = %D%/nothing %D%/sleeper
 EXTRA_%C%_bench_handover_DEPENDENCIES = %D%/procd_unrecorded
 EXTRA_%C%_bench_journal_DEPENDENCIES = %D%/nothing %D%/procd_unrecorded %D%/sleeper
+EXTRA_%C%_bench_journal_many_DEPENDENCIES = %D%/nothing %D%/procd_unrecorded %D%/sleeper
 EXTRA_%C%_bench_spawn_DEPENDENCIES = %D%/nothing
 EXTRA_%C%_bench_throughput_DEPENDENCIES = %D%/nothing
 EXTRA_%C%_bench_wake_DEPENDENCIES = %D%/procd_unrecorded
