@@ -22,7 +22,7 @@ quick-tests:
 # Those in which several threads of one process use the library's shared memory: what --enable-thread-sanitizer is for.
 # The daemon is another build's, `make check-threads PROCD=/.../procd`, as that sanitizer cannot follow the keeper's
 # children, which share its memory until they exec. Sockets are not to order what the library's own words must.
-thread_tests = $(foreach name,unit/client/test_shared unit/client/test_shared_word \
+thread_tests = $(foreach name,unit/client/test_shared unit/client/test_shared_permit unit/client/test_shared_word \
 	$(addprefix integration/test_lib_,shared shared_events shared_life shared_permits shared_semaphores shared_stress \
 		shared_threads sync),tests/$(name))
 check-threads:
