@@ -87,12 +87,24 @@ static void record(struct model *model, uint64_t client, const char *text, struc
 
 /* ---- answers ---- */
 
+/* It stands from now on, also when nothing is known of the key any more. */
+static void note_repeat(struct model *model, const struct m_answer *answer)
+{
+    for (size_t i = 0; i < model->hold_count; i++)
+        if (answer->hold && model->holds[i].serial == answer->hold)
+            model->holds[i].is_repeated = true;
+    if (answer->run)
+        answer->run->repeated_run = answer->run_serial;
+}
+
 static void put_answer(struct model *model, uint64_t ticket, uint64_t connection, struct m_answer answer)
 {
     struct m_key *key = answer.key[0] ? find_key(model, answer.asker, answer.key) : NULL;
 
     if (!find_connection(model, connection))
         return;
+    if (key && key->told > 0)
+        note_repeat(model, &answer);
     if (key)
         key->told++;
     must(model->answer_count < MODEL_MOST);

@@ -42,6 +42,7 @@ struct m_object {
     uint64_t runner;   /* client */
     uint64_t run;      /* serial of the running action */
     uint64_t run_hold; /* what the core calls the running action */
+    uint64_t repeated_run; /* which of them more than one answer has told of */
     uint64_t token;    /* of its newest hold that is known */
     uint64_t round;    /* of an event's word, as the core has it; 0: it has none */
     bool is_round_over;
@@ -61,7 +62,7 @@ struct m_hold {
     struct m_object *object;
     struct m_owner owner;
     uint64_t serial, count, id, token;
-    bool undo, told;
+    bool undo, told, is_repeated; /* more than one answer has told of it */
     uint32_t word; /* of a permit: the index of that which says so, 0: none */
     bool is_met;   /* was taken in it, and the core has not seen that yet */
     bool is_handed; /* the same, by who waited: `word` is 0 until it is in one */

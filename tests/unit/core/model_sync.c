@@ -399,6 +399,14 @@ static void give_back(struct model *model, struct m_hold *hold, uint64_t levels)
     m_settle(model, object);
 }
 
+static bool is_repeated(const struct model *model, const struct m_object *object, uint64_t grant)
+{
+    for (size_t i = 0; object && i < model->hold_count; i++)
+        if (model->holds[i].object == object && model->holds[i].id == grant)
+            return model->holds[i].is_repeated;
+    return object && object->action && object->run_hold == grant && object->repeated_run == object->run;
+}
+
 void m_undelivered(struct model *model, const struct core_input *input)
 {
     const struct input_sync *body = &input->body.sync;
@@ -411,6 +419,8 @@ void m_undelivered(struct model *model, const struct core_input *input)
     if (key && key->told > 0 && --key->told > 0)
         return;
     object = m_find(model, body->request.uid, name);
+    if (!key && input->blob[BLOB_KEY].size > 0 && is_repeated(model, object, body->token))
+        return; /* it went with who has asked, and somebody may know */
     if (object && object->action && object->run_hold == body->token)
         m_break_barrier(model, object);
     for (size_t i = 0; i < model->hold_count; i++)
