@@ -16,6 +16,7 @@ struct core *core_new(void)
     STAILQ_INIT(&core->orders);
     TAILQ_INIT(&core->replies);
     TAILQ_INIT(&core->changed);
+    TAILQ_INIT(&core->taken);
     TAILQ_INIT(&core->stores);
     core->absence.tag = DEADLINE_ABSENCE;
     core->events = calloc(EVENTS_KEPT_MAX, sizeof *core->events);

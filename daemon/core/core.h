@@ -424,6 +424,7 @@ struct core {
     struct order *first_new;  /* the first of them that this step gave, or NULL */
     struct output_list replies; /* answers of this step */
     struct word_list changed;   /* words that were closed, or whose locks have changed: to be decided */
+    struct word_list taken;     /* words of which others of their semaphores are to be taken, too */
     struct word_list stores;    /* words that this step stores */
     struct event_entry *events; /* ring of EVENTS_KEPT_MAX, by seq */
 };

@@ -171,7 +171,7 @@ struct word {
     struct hold hold;        /* for an owner that is met in the word, so that this needs no memory */
     struct hold *permit;     /* semaphore: the hold that it says, or said when it was closed; NULL: none */
     uint64_t value;          /* in core->stores: what is to be stored */
-    struct word_list *list;  /* core->changed, core->stores or NULL */
+    struct word_list *list;  /* core->changed, core->taken, core->stores or NULL */
     TAILQ_ENTRY(word) of_list;
     TAILQ_HEAD(word_mappings, mapping) mappings;
 };

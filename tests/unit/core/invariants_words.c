@@ -88,7 +88,8 @@ static void check_permits(const struct core *core, const struct word *word)
 
     must(object->account == word->account && object->word->data.index == word->data.first);
     must(!(object->data.flags & (OBJECT_SHARED | OBJECT_TRACE)));
-    must(word->data.state == WORD_STATE_CLOSED || !word->list);
+    must((word->data.state == WORD_STATE_TAKEN) == (word->list == &core->taken));
+    must(word->data.state == WORD_STATE_CLOSED || word->data.state == WORD_STATE_TAKEN || !word->list);
     must(word->data.state != WORD_STATE_OPEN || is_left_alone);
     must(word->data.state != WORD_STATE_OFFERED || is_semaphore_offered(object));
     must(!hold || (hold->word == word && hold->object == object));

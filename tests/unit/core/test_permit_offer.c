@@ -331,6 +331,43 @@ START_TEST(looks_at_one_after_the_other)
 }
 END_TEST
 
+static void count_wanted(void *context, uint32_t uid, uint32_t index)
+{
+    (void) uid;
+    (void) index;
+    ++*(uint32_t *) context;
+}
+
+/* Whatever comes next, as who has been handed one in a word that is taken cannot take it. And what is wanted
+ * for two reasons is taken twice. */
+START_TEST(what_is_begun_is_looked_at_to_the_end)
+{
+    const struct core_input time = {.kind = INPUT_TIME, .mono = 1, .wall = 1};
+    struct input_word entry[2];
+    struct core_input words = {
+        .kind = INPUT_WORDS, .blob[BLOB_WORDS] = {(const char *) entry, sizeof entry}};
+    uint32_t wanted = 0;
+
+    begin(3);
+    wait_by_bell(3, 4);
+    core_words_wanted(world->core, &time, count_wanted, &wanted);
+    ck_assert_uint_eq(wanted, 0);
+    must(give(1, 1));
+    hand(1, 3);
+    for (int i = 0; i < 2; i++) {
+        entry[i] = (struct input_word){.uid = UID, .index = first() + 1, .value = *word(1)};
+        *word(1) |= WORD_LOOKED;
+    }
+    must(world_step(world, &words) == 0);
+    core_words_wanted(world->core, &time, count_wanted, &wanted);
+    ck_assert_uint_eq(wanted, 2);
+    must_wait(world, waits[3]);
+    world_pass(world, SECOND);
+    must_be_granted(3);
+    MUST_BE_OF(0, 2, 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("permit_offer");
@@ -351,6 +388,7 @@ int main(void)
     tcase_add_test(offers, who_dies_gives_back);
     tcase_add_test(offers, nonsense_is_none);
     tcase_add_test(offers, looks_at_one_after_the_other);
+    tcase_add_test(offers, what_is_begun_is_looked_at_to_the_end);
     suite_add_tcase(suite, offers);
     return RUN_SUITE(suite);
 }
