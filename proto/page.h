@@ -170,7 +170,7 @@
 #define WORD_KNOWN       (UINT64_C(1) << 38)
 #define WORD_LOOKED      (UINT64_C(1) << 39) /* only with CLOSED */
 #define WORD_OPENED      (UINT64_C(1) << 40) /* by the last one that it was offered to */
-#define WORD_MORE        WORD_OPENED         /* of a semaphore, which nobody is offered */
+#define WORD_MORE        WORD_OPENED         /* of a semaphore, which nobody opens but the daemon */
 #define WORD_ORDER_SHIFT 41
 #define WORD_ORDER_MAX   ((UINT64_C(1) << 23) - 1)
 #define WORD_ORDER_MASK  (WORD_ORDER_MAX << WORD_ORDER_SHIFT)

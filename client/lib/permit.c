@@ -209,7 +209,7 @@ bool shared_permit_bell(const struct shared *shared, struct bell *ret_bell)
     const struct page_word *words = shared_word(shared);
 
     if (!words || shared_has_died(words) || !shared_knows_slot(shared) || shared_self.is_in_doubt ||
-        !is_in_none(words, count_of(shared)))
+        atomic_load_explicit(&shared->is_short, memory_order_relaxed) || !is_in_none(words, count_of(shared)))
         return false;
     *ret_bell = shared_bell_of(words, take_handed, (void *) shared);
     return true;

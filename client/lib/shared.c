@@ -343,8 +343,10 @@ static bool use_words(struct shared *shared, uint32_t count)
     uint32_t known = 0;
 
     if (!atomic_compare_exchange_strong_explicit(&shared->words, &known, count, memory_order_relaxed,
-                                                 memory_order_relaxed))
+                                                 memory_order_relaxed)) {
+        atomic_store_explicit(&shared->is_short, known < count, memory_order_relaxed);
         return known <= count;
+    }
     atomic_store_explicit(&shared->mask, (UINT32_C(1) << (31 - __builtin_clz(count))) - 1,
                           memory_order_relaxed);
     return true;

@@ -20,6 +20,7 @@ struct shared {
     _Atomic uint64_t guess;           /* the word when it was free last, or not set; of a semaphore: any */
     _Atomic uint32_t words;           /* how many it uses: set once, before the first `word` */
     _Atomic uint32_t mask;            /* and which of them a slot tries first; with it */
+    _Atomic bool is_short;            /* the object has more: it may be handed a permit in any of them */
     _Atomic uint16_t refused;         /* the daemon has no word for it: so often it is not asked for one */
     _Atomic uint8_t vain;             /* how often in a row shared_acquire_soon has looked in vain */
 };

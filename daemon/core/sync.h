@@ -156,7 +156,7 @@ struct word_data {
     uint32_t order;  /* of the last store */
     uint32_t state;  /* word_state */
     uint32_t first;  /* the index of its object's first */
-    uint64_t stored; /* what it was, without its order */
+    uint64_t stored; /* what it was, without its order; WORD_STATE_TAKEN: what it says, with all */
     uint64_t round;  /* see proto/page.h; of no other word, nor before */
 };
 

@@ -244,6 +244,7 @@ END_TEST
 
 struct turns {
     procd_semaphore *semaphore;
+    pthread_mutex_t gate; /* nobody gives before it is open */
     _Atomic int count, wrong;
 };
 
@@ -253,6 +254,8 @@ static void *have_a_turn(void *data)
 
     turns->wrong += procd_semaphore_acquire(turns->semaphore, PROCD_FOREVER) != 1;
     turns->count++;
+    pthread_mutex_lock(&turns->gate);
+    pthread_mutex_unlock(&turns->gate);
     turns->wrong += procd_semaphore_release(turns->semaphore) != 0;
     return NULL;
 }
@@ -267,7 +270,7 @@ START_TEST(they_are_handed_out_where_the_daemon_stands_still)
 {
     procd_semaphore *semaphore = procd_bounded_semaphore_new("s", 2);
     pid_t broker = (pid_t) daemon_fixture_info("broker_pid");
-    struct turns turns = {.semaphore = semaphore};
+    struct turns turns = {.semaphore = semaphore, .gate = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[WAITING];
 
     must_take(semaphore, 2);
@@ -276,7 +279,9 @@ START_TEST(they_are_handed_out_where_the_daemon_stands_still)
         lib_sync_wait_for("s", i + 1);
     }
     daemon_fixture_halt(broker);
+    pthread_mutex_lock(&turns.gate); /* else one may go through all, and nobody is left for the other */
     must_give(semaphore, 2);
+    pthread_mutex_unlock(&turns.gate);
     daemon_fixture_wait(all_had_turns, &turns.count);
     kill(broker, SIGCONT);
     for (size_t i = 0; i < WAITING; i++)
@@ -458,6 +463,32 @@ START_TEST(words_are_free_with_the_handle)
 }
 END_TEST
 
+/* What it is handed may be in a word that this handle does not know. */
+START_TEST(who_sleeps_by_an_older_handle_is_served)
+{
+    procd_semaphore *older = procd_semaphore_new("s", 1), *semaphore;
+    struct turns turns = {.semaphore = older, .gate = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t threads[2];
+
+    must_take(older, 1);
+    ck_assert_int_eq(ask("unlink", 0), 0);
+    semaphore = procd_semaphore_new("s", 3);
+    must_take(semaphore, 3);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, have_a_turn, &turns), 0);
+        lib_sync_wait_for("s", i + 1);
+    }
+    must_give(semaphore, 2);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(turns.wrong, 0);
+    must_give(semaphore, 1);
+    must_be(semaphore, 3, 0);
+    procd_semaphore_free(semaphore);
+    procd_semaphore_free(older);
+}
+END_TEST
+
 static SRunner *make_runner(void)
 {
     Suite *suite = suite_create("lib_shared_semaphores");
@@ -479,6 +510,7 @@ static SRunner *make_runner(void)
     tcase_add_test(tcase, forked_children_have_none);
     tcase_add_test(tcase, what_is_unlinked_is_made_anew);
     tcase_add_test(tcase, words_are_free_with_the_handle);
+    tcase_add_test(tcase, who_sleeps_by_an_older_handle_is_served);
     suite_add_tcase(suite, tcase);
     return srunner_create(suite);
 }
