@@ -5,7 +5,7 @@
  */
 /* The size of a run: how much may happen. */
 #ifndef CLIENTS
-#define CLIENTS 2   /* 2 or 3, each with a slot; slot 0 is nobody's */
+#define CLIENTS 2   /* 2 to 4, each with a slot; slot 0 is nobody's */
 #endif
 #ifndef ROUNDS
 #define ROUNDS 2    /* how often each acquires and releases */
@@ -49,7 +49,9 @@ bit crash, up;
 #define WORD byte
 #endif
 WORD word;          /* what all share. Its lowest two bits are the slot of the holder, 0: it is free. */
+#ifndef OWNER
 #define OWNER(w) ((w) & 3)
+#endif
 #ifndef HOLDS
 #define HOLDS(x) (OWNER(word) == (x))
 #endif
@@ -59,7 +61,7 @@ byte inside;        /* who is in the critical section, 0: nobody */
 bit waits[SLOTS];   /* has found the lock held and has neither got it nor given up */
 bit unreported;     /* a process has died while the word named it, and no holder has been told */
 
-#define NOBODY_WAITS (!waits[1] && !waits[2] && !waits[CLIENTS])
+#define NOBODY_WAITS (!waits[1] && !waits[2] && !waits[CLIENTS - 1] && !waits[CLIENTS])
 
 inline end_process(x)
 {
@@ -105,6 +107,9 @@ active proctype fate()
 #if CLIENTS > 2
     :: atomic { MAY_DIE(3) -> deaths++; end_process(3); STOP_IF_SPENT }
 #endif
+#if CLIENTS > 3
+    :: atomic { MAY_DIE(4) -> deaths++; end_process(4); STOP_IF_SPENT }
+#endif
 #if HANGUPS > 0
     :: atomic {
         hangups < HANGUPS && alive[HANGS] && !hung_up[HANGS] && up ->
@@ -122,11 +127,17 @@ active proctype fate()
 
 init {
     atomic {
+#ifdef AT_BEGINNING
+        AT_BEGINNING;
+#endif
         run daemon();
         alive[1] = 1; run client(1);
         alive[2] = 1; run client(2);
 #if CLIENTS > 2
         alive[3] = 1; run client(3);
+#endif
+#if CLIENTS > 3
+        alive[4] = 1; run client(4);
 #endif
     }
 }
