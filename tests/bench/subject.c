@@ -17,7 +17,7 @@
 
 #define START_SECONDS 10
 #define STOP_SECONDS 60 /* ten thousand children are ended first */
-#define SUBJECTS_MAX 6
+#define SUBJECTS_MAX 9
 
 static struct subject subjects[SUBJECTS_MAX];
 static size_t subject_count;
