@@ -137,8 +137,8 @@
  * A link is stored before the word that it belongs to, in any order, as it says of what it is.
  * Setting a bell and then reading the word, and swapping the word and then clearing the bell, are each in
  * one order for all (seq_cst): else both could see what was before, and the thread sleep though it owns.
- * So is each swap of a head and of an offered permit's word, and each look at one: a swap is made of what was
- * so while the head was at it, which a second look at the head has shown.
+ * So is each swap of a head and of an offered permit's word, and each look that such a swap goes by: a word
+ * is swapped from what it said while the head was at it, as a second look at the head has shown.
  * So are the swap that makes a word one's own and the look at the keeper's life after it: a hold that is kept
  * had begun before the keeper died.
  *

@@ -61,7 +61,8 @@ static int ask_back(procd_semaphore *semaphore)
     return object_tell((struct object *)semaphore, "semaphore.release", json_object());
 }
 
-/* Any request about it makes the daemon look. */
+/* Any request about it makes the daemon look; where this one cannot be made, the next one by anybody does, or
+ * the end of this process. */
 static int have_looked(procd_semaphore *semaphore)
 {
     (void) object_tell(&semaphore->object, "object.info", json_object());

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -96,6 +97,7 @@ static void child(void *argument)
     const char *const *argv = argument;
 
     raw0(__NR_setsid);
+    raw3(__NR_close_range, 3, ~0U, CLOSE_RANGE_UNSHARE); /* as raw_start_beside_many */
     raw3(__NR_execve, argv[0], argv, none);
     for (;;)
         raw1(__NR_exit_group, 127);
@@ -105,7 +107,7 @@ pid_t trees_start(unsigned number, const char *const *argv, int *ret_pidfd)
 {
     int cgroup = open_one(number, "", O_RDONLY | O_DIRECTORY);
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP,
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_FILES | CLONE_INTO_CGROUP,
         .pidfd = (uintptr_t) ret_pidfd,
         .exit_signal = SIGCHLD,
         .stack = (uintptr_t) stack,

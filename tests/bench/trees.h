@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define TREES_MOST 2000
+#define TREES_MOST 10000
 
 /* Makes so many (TREES_MOST at most), below our own. False: there are none here, or not for us. */
 bool trees_open(unsigned count);
