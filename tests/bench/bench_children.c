@@ -183,7 +183,7 @@ static double kill_round(void *context)
     return own_cycle.kill_ms[own_cycle.told++];
 }
 
-/* ---- fewer of them, and only their start or their end: for who looks on ---- */
+/* ---- fewer of them, and only their end: for who looks on ---- */
 
 #define FEW 2000
 
@@ -215,35 +215,6 @@ static double few_round(void *context)
 {
     (void) context;
     return few_killed(kill_all);
-}
-
-static void end_few(bool of_floor)
-{
-    if (of_floor && raw_alive > 0)
-        raw_kill();
-    else if (!of_floor && alive > 0)
-        kill_all();
-    await_rest();
-}
-
-static double few_started(void (*start)(unsigned count))
-{
-    double begin = bench_seconds();
-
-    start(FEW);
-    return FEW / (bench_seconds() - begin);
-}
-
-static double raw_start_round(void *context)
-{
-    (void) context;
-    return few_started(raw_spawn);
-}
-
-static double start_round(void *context)
-{
-    (void) context;
-    return few_started(spawn);
 }
 
 /* ---- lists ---- */
@@ -365,8 +336,6 @@ int main(int argc, char **argv)
     struct bench_case listing = {.floor = bytes_round, .subject = list_round};
     struct bench_case killing_few = {
         .floor = raw_few_round, .subject = few_round, .count = FEW, .prepare = start_few};
-    struct bench_case starting_few = {
-        .floor = raw_start_round, .subject = start_round, .count = FEW, .prepare = end_few};
     struct bench_case joining = {.floor = raw_join_round, .subject = spawn_join_round};
 
     bench_begin(argc, argv, "ten thousand children that sleep");
@@ -382,7 +351,6 @@ int main(int argc, char **argv)
     lanes = lanes_open(subject);
     subject_connect(subject, &wire);
     if (bench_is_watched()) {
-        bench_compare(FIGURE_CHILDREN_SPAWN, &starting_few);
         bench_compare(FIGURE_CHILDREN_KILL, &killing_few);
         return 0;
     }

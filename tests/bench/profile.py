@@ -32,8 +32,6 @@ LOADS = [
     Load('TARGET', 'bench_target', 'A target: start and join', 'One is a start and its join.'),
     Load('TARGET_ZYGOTE', 'bench_target', 'A target as a copy of a zygote',
          'One is a start and its join. The zygote is what stays; children are its copies.'),
-    Load('CHILDREN_SPAWN', 'bench_children', 'Start of 2,000 sleeping children',
-         'One is the start of one of them. The aim is of 10,000.', 8),
     Load('CHILDREN_KILL', 'bench_children', 'Kill and reap of 2,000 sleeping children',
          'One is the end of one of them. The aim is of 10,000.', 8),
     Load('HANDOVER_MANY', 'bench_handover', 'A lock that goes round four threads', HAND_OVER),
