@@ -28,7 +28,7 @@ static bool take_one(struct shared *shared, struct page_word *word)
 }
 
 /* Where a thread looks on, round to where it has begun. */
-static uint32_t behind(uint32_t at, uint32_t count)
+static uint32_t round_on(uint32_t at, uint32_t count)
 {
     return at + 1 < count ? at + 1 : 0;
 }
@@ -46,7 +46,7 @@ bool shared_take_seen(struct shared *shared)
     if (!words || !shared_knows_slot(shared))
         return false;
     at = own_index(shared, words);
-    for (uint32_t i = 0; i < count && !shared_is_unsure(shared); i++, at = behind(at, count))
+    for (uint32_t i = 0; i < count && !shared_is_unsure(shared); i++, at = round_on(at, count))
         if (take_one(shared, words + at))
             return true;
     return false;
@@ -174,7 +174,7 @@ enum shared_given shared_give_seen(struct shared *shared)
     at = own_index(shared, words);
     for (uint32_t i = 0; i < count && r == SHARED_NOT_GIVEN && !shared_is_unsure(shared); i++) {
         r = give_one(shared, words + at);
-        at = behind(at, count);
+        at = round_on(at, count);
     }
     return r;
 }
