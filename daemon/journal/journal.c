@@ -54,23 +54,49 @@ static inline uint64_t mix(uint64_t sum, uint64_t word)
 
 #define LANES 4
 
-/* Every bit counts: what a stray store of ours has hit is not taken for a state. size is a multiple of 8. The
- * lanes do not wait for each other. */
-static uint64_t checksum(const char *data, size_t size)
-{
-    uint64_t lane[LANES] = {UINT64_C(0xcbf29ce484222325), 1, 2, 3}, word;
-    size_t at = 0;
+/* Every bit counts: what a stray store of ours has hit is not taken for a state. The lanes do not wait for
+ * each other. */
+struct sum {
+    uint64_t lane[LANES];
+    size_t size; /* bytes so far, a multiple of all lanes' words */
+};
 
+#define SUM_BEGIN {.lane = {UINT64_C(0xcbf29ce484222325), 1, 2, 3}}
+
+/* As much of the first `size` bytes as fills all lanes and is not in it yet. */
+static inline void sum_up(struct sum *sum, const char *data, size_t size)
+{
+    uint64_t lane[LANES], word;
+    size_t at = sum->size;
+
+    memcpy(lane, sum->lane, sizeof lane);
     for (; size - at >= LANES * sizeof word; at += LANES * sizeof word)
         for (size_t i = 0; i < LANES; i++) {
             memcpy(&word, data + at + i * sizeof word, sizeof word);
             lane[i] = mix(lane[i], word);
         }
-    for (; at < size; at += sizeof word) {
+    memcpy(sum->lane, lane, sizeof lane);
+    sum->size = at;
+}
+
+/* Of all of it. size is a multiple of 8. */
+static inline uint64_t sum_end(struct sum *sum, const char *data, size_t size)
+{
+    uint64_t *lane = sum->lane, word;
+
+    sum_up(sum, data, size);
+    for (size_t at = sum->size; at < size; at += sizeof word) {
         memcpy(&word, data + at, sizeof word);
         lane[0] = mix(lane[0], word);
     }
     return mix(mix(mix(lane[0], lane[1]), lane[2]), lane[3]);
+}
+
+static uint64_t checksum(const char *data, size_t size)
+{
+    struct sum sum = SUM_BEGIN;
+
+    return sum_end(&sum, data, size);
 }
 
 static size_t padded(size_t size)
@@ -283,7 +309,11 @@ struct writing {
     struct journal *journal;
     int area, error; /* sticks */
     size_t size;
+    struct sum sum;
 };
+
+/* What was written is summed up before it has left the fastest cache. */
+#define SUMMED_AT_ONCE (8u << 10)
 
 static void append(void *context, const void *data, size_t size)
 {
@@ -295,11 +325,13 @@ static void append(void *context, const void *data, size_t size)
         return;
     memcpy(to->journal->area[to->area] + to->size, data, size);
     to->size += size;
+    if (to->size - to->sum.size >= SUMMED_AT_ONCE)
+        sum_up(&to->sum, to->journal->area[to->area], to->size);
 }
 
 static int write_snapshot(struct journal *journal, const struct core *core, int area)
 {
-    struct writing to = {.journal = journal, .area = area};
+    struct writing to = {.journal = journal, .area = area, .sum = SUM_BEGIN};
     struct header *header = journal->header;
     size_t end;
 
@@ -313,7 +345,7 @@ static int write_snapshot(struct journal *journal, const struct core *core, int 
     }
     memset(journal->area[area] + to.size, 0, end - to.size);
     header->snapshot[area] = to.size;
-    header->checksum[area] = checksum(journal->area[area], end);
+    header->checksum[area] = sum_end(&to.sum, journal->area[area], end);
     atomic_store(&header->committed[area], end);
     return 0;
 }
