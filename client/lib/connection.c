@@ -113,6 +113,7 @@ struct connection *connection_free(struct connection *connection)
     while (connection_queue_take(connection, 0, &incoming))
         incoming_done(&incoming);
     pending_clear(&connection->pending);
+    pending_free(connection->spent);
     subscriptions_clear(&connection->subscriptions);
     json_decref(connection->hello);
     free(connection->host);
@@ -182,6 +183,7 @@ int connection_send(struct connection *connection, const struct connection_reque
         return -EOPNOTSUPP;
     if (request->epoch && connection->fd >= 0 && strcmp(request->epoch, connection_epoch(connection)) != 0)
         return -ESTALE;
+    connection->spent = pending_free(connection->spent);
     translated.params = translate_unsubscribe(connection, request);
     r = pending_add(&connection->pending, &translated, &pending);
     json_decref(translated.params);
@@ -381,7 +383,7 @@ static void forget(struct connection *connection, int64_t id, bool is_answered)
     pending_drop(pending);
     if (is_answered && pending->sent == pending->length) {
         pending_remove(&connection->pending, pending);
-        pending_free(pending);
+        connection->spent = pending; /* what was, was freed when this one was sent */
     }
 }
 
@@ -396,6 +398,8 @@ int connection_call_by_bell(struct connection *connection, const struct connecti
 
     atomic_store(bell->is_set, 1);
     r = connection_send(connection, request, &id);
+    if (r == 0)
+        pending_lighten(pending_find(&connection->pending, id), request->own_params);
     for (; r == 0; is_owed = false) {
         if (is_owed ? bell->take_grant(bell->context) : wait_for_grant(connection, id, deadline, bell)) {
             forget(connection, id, bell->other != NULL);

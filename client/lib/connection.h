@@ -33,6 +33,7 @@ struct connection;
 struct connection_request {
     const char *method;
     json_t *params;        /* an object, or NULL; not to be changed until the answer has come */
+    json_t **own_params;   /* the caller's reference to them, which a wait by a bell drops; or NULL */
     const char *key;       /* NULL: one is made where methods.def says that the method is KEYED */
     const char *epoch;     /* not NULL: the ids in params are of this epoch; -ESTALE in another one */
     const int *fds;        /* stay the caller's; sent again where a new broker has to be asked again */
@@ -117,7 +118,9 @@ struct bell {
 bool connection_has_two_bells(void);
 
 /* The same for a request that take_grant may take the outcome of. 1: it did; the answer, which says the same,
- * is still to come where there is no `other`, and nobody waits for it: see connection_is_owed. */
+ * is still to come where there is no `other`, and nobody waits for it: see connection_is_owed.
+ * What there is to free is freed before the sleep, or by what is sent next: who is woken has cold caches, and
+ * others wait for him. */
 int connection_call_by_bell(struct connection *connection, const struct connection_request *request,
                             int64_t deadline, const struct bell *bell, struct incoming *ret_incoming);
 

@@ -31,6 +31,7 @@ struct connection {
     struct frame_reader reader;
     struct busy_poll busy; /* an answer is expected soon */
     struct pending_list pending;
+    struct pending *spent; /* answered; freed when the next request is sent */
     struct subscription *subscriptions;
     struct queued *queue;
 };

@@ -173,8 +173,10 @@ static int ask_by_bell(procd_event *event, double timeout, const struct shared_r
     r = ask(event, params, deadline, bell);
     if (r == 0 && shared_round_is_over(round))
         r = 1;
+    if (r != 0)
+        return r;
     timeout -= (double) (clock_monotonic() - begin) / (double) NSEC_PER_SEC;
-    return r == 0 && timeout > 0 ? ask_for(event, timeout) : r;
+    return timeout > 0 ? ask_for(event, timeout) : 0;
 }
 
 int procd_event_wait(procd_event *event, double timeout)

@@ -187,7 +187,7 @@ int object_check(const struct object *object)
 static int ask(const struct object *object, const char *method, json_t *params, struct call_options *options,
                struct incoming *ret_incoming, json_t **ret_result)
 {
-    struct connection_request request = {.method = method, .params = params};
+    struct connection_request request = {.method = method, .params = params, .own_params = &params};
     int r = object_check(object);
 
     options->no_autostart = true;

@@ -165,6 +165,19 @@ void pending_drop(struct pending *pending)
     pending->params = NULL;
 }
 
+/* With a key it is only ever sent again as it was: renew() makes no other line. */
+void pending_lighten(struct pending *pending, json_t **own_params)
+{
+    if (own_params) {
+        json_decref(*own_params);
+        *own_params = NULL;
+    }
+    if (pending->key[0] && pending->sent == pending->length) {
+        json_decref(pending->params);
+        pending->params = NULL;
+    }
+}
+
 struct pending *pending_free(struct pending *pending)
 {
     if (!pending)

@@ -44,6 +44,8 @@ void pending_remove(struct pending_list *list, struct pending *pending);
 /* Nobody waits for the answer any more. What is left refers to nothing of its asker's, as another thread may
  * read the answer. */
 void pending_drop(struct pending *pending);
+/* What is not needed any more once it has left is freed; own_params: see struct connection_request. */
+void pending_lighten(struct pending *pending, json_t **own_params);
 struct pending *pending_free(struct pending *pending);
 void pending_clear(struct pending_list *list);
 
