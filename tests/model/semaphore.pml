@@ -473,7 +473,11 @@ look:       look_at(0);
                 fi
             };
 sleep:      if
+#ifdef WRONG_NO_SLEEP
+            :: asleep[me] = 0
+#else
             :: !asleep[me]
+#endif
 #if LEAVES
             :: leave()
 #endif
