@@ -2,6 +2,7 @@
 #include "tests/bench/bench.h"
 
 #include "tests/bench/report.h"
+#include "tests/bench/trees.h"
 #include "tests/bench/watch.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ void bench_begin(int argc, char **argv, const char *what)
     if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
         bench_die("this machine");
     read_options(argc, argv);
+    trees_rest(); /* of whoever ran before */
     report_begin(what, (unsigned) CPU_COUNT(&allowed), rounds);
 }
 
@@ -162,9 +164,17 @@ static void measure(const struct bench_case *of, unsigned count, struct spread *
                                          .pairs = spread_of(pairs, count)};
 }
 
-void bench_compare(enum bench_figure figure, const struct bench_case *of)
+static unsigned rounds_of(const struct bench_case *of)
 {
     unsigned count = of->rounds && of->rounds < rounds ? of->rounds : rounds;
+
+    count *= of->times ? of->times : 1;
+    return count < ROUNDS_MAX ? count : ROUNDS_MAX;
+}
+
+void bench_compare(enum bench_figure figure, const struct bench_case *of)
+{
+    unsigned count = rounds_of(of);
     struct report_side sides[PEERS_MAX];
     struct report_figure measured;
     struct spread floor;

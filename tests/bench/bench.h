@@ -38,6 +38,7 @@ struct bench_case {
     bench_round *subject;
     void *context;
     unsigned rounds; /* at most so many; 0: as many as were asked for */
+    unsigned times;  /* that so often, where they differ much; 0: once */
     unsigned count;  /* how often one does what is measured; 0: once */
     /* Before each round: what it needs, and is no part of it. NULL: nothing. */
     void (*prepare)(bool of_floor);

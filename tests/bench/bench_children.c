@@ -3,6 +3,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/raw.h"
 #include "tests/bench/spawns.h"
+#include "tests/bench/trees.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -164,6 +165,7 @@ static void await_rest(void)
         poll(NULL, 0, SETTLE_MS);
         now = subject_work(subject).cpu;
     } while (now != before);
+    trees_rest();
 }
 
 static struct cycle own_cycle;
@@ -362,6 +364,7 @@ int main(int argc, char **argv)
     kill_all();
     bench_compare(FIGURE_CHILDREN_SPAWN, &spawning);
     bench_compare(FIGURE_CHILDREN_KILL, &killing);
+    wire.looks = true; /* for its answer, as libprocd does */
     bench_grow(CURVE_CHILDREN, &joining, more_children);
     raw_kill(); /* the others are the daemon's */
     return 0;

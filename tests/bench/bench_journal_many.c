@@ -7,6 +7,7 @@
 #include "tests/bench/raw.h"
 #include "tests/bench/spawns.h"
 #include "tests/bench/swarm.h"
+#include "tests/bench/trees.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHILDREN 10000 /* for their memory */
-#define SLEEPERS 2000  /* for their start, list and end: fewer, as each takes its time */
+#define CHILDREN 10000 /* for their memory, their start, list and end */
 #define LISTS 10       /* of them */
 #define REST_MS 100
 #define CONNECTIONS 10000
@@ -205,6 +205,7 @@ static void await_rest(const struct side *side)
         poll(NULL, 0, REST_MS);
         now = subject_work(side->subject).cpu;
     } while (now != before);
+    trees_rest();
 }
 
 /* In microseconds, each. */
@@ -243,13 +244,13 @@ static void children(struct side *side, double *ret_values)
     if (side->made == 0)
         side->memory = memory_of_child(side);
     times[0] = bench_seconds();
-    start(side, 0, SLEEPERS);
+    start(side, 0, CHILDREN);
     times[1] = bench_seconds();
     list(side);
     times[2] = bench_seconds();
-    ret_values[START] = (times[1] - times[0]) / SLEEPERS * 1e6;
+    ret_values[START] = (times[1] - times[0]) / CHILDREN * 1e6;
     ret_values[LIST] = (times[2] - times[1]) / LISTS * 1e3;
-    ret_values[END] = end(side, SLEEPERS);
+    ret_values[END] = end(side, CHILDREN);
     ret_values[MEMORY] = side->memory;
 }
 

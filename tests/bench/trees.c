@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -15,6 +16,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOOK_MS 50
+#define STILL   10 /* looks that find no fewer */
 
 static char path[PATH_MAX];
 static int base = -1;
@@ -58,27 +62,42 @@ static int open_one(unsigned number, const char *file, int flags)
     return openat(base, name, flags | O_CLOEXEC);
 }
 
+static bool make(void)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "%u", made);
+    if (mkdirat(base, name, 0755) < 0)
+        return false;
+    made++;
+    return true;
+}
+
 bool trees_open(unsigned count)
 {
-    char mount[1024], own[1024], name[16];
+    char mount[1024], own[1024];
 
     if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own) ||
         snprintf(path, sizeof path, "%s%s/procd-bench-%d", mount, own + 3, getpid()) >= (int) sizeof path ||
         mkdir(path, 0755) < 0)
         return false;
     base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (made = 0; base >= 0 && made < count; made++) {
-        snprintf(name, sizeof name, "%u", made);
-        if (mkdirat(base, name, 0755) < 0)
-            break;
-    }
-    if (made == count)
+    made = 0;
+    while (base >= 0 && made < count && make())
+        ;
+    if (base >= 0 && made == count)
         return true;
     trees_close();
     return false;
 }
 
-void trees_close(void)
+void trees_make(void)
+{
+    if (!make())
+        bench_die("a cgroup");
+}
+
+void trees_clear(void)
 {
     char name[16];
 
@@ -86,6 +105,11 @@ void trees_close(void)
         snprintf(name, sizeof name, "%u", --made);
         (void) unlinkat(base, name, AT_REMOVEDIR);
     }
+}
+
+void trees_close(void)
+{
+    trees_clear();
     close(base);
     base = -1;
     (void) rmdir(path);
@@ -158,4 +182,35 @@ void trees_drop(unsigned number)
 {
     close(kept[number] - 1);
     kept[number] = 0;
+}
+
+/* How many have been removed and not yet been freed; 0 where that is not known. */
+static long dying(void)
+{
+    char mount[1024], name[1100], line[256];
+    FILE *file = NULL;
+    long count = 0;
+
+    if (find_mount(mount, sizeof mount)) {
+        snprintf(name, sizeof name, "%s/cgroup.stat", mount);
+        file = fopen(name, "re");
+    }
+    while (file && fgets(line, sizeof line, file))
+        (void) sscanf(line, "nr_dying_descendants %ld", &count);
+    if (file)
+        fclose(file);
+    errno = 0;
+    return count;
+}
+
+/* Those that somebody else's files keep stay for ever. */
+void trees_rest(void)
+{
+    long before, now = dying();
+
+    for (unsigned still = 0; now > 0 && still < STILL; still = now < before ? 0 : still + 1) {
+        before = now;
+        poll(NULL, 0, LOOK_MS);
+        now = dying();
+    }
 }

@@ -21,7 +21,16 @@ void trees_drop(unsigned number);
 /* Asks whether nobody is in it any more; waits until that is so. */
 void trees_await(unsigned number);
 
+/* Removes all, but for the one that they are in. */
+void trees_clear(void);
+
+/* One more, behind those that there are. */
+void trees_make(void);
+
 /* Removes all. */
 void trees_close(void);
+
+/* The kernel frees later what was removed, on any processor: waits until it has, whoever removed it. */
+void trees_rest(void);
 
 #endif
