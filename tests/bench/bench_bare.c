@@ -192,20 +192,24 @@ static int pidfds[CHILDREN];
 
 enum trees { ALONE, IN_TREES, IN_OPEN_TREES };
 
+static void start_one(unsigned number, enum trees trees)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
+
+    if (trees != ALONE)
+        trees_start(number, sleeper, &pidfds[number]);
+    else
+        raw_start_beside_many(sleeper, &pidfds[number]);
+    if (trees == IN_OPEN_TREES)
+        trees_keep(number);
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfds[number], &event) < 0)
+        bench_die("epoll");
+}
+
 static void start_all(unsigned count, enum trees trees)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-
-        if (trees != ALONE)
-            trees_start(i, sleeper, &pidfds[i]);
-        else
-            raw_start_beside_many(sleeper, &pidfds[i]);
-        if (trees == IN_OPEN_TREES)
-            trees_keep(i);
-        if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfds[i], &event) < 0)
-            bench_die("epoll");
-    }
+    for (unsigned i = 0; i < count; i++)
+        start_one(i, trees);
 }
 
 /* In milliseconds. */
@@ -262,8 +266,45 @@ static double kill_open_trees(void *context)
     return kill_all(FEW, IN_OPEN_TREES);
 }
 
+/* ---- many that are started ----
+ *
+ * On one processor: which of two a child begins on makes more of a difference than its cgroup does. */
+
+static double begin_many(enum trees trees)
+{
+    double begin = bench_seconds(), span;
+
+    for (unsigned i = 0; i < CHILDREN; i++) {
+        if (trees != ALONE)
+            trees_make();
+        start_one(i, trees);
+    }
+    span = bench_seconds() - begin;
+    (void) kill_all(CHILDREN, trees);
+    return CHILDREN / span;
+}
+
+static double begin_alone(void *context)
+{
+    (void) context;
+    return begin_many(ALONE);
+}
+
+static double begin_trees(void *context)
+{
+    (void) context;
+    return begin_many(IN_TREES);
+}
+
+static void prepare_begin(bool of_floor)
+{
+    (void) of_floor;
+    trees_clear();
+    trees_rest();
+}
+
 static const enum bench_figure figures[] = {FIGURE_BARE_TREE, FIGURE_BARE_RELAY, FIGURE_BARE_RELAY_TARGET,
-                                            FIGURE_BARE_KILL, FIGURE_BARE_KILL_OPEN};
+                                            FIGURE_BARE_KILL, FIGURE_BARE_KILL_OPEN, FIGURE_BARE_START};
 
 /* Those that pass a spawn on end when we hang up. */
 static void compare_relay(enum bench_figure figure)
@@ -280,6 +321,9 @@ int main(int argc, char **argv)
     struct bench_case tree = {.floor = spawn_round, .subject = tree_round};
     struct bench_case killing = {.floor = kill_alone, .subject = kill_trees, .rounds = CYCLES_MOST};
     struct bench_case keeping = {.floor = kill_few_alone, .subject = kill_open_trees, .rounds = CYCLES_MOST};
+    struct bench_case beginning = {
+        .floor = begin_alone, .subject = begin_trees, .rounds = CYCLES_MOST, .prepare = prepare_begin};
+    int processor;
 
     bench_begin(argc, argv, "what is asked for, without a daemon");
     if (!raw_descriptors(CHILDREN + 100) || !trees_open(CHILDREN)) {
@@ -298,6 +342,10 @@ int main(int argc, char **argv)
     compare_relay(FIGURE_BARE_RELAY_TARGET);
     bench_compare(FIGURE_BARE_KILL, &killing);
     bench_compare(FIGURE_BARE_KILL_OPEN, &keeping);
+    if (bench_processors(&processor, 1) == 1) {
+        bench_pin(0, processor);
+        bench_compare(FIGURE_BARE_START, &beginning);
+    }
     trees_close();
     return 0;
 }

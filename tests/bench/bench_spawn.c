@@ -68,7 +68,8 @@ static double subject_round(void *context)
 /* ---- of a daemon that has much to remember, and of one that has not ----
  *
  * Both are new, so that neither has ended processes to forget. A snapshot of so much is due only after as
- * much has been recorded, and falls into no round: this is what a spawn itself takes. */
+ * much has been recorded, and falls into no round: this is what a spawn itself takes. All is on one
+ * processor: on two a daemon stays in one of two modes, and which one is chance. */
 
 #define LARGE (150L << 20) /* bytes at least */
 #define PROGRAMS 600       /* that have ended; what they were started with is up to 64 MiB of a uid */
@@ -119,13 +120,30 @@ static double large_round(void *context)
     return spawns_one_at_a_time(&large, child[0], COUNT);
 }
 
+static void on_one_processor(const struct subject *subject, int processor)
+{
+    bench_pin(0, processor);
+    subject_pin(subject, processor);
+}
+
+static const struct subject *start_there(struct wire *ret_wire)
+{
+    const struct subject *subject = subject_start();
+    int processor;
+
+    if (bench_processors(&processor, 1) == 1)
+        on_one_processor(subject, processor);
+    subject_connect(subject, ret_wire);
+    ret_wire->looks = true;
+    return subject;
+}
+
 /* How far two daemons are apart that differ in nothing. */
 static void compare_alike(void)
 {
     struct bench_case of = {.floor = small_round, .subject = large_round};
 
-    subject_connect(subject_start(), &large);
-    large.looks = true;
+    (void) start_there(&large);
     bench_compare(FIGURE_SPAWN_ALIKE, &of);
     wire_close(&large);
 }
@@ -134,10 +152,8 @@ static void compare_large(void)
 {
     struct bench_case of = {.floor = small_round, .subject = large_round};
 
-    large_subject = subject_start();
-    subject_connect(large_subject, &large);
-    subject_connect(subject_start(), &small);
-    small.looks = large.looks = true;
+    large_subject = start_there(&large);
+    (void) start_there(&small);
     bench_grow(CURVE_MEMORY, &of, enlarge);
     while (parts < PARTS)
         add_part();
@@ -148,12 +164,6 @@ static void compare_large(void)
     wire_close(&large);
     compare_alike();
     wire_close(&small);
-}
-
-static void on_one_processor(const struct subject *subject, int processor)
-{
-    bench_pin(0, processor);
-    subject_pin(subject, processor);
 }
 
 int main(int argc, char **argv)

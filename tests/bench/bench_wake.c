@@ -18,9 +18,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SLEEPERS 1000
+#define TIMES 2 /* the rounds of others: single ones differ by a factor */
 
 struct shared {
     _Atomic int round;  /* the futex sleepers wait for it to change */
@@ -29,10 +31,11 @@ struct shared {
     _Atomic int last; /* a futex: all are awake */
 };
 
-enum side { FUTEX, LIBRARY, SOCKET, WRITER, UNRECORDED, ANOTHER, SIDES };
+enum side { FUTEX, LIBRARY, SOCKET, WRITER, TWO, UNRECORDED, ANOTHER, SIDES };
 
 static struct shared *shared; /* of the side whose turn it is */
 static struct shared *sides;
+static int number; /* of the sleeper, from 0 */
 static procd_event *event;
 static const struct subject *subject;
 static struct wire wire, unrecorded, another; /* those behind it: of daemons that keep no journal */
@@ -66,6 +69,27 @@ _Noreturn static void sleep_on_futex(void)
         atomic_fetch_add(&shared->asleep, 1);
         while (atomic_load(&shared->round) == round)
             futex(&shared->round, FUTEX_WAIT, round);
+        awake();
+    }
+}
+
+static struct line {
+    _Alignas(64) _Atomic uint32_t word; /* nobody changes it */
+} *own_words;
+
+/* As libprocd's does, on the event's word and on one that is the process's own. */
+_Noreturn static void sleep_on_two(void)
+{
+    for (;;) {
+        int round = atomic_load(&shared->round);
+        const struct futex_waitv both[2] = {
+            {.uaddr = (uintptr_t) &own_words[number].word, .val = 0, .flags = FUTEX_32},
+            {.uaddr = (uintptr_t) &shared->round, .val = (uint64_t) round, .flags = FUTEX_32},
+        };
+
+        atomic_fetch_add(&shared->asleep, 1);
+        while (atomic_load(&shared->round) == round)
+            (void) syscall(SYS_futex_waitv, both, 2, 0, NULL, CLOCK_MONOTONIC);
         awake();
     }
 }
@@ -113,7 +137,6 @@ _Noreturn static void sleep_on_event(void)
 /* ---- beside them: a process that does no more than to write to the socket of each ---- */
 
 static int pairs[SLEEPERS][2], starter[2];
-static int number; /* of the sleeper, from 0 */
 
 _Noreturn static void sleep_on_socket(void)
 {
@@ -224,12 +247,9 @@ static void shoot_writer(void)
 
 static double writer_round(void *context)
 {
-    double span;
+    double span = wake(shoot_writer);
 
     (void) context;
-    shared = &sides[WRITER];
-    wait_for_sleepers();
-    span = wake(shoot_writer);
     next_round();
     return span;
 }
@@ -268,6 +288,16 @@ static void prepare_library(bool of_floor)
 static void prepare_socket(bool of_floor)
 {
     lay_down(of_floor ? FUTEX : SOCKET, of_floor ? NULL : clear_by_socket);
+}
+
+static void prepare_two(bool of_floor)
+{
+    lay_down(of_floor ? FUTEX : TWO, NULL);
+}
+
+static void prepare_writer(bool of_floor)
+{
+    lay_down(of_floor ? FUTEX : WRITER, NULL);
 }
 
 /* ---- what the journal costs: both by libprocd, shot and cleared by the socket ---- */
@@ -360,9 +390,9 @@ static void begin_unrecorded(enum side side, struct wire *ret_wire)
 static void compare_journal(void)
 {
     const struct bench_case journal = {
-        .floor = unrecorded_round, .subject = recorded_round, .prepare = prepare_journal};
+        .floor = unrecorded_round, .subject = recorded_round, .times = TIMES, .prepare = prepare_journal};
     const struct bench_case twice = {
-        .floor = unrecorded_round, .subject = another_round, .prepare = prepare_twice};
+        .floor = unrecorded_round, .subject = another_round, .times = TIMES, .prepare = prepare_twice};
 
     bench_compare(FIGURE_JOURNAL_WAKE_ALL, &journal);
     bench_compare(FIGURE_JOURNAL_WAKE_ALL_NONE, &twice);
@@ -394,13 +424,19 @@ static double socket_round(void *context)
 int main(int argc, char **argv)
 {
     struct bench_case library = {
-        .floor = floor_round, .subject = library_round, .prepare = prepare_library};
+        .floor = floor_round, .subject = library_round, .times = TIMES, .prepare = prepare_library};
+    struct bench_case two = {
+        .floor = floor_round, .subject = floor_round, .times = TIMES, .prepare = prepare_two};
     struct bench_case by_socket = {
-        .floor = floor_round, .subject = socket_round, .prepare = prepare_socket};
+        .floor = floor_round, .subject = socket_round, .times = TIMES, .prepare = prepare_socket};
+    struct bench_case writer = {
+        .floor = floor_round, .subject = writer_round, .times = TIMES, .prepare = prepare_writer};
 
     bench_begin(argc, argv, "event.set until the last of 1,000 processes runs");
     sides = mmap(NULL, SIDES * sizeof *sides, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (sides == MAP_FAILED)
+    own_words = mmap(NULL, SLEEPERS * sizeof *own_words, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0);
+    if (sides == MAP_FAILED || own_words == MAP_FAILED)
         bench_die("mmap");
     (void) setpgid(0, 0); /* what is of this group ends with us, and nobody else */
     begin_unrecorded(UNRECORDED, &unrecorded);
@@ -422,9 +458,12 @@ int main(int argc, char **argv)
     shared = &sides[WRITER];
     begin_writer();
     begin_sleepers(sleep_on_socket);
+    shared = &sides[TWO];
+    begin_sleepers(sleep_on_two);
     bench_compare(FIGURE_WAKE, &library);
-    bench_peer("a loop that writes to each", writer_round, NULL);
+    bench_compare(FIGURE_WAKE_TWO, &two);
     bench_compare(FIGURE_WAKE_SOCKET, &by_socket);
+    bench_compare(FIGURE_WAKE_WRITER, &writer);
     compare_journal();
     wire_close(&wire);
     wire_close(&unrecorded);
