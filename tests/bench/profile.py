@@ -143,6 +143,9 @@ def symbols(load, rounds, folder, processors, daemon_us):
     rooms = collections.Counter()
     for share, who, room, _ in shares:
         rooms[f"the {who}'s {room}"] += share
+    if not shares:
+        yield 'Neither was found at work: there is no table of symbols.'
+        return
     yield 'Of the samples ' + ', '.join(f'{share:.0f} % are in {room}' for room, share in rooms.items()) + '.'
     yield from ['', '| % of broker and keeper | us | who | where |', '|---|---|---|---|']
     for share, who, _, where in shares[:TOP]:
