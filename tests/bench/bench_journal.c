@@ -21,13 +21,10 @@
 #define TARGETS 400
 #define WAITERS 1000 /* for one event */
 #define VOLLEYS 40   /* of a round: all wait, and are woken; fills the journal once */
-#define SLEEPERS 500 /* that are killed */
-#define LISTS 20     /* of them */
 #define RATED 40000  /* pings, with as many under way as connections have room for */
 
 /* Of many at once: each has an id of its own, or none. */
 #define WAIT "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"event.wait\",\"params\":{\"name\":\"gun\"}}\n"
-#define KILL "{\"jsonrpc\":\"2.0\",\"method\":\"process.kill\",\"params\":{\"process\":%ld}}\n"
 
 struct side {
     const struct subject *subject;
@@ -40,7 +37,7 @@ struct side {
 };
 
 static struct side without, again, with; /* again: without, too */
-static char *child, *sleeper;
+static char *child;
 
 static void make_objects(struct side *side)
 {
@@ -115,56 +112,6 @@ static double waits(struct side *side, enum half half)
     return span / VOLLEYS / WAITERS * 1e6;
 }
 
-/* One request waits for the end of all; then each is killed, by requests that nobody answers. */
-static char *kill_all(const long *ids, size_t *ret_size)
-{
-    char *text;
-    FILE *stream = open_memstream(&text, ret_size);
-
-    fputs("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"process.wait\",\"params\":{\"mode\":\"all\","
-          "\"processes\":[",
-          stream);
-    for (int i = 0; i < SLEEPERS; i++)
-        fprintf(stream, i ? ",%ld" : "%ld", ids[i]);
-    fputs("]}}\n", stream);
-    for (int i = 0; i < SLEEPERS; i++)
-        fprintf(stream, KILL, ids[i]);
-    fclose(stream);
-    return text;
-}
-
-static double list_them(struct side *side)
-{
-    static const char list[] = WIRE_REQUEST("process.list", "\"alive\":true");
-    double begin = bench_seconds();
-
-    for (int i = 0; i < LISTS; i++)
-        wire_call(&side->wire, list, sizeof list - 1);
-    return (bench_seconds() - begin) / LISTS * 1e6;
-}
-
-enum life { THEIR_START, THEIR_LIST, THEIR_END };
-
-/* Their start or their end, of each; or the list of all. */
-static double sleepers(struct side *side, enum life life)
-{
-    char line[SPAWNS_REQUEST_SIZE], *text;
-    size_t size = (size_t) snprintf(line, sizeof line, SPAWNS_REQUEST, sleeper);
-    double begin = bench_seconds(), start, list;
-    long ids[SLEEPERS];
-
-    for (int i = 0; i < SLEEPERS; i++)
-        ids[i] = wire_number(wire_call(&side->wire, line, size), "\"id\":");
-    start = bench_seconds() - begin;
-    list = life == THEIR_LIST ? list_them(side) : 0;
-    text = kill_all(ids, &size);
-    begin = bench_seconds();
-    wire_send(&side->wire, text, size);
-    wire_expect(wire_line(&side->wire), "\"done\":[");
-    free(text);
-    return life == THEIR_LIST ? list : (life == THEIR_END ? bench_seconds() - begin : start) / SLEEPERS * 1e6;
-}
-
 static int unanswered, unasked;
 
 static void ask_ping(struct lane *lane)
@@ -223,9 +170,6 @@ ROUNDS(asking, exchanges(side, PINGS, ping, ping))
 ROUNDS(holding, exchanges(side, PAIRS, acquire, release))
 ROUNDS(queueing, waits(side, WAITS))
 ROUNDS(waking, waits(side, WAKES))
-ROUNDS(sleeping, sleepers(side, THEIR_START))
-ROUNDS(listing, sleepers(side, THEIR_LIST))
-ROUNDS(killing, sleepers(side, THEIR_END))
 ROUNDS(rating, pings_a_second(side))
 ROUNDS(spawning, spawns_a_second(side->lanes, child, SPAWNS))
 ROUNDS(alternating, spawns_one_at_a_time(&side->wire, child, SPAWNS_ONE))
@@ -277,7 +221,6 @@ int main(int argc, char **argv)
     procd_init(argc, argv);
     bench_begin(argc, argv, "what the journal costs");
     child = bench_beside("nothing");
-    sleeper = bench_beside("sleeper");
     make_waiting();
     begin(&without, subject_start_program(bench_beside("procd_unrecorded")));
     begin(&again, subject_start_program(bench_beside("procd_unrecorded")));
@@ -309,9 +252,6 @@ int main(int argc, char **argv)
     begin_targets(&with);
     bench_compare(FIGURE_JOURNAL_TARGET, &starting);
     bench_compare(FIGURE_JOURNAL_ZYGOTE, &copying);
-    bench_compare(FIGURE_JOURNAL_SLEEPERS, &sleeping);
-    bench_compare(FIGURE_JOURNAL_LIST, &listing);
-    bench_compare(FIGURE_JOURNAL_KILL, &killing);
     pin(-1, subject_pin);
     compare_crowd();
     return 0;

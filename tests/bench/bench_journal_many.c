@@ -398,7 +398,7 @@ int main(int argc, char **argv)
     make_all_objects(1, 0, OBJECTS);
     compare_spawns();
     end_all();
-    begin_all(); /* last, as who has had so many children spawns differently for a while */
+    begin_all(); /* last, as its cgroups take the longest to be freed */
     if (has_room)
         compare_children();
     end_all();
