@@ -231,12 +231,6 @@ static void work(uint32_t me, enum work kind)
     }
 }
 
-/* How many do is said before what they do, and changes in between: the work says so, too. */
-static bool takes_part(uint32_t me, enum work kind)
-{
-    return kind != STOPPED && me < shared->workers && atomic_load(&shared->work) == kind;
-}
-
 static _Noreturn void worker(uint32_t me)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -251,13 +245,13 @@ static _Noreturn void worker(uint32_t me)
 
         if (kind == OVER)
             _exit(0);
-        if (takes_part(me, kind)) {
+        if (kind != STOPPED && me < shared->workers) {
             bench_pin(0, shared->processors[me]);
             atomic_fetch_add(&shared->begun, 1);
             work(me, kind);
-            atomic_fetch_sub(&shared->busy, 1); /* the next work may be there before this returns */
+            atomic_fetch_sub(&shared->busy, 1);
         } else {
-            sleep_on(&shared->work, kind);
+            sleep_on(&shared->work, kind); /* what was seen, as there may be other work by now */
         }
     }
 }

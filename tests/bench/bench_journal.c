@@ -10,7 +10,6 @@
 #include "tests/bench/targets.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAIRS 20000   /* of a round: more than fills the journal once */

@@ -206,11 +206,14 @@ static long dying(void)
 /* Those that somebody else's files keep stay for ever. */
 void trees_rest(void)
 {
-    long before, now = dying();
+    long least = dying(), now = least;
 
-    for (unsigned still = 0; now > 0 && still < STILL; still = now < before ? 0 : still + 1) {
-        before = now;
+    for (unsigned still = 0; now > 0 && still < STILL; still++) {
         poll(NULL, 0, LOOK_MS);
         now = dying();
+        if (now < least) {
+            least = now;
+            still = 0;
+        }
     }
 }
