@@ -387,6 +387,12 @@ def begins_once(manager, numbers, keeper, call, when):
     return was_killed, code
 
 
+def without_scan(calls):
+    """Where there are no cgroups it looks through /proc a little later, whether anybody is left: with as many
+    calls as there are processes, of which these lists have some, all or none."""
+    return calls[:calls.index('getdents64')] if 'getdents64' in calls else calls
+
+
 def without_looks(calls):
     """A keeper that expects something looks again and again: how often is another matter each time."""
     points = list(numbered(calls))
@@ -406,7 +412,8 @@ def test_the_keeper_is_killed_while_a_copy_begins():
         one = Counted(manager, next(numbers))
         with Lasting(manager.path) as last:
             one.prepare(last)
-            points = list(without_looks(calls_of(manager, manager.info()['pid'], lambda: one.run(last))))
+            calls = without_scan(calls_of(manager, manager.info()['pid'], lambda: one.run(last)))
+            points = list(without_looks(calls))
             last.call('process.stop', process=one.zygote, grace=0)
         same(effects(one.path), ['copied'])
         for call, when in points if LONG else points[::3]:
